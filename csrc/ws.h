@@ -1,0 +1,282 @@
+/*
+** ws.h - the WebSocket protocol (RFC 6455) as a state machine.
+**
+** Bytes in, events out; messages in, bytes out. No sockets, no clock, no Lua:
+** whoever owns the transport calls
+**
+**     p = ws_reserve(c, 1, &room);  n = recv(fd, p, room, 0);
+**     ws_commit(c, n);                                (or ws_eof when n == 0)
+**     while ((r = ws_next(c, &ev)) > 0) { ...use ev...; ws_taken(c); }
+**     n = ws_pending(c, iov, WS_IOV);  n = writev(fd, iov, n);  ws_sent(c, n);
+**
+** Nothing calls back, but for memory (ws_alloc) and randomness (ws_random).
+** A connection is used by one thread at a time; connections share nothing but
+** the ws_config they were given.
+*/
+#ifndef ws_h
+#define ws_h
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Memory: lua_Alloc's signature. nsize 0 frees; otherwise NULL means failure
+   and the old block stays as it was. */
+typedef void *(*ws_alloc)(void *ud, void *ptr, size_t osize, size_t nsize);
+
+/* Randomness for masking keys and handshake keys: fills n bytes, 0 on success.
+   It has to be unpredictable (RFC 6455 section 10.3). */
+typedef int (*ws_random)(void *ud, void *out, size_t n);
+
+/* OpenSSL's RAND_bytes behind a ws_random; what a NULL in ws_config means. */
+int ws_random_openssl (void *ud, void *out, size_t n);
+
+enum { WS_CLIENT, WS_SERVER };
+
+#define WS_NO_LIMIT SIZE_MAX
+
+/* What connections of one kind have in common. It has to outlive them. */
+typedef struct ws_config {
+  int role;              /* WS_CLIENT or WS_SERVER */
+  size_t max_message;    /* payload bytes of one message; default 1 MiB */
+  size_t max_fragments;  /* frames of one message; default 16384 */
+  size_t max_header;     /* bytes of an HTTP head; default 16 KiB */
+  size_t max_fields;     /* fields of an HTTP head; default 100 */
+  size_t max_body;       /* bytes of a plain request's body (more: 413) and of
+                            a refusal's (more: cut off); default 64 KiB */
+  ws_random random;      /* NULL: OpenSSL's */
+  void *random_ud;
+} ws_config;
+
+/* Fills in the defaults for a role. */
+void ws_config_init (ws_config *config, int role);
+
+/* Results below zero, of every function that returns int. */
+enum {
+  WS_END = -1,     /* the connection has ended; ws_closed tells how */
+  WS_ENOMEM = -2,  /* out of memory: nothing happened, try again or give up */
+  WS_EINVAL = -3,  /* an argument breaks a rule; ws_error names it */
+  WS_EUTF8 = -4,   /* text that is not UTF-8 (RFC 6455 section 5.6) */
+  WS_ESTATE = -5,  /* not possible now: handshake not done, closed, or in the
+                      middle of a fragmented message */
+  WS_ERANDOM = -6  /* the random source failed; nothing happened */
+};
+
+enum { WS_CONTINUATION = 0, WS_TEXT = 1, WS_BINARY = 2 };  /* opcodes */
+
+enum {               /* types of event */
+  WS_MESSAGE = 1,    /* a whole message: opcode, data, size */
+  WS_PART,           /* a piece of one: opcode, data, size, last */
+  WS_REQUEST,        /* server: a request to answer by ws_accept or ws_reject:
+                        ws_head; data and size are the body of a plain one */
+  WS_OPEN,           /* client: the handshake succeeded: ws_head */
+  WS_REFUSED         /* client: another status than 101: ws_head; data and size
+                        are the body as far as max_body goes */
+};
+
+typedef struct ws_event {
+  int type;          /* one of the above */
+  int opcode;        /* WS_TEXT or WS_BINARY */
+  int last;          /* WS_PART: it ends the message */
+  const char *data;  /* valid until ws_taken or ws_free */
+  size_t size;
+} ws_event;
+
+typedef struct ws_iov { const void *base; size_t len; } ws_iov;
+#define WS_IOV 4   /* ws_pending never needs more than this */
+
+typedef struct ws_str { const char *p; size_t n; } ws_str;
+
+typedef struct ws_field { ws_str name, value; } ws_field;
+
+/* The head of the request or response that the current WS_REQUEST, WS_OPEN or
+   WS_REFUSED event is about. */
+typedef struct ws_head {
+  int upgrade;     /* request: 1 for a valid WebSocket handshake, 0 for plain HTTP */
+  int minor;       /* HTTP/1.minor */
+  int status;      /* response: 101, 404, ... */
+  ws_str method;   /* request */
+  ws_str target;   /* request, as sent */
+  ws_str reason;   /* response: the reason phrase, may be empty */
+  size_t nfields;
+} ws_head;
+
+typedef struct ws_conn ws_conn;
+
+/* Size of a ws_conn, for hosts that place it in memory of their own. */
+size_t ws_size (void);
+
+/* Makes c a fresh connection in the handshake. Allocates nothing. */
+void ws_init (ws_conn *c, const ws_config *config, ws_alloc alloc, void *ud);
+
+/* Gives back all memory. c may be passed again; everything but ws_init then
+   behaves as on a closed connection. */
+void ws_free (ws_conn *c);
+
+/* ---------------------------------------------------------------- bytes in */
+
+/* Where the next bytes go: at least min (>= 1) bytes of room, *room says how
+   many. NULL: out of memory. Moves memory: an event that is not taken yet has
+   to be asked for anew with ws_next (its data has moved). */
+void *ws_reserve (ws_conn *c, size_t min, size_t *room);
+
+/* n bytes (<= *room) have been put there. */
+void ws_commit (ws_conn *c, size_t n);
+
+/* The transport has ended, in order. */
+void ws_eof (ws_conn *c);
+
+/* The transport is lost or dropped: the connection ends with 1006 and this
+   reason ("reset", "aborted", "ping timeout"; a string that lives for ever),
+   unless it had ended before. What is queued is forgotten; whole messages that
+   have arrived stay to be received. */
+void ws_abort (ws_conn *c, const char *why);
+
+/* The next event: > 0 its type (*ev filled in), 0 more bytes are needed,
+   WS_END for good, or WS_ENOMEM (call again). An event stays current, and is
+   given again, until ws_taken. After WS_END nothing changes any more but what
+   is still to be sent. */
+int ws_next (ws_conn *c, ws_event *ev);
+
+/* The same, but messages are given in parts as they arrive, of at most max
+   bytes, bound by neither max_message nor max_fragments. Once a message has
+   been given in part, ws_next is WS_ESTATE until its last part is taken. */
+int ws_next_part (ws_conn *c, ws_event *ev, size_t max);
+
+/* The current event is delivered: its bytes may go. */
+void ws_taken (ws_conn *c);
+
+/* Handles the control frames among the bytes that ws_next has not come to yet,
+   each once, for a host whose application is not receiving. WS_ENOMEM or 0. */
+int ws_ahead (ws_conn *c);
+
+/* Bytes that have arrived and belong to no event or message assembled so far:
+   a host stops reading above WS_READ_AHEAD while its application is away. */
+size_t ws_unread (const ws_conn *c);
+#define WS_READ_AHEAD 65536
+
+/* ------------------------------------------------------------ the handshake */
+
+/* Client: queues the opening handshake. host is the Host field ("h" or
+   "h:port"), target the request target ("/path?query"), protocols a list of
+   nprotocols subprotocols in order of preference, fields more fields. WS_EINVAL
+   (ws_error says why) if anything would break the request: CR, LF or NUL, a
+   name that is no token, a field the handshake sets itself, a protocol twice.
+   RFC 6455 section 4.1. */
+int ws_request (ws_conn *c, ws_str host, ws_str target,
+                const ws_str *protocols, size_t nprotocols,
+                const ws_field *fields, size_t nfields);
+
+/* Server: answers the current WS_REQUEST, which has to be a handshake, with
+   101. protocol {NULL, 0} chooses none; one that was not offered is WS_EINVAL.
+   RFC 6455 section 4.2.2. */
+int ws_accept (ws_conn *c, ws_str protocol,
+               const ws_field *fields, size_t nfields);
+
+/* Server: answers the current WS_REQUEST with this status (200 to 599), fields
+   and body; the connection then ends. Content-Length and Connection: close are
+   added, Content-Type: text/plain where a body has none, the body of an answer
+   to HEAD left out. */
+int ws_reject (ws_conn *c, int status, const ws_field *fields, size_t nfields,
+               ws_str body);
+
+/* The head of the current event, its i-th field (0 .. nfields-1; value without
+   surrounding blanks), the n-th (from 0) subprotocol of the
+   Sec-WebSocket-Protocol fields in a request ({NULL, 0} after the last). */
+const ws_head *ws_http (const ws_conn *c);
+ws_field ws_http_field (const ws_conn *c, size_t i);
+ws_str ws_offered (const ws_conn *c, size_t n);
+
+/* Client, once open: the subprotocol that the server chose, {NULL, 0} if none.
+   It points into memory of the current WS_OPEN event. */
+ws_str ws_chosen (const ws_conn *c);
+
+/* The standard reason phrase of a status, "" if it has none here. */
+const char *ws_status_text (int status);
+
+/* --------------------------------------------------------------- bytes out */
+
+#define WS_MORE 1    /* more frames of this message follow */
+#define WS_BORROW 2  /* p stays valid until ws_settle: large unmasked payloads
+                        are then not copied */
+
+/* Queues one frame of a message: WS_TEXT or WS_BINARY begins one (and ends it,
+   without WS_MORE), WS_CONTINUATION goes on. Text is checked to be UTF-8, over
+   the whole of a fragmented message; on WS_EUTF8 nothing is queued. */
+int ws_send (ws_conn *c, int opcode, const void *p, size_t n, int flags);
+
+/* Copies what is left of a borrowed payload into the queue. */
+int ws_settle (ws_conn *c);
+
+/* Queues a ping with this payload (n <= 125); *serial (if not NULL) is its
+   number, from 1. ws_ponged is the number of the newest ping that the peer has
+   answered; that answers all before it (RFC 6455 section 5.5.3). */
+int ws_ping (ws_conn *c, const void *p, size_t n, uint64_t *serial);
+uint64_t ws_ponged (const ws_conn *c);
+
+/* Begins the closing handshake (RFC 6455 section 7.1.2): code 1000 to 1003,
+   1007 to 1014 or 3000 to 4999, or 0 for a Close frame without one; a reason of
+   at most 123 bytes of UTF-8. 0 also if a Close frame was sent before. During
+   the opening handshake it ends the connection. Whole messages that are here
+   stay to be received, later ones are discarded. */
+int ws_close (ws_conn *c, unsigned code, const char *reason, size_t n);
+
+/* What is to be written: fills at most max (>= WS_IOV) pieces, returns how many
+   (0: nothing), or WS_ENOMEM/WS_ERANDOM when a waiting pong could not be
+   queued. Stable until the next call with this connection but ws_sent. */
+int ws_pending (ws_conn *c, ws_iov *v, int max);
+
+/* The first n bytes of that are written. */
+void ws_sent (ws_conn *c, size_t n);
+
+/* Bytes queued and not yet written. */
+size_t ws_queued (const ws_conn *c);
+
+/* ------------------------------------------------------------------- state */
+
+enum {
+  WS_CONNECTING,   /* in the opening handshake */
+  WS_OPENED,
+  WS_CLOSING,      /* one Close frame is sent or seen, not both */
+  WS_CLOSED        /* both, or failed, refused, lost: see ws_closed */
+};
+int ws_state (const ws_conn *c);
+
+/* How the connection ended; meaningful in state WS_CLOSED, and in WS_CLOSING as
+   far as known. RFC 6455 sections 7.1.5 to 7.1.7. */
+typedef struct ws_closing {
+  unsigned code;    /* the peer's code, 1005 if its frame had none, 1006 without
+                       a Close frame from it, or the code of our own failure */
+  ws_str reason;    /* the peer's, or the rule that was broken, or "eof", ... */
+  int clean;        /* both Close frames went through */
+  int sent;         /* our Close frame is queued or written */
+  int received;     /* the peer's has arrived */
+  int failed;       /* the connection was failed by us (section 7.1.7) */
+  int eof;          /* the transport ended */
+  int status;       /* server: the HTTP status of a refusal, else 0 */
+} ws_closing;
+ws_closing ws_closed (const ws_conn *c);
+
+/* The rule that the last WS_EINVAL, WS_EUTF8 or WS_ESTATE was about, or that
+   the peer broke. */
+const char *ws_error (const ws_conn *c);
+
+/* 1 while a message is being given in parts. */
+int ws_in_parts (const ws_conn *c);
+
+/* ------------------------------------------------- the pieces, for whoever
+   needs them alone */
+
+/* RFC 3629, streaming: *state is 0 at the start, and 0 again whenever the text
+   so far ends on a whole character. Returns 0 as soon as it cannot be UTF-8. */
+int ws_utf8 (uint32_t *state, const void *p, size_t n);
+
+/* dst[i] = src[i] ^ key[(offset + i) & 3]; dst == src or dst before src is fine
+   (RFC 6455 section 5.3). */
+void ws_mask (void *dst, const void *src, size_t n, const unsigned char key[4],
+              size_t offset);
+
+/* Sec-WebSocket-Accept for a Sec-WebSocket-Key: 28 characters and a NUL
+   (RFC 6455 section 4.2.2). 0, or WS_EINVAL when OpenSSL fails. */
+int ws_accept_key (char out[29], const char *key, size_t n);
+
+#endif
