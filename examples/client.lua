@@ -1,0 +1,16 @@
+-- Talks to an echo server.    lua5.4 examples/client.lua [URL]
+local websock = require "websock"
+
+local ws, err, response = websock.connect(arg[1] or "ws://127.0.0.1:8080/")
+if not ws then
+  local status = response and response.status or ""
+  io.stderr:write("client: ", err, " ", status, "\n")
+  os.exit(1)
+end
+
+for _, line in ipairs {"hello", "γειά σου", "good-bye"} do
+  assert(ws:send(line))
+  print(assert(ws:receive(5)))
+end
+assert(ws:close(1000, "done"))
+print("closed", ws.close_code, ws.close_reason)
