@@ -19,16 +19,21 @@
 
 #include "ws.h"
 
-/* The receive buffer: [message so far | gap | unread | room]. */
+/* The receive buffer: [message so far | gap | unread | room].
+   The kept bytes, p[start .. end), are the message so far, or the bytes of the
+   current event; ws_reserve may move them and the unread ones, so nobody else
+   keeps a pointer into p. The handshake reads p[rd .. wr), advances rd, and
+   puts what the current event needs into start .. end: by the time it returns
+   an event, rd is past all bytes of that event. */
 typedef struct ws_in {
   unsigned char *p;
   size_t cap;
-  size_t start, end;   /* the message so far */
-  size_t rd, wr;       /* unread bytes */
+  size_t start, end;
+  size_t rd, wr;
 } ws_in;
 
 /* The out queue: bytes in p[start .. end), then what is left of a borrowed
-   payload. */
+   payload. Its end is always a frame's end. */
 typedef struct ws_out {
   unsigned char *p;
   size_t cap;
@@ -37,9 +42,18 @@ typedef struct ws_out {
   size_t nborrowed;
 } ws_out;
 
+/* What a control frame leaves behind: the payload of the pong that waits to be
+   queued, or the reason in the peer's Close frame (after which there are no
+   pongs). Allocated while it is needed. */
+typedef struct ws_note {
+  unsigned char n;
+  unsigned char p[125];
+} ws_note;
+
 typedef struct ws_hs ws_hs;        /* handshake state, while there is one */
 typedef struct ws_pings ws_pings;  /* unanswered pings, while there are any */
 
+/* Small types: ten thousand idle connections pay for each byte. */
 struct ws_conn {
   const ws_config *config;
   ws_alloc alloc;
@@ -48,10 +62,33 @@ struct ws_conn {
   ws_out out;
   ws_hs *hs;
   ws_pings *pings;
-  const char *error;     /* see ws_error */
-  /* FRAME STATE: filled in by whoever writes the frame half; small types, for
-     ten thousand idle connections pay for each byte */
-  int state;             /* WS_CONNECTING ... */
+  ws_note *note;
+  const char *error;       /* see ws_error */
+  const char *why;         /* how it ended, if the peer did not say */
+  uint64_t left;           /* payload bytes of the current frame still to come */
+  size_t nfragments;       /* frames of the message so far */
+  size_t part;             /* size of the current WS_PART */
+  uint64_t ahead;          /* bytes from rd that are walked, see ws_recv.c */
+  size_t whole;            /* bytes from rd up to the end of the last whole
+                              message walked; all that ws_next may use while
+                              the state is WS_CLOSING */
+  size_t pong_left;        /* queued bytes up to the end of our last pong */
+  uint64_t serial, ponged; /* pings: number of the newest sent, answered */
+  uint32_t in_utf8, out_utf8;  /* states of ws_utf8 */
+  unsigned char key[4];    /* of the current frame, for its next byte */
+  uint16_t code;           /* see ws_closing */
+  uint16_t status;
+  unsigned char state;     /* WS_CONNECTING ... */
+  unsigned char event;     /* type of the current event, 0: none */
+  unsigned char opcode;    /* of the message being received, 0: none */
+  unsigned char fin;       /* the current frame is its last */
+  unsigned char done;      /* that message is whole */
+  unsigned char parts;     /* it is being given in parts */
+  unsigned char walk_in;   /* the walk is in the middle of a message */
+  unsigned char out_opcode;  /* of the message being sent, 0: none */
+  unsigned char waiting;   /* note is a pong to be queued */
+  unsigned char sent, received, failed, eof;  /* see ws_closing */
+  unsigned char lost;      /* ws_abort: the transport is gone */
 };
 
 /* ---- ws_conn.c: memory through the connection's allocator */
@@ -69,8 +106,59 @@ void ws_out_free (ws_conn *c);
 
 /* ---- ws_in.c */
 void ws_in_free (ws_conn *c);
+/* Nothing is kept and nothing unread: gives the block back. */
+void ws_in_rest (ws_conn *c);
+/* The bytes at rd are used. */
+void ws_in_advance (ws_conn *c, size_t n);
+/* Forgets all unread bytes but the first n. */
+void ws_in_cut (ws_conn *c, size_t n);
+
+/* ---- ws_frame.c */
+typedef struct ws_frame {
+  uint64_t length;         /* of the payload */
+  const char *rule;        /* the one that is broken */
+  unsigned char key[4];
+  unsigned char size;      /* of the header */
+  unsigned char opcode, fin;
+} ws_frame;
+
+enum { WS_CLOSE_FRAME = 8, WS_PING_FRAME = 9, WS_PONG_FRAME = 10 };
+enum { WS_HEADER = 14, WS_CONTROL = 125 };  /* longest header, payload */
+#define ws_is_control(opcode) ((opcode) & 8)
+
+/* Parses the header at p; masked: it has to be; fragmented: a message is
+   unfinished. 1: whole; 0: more than these n bytes are needed; WS_END: f->rule
+   is broken, found out at the earliest byte. RFC 6455 section 5.2. */
+int ws_frame_parse (ws_frame *f, const unsigned char *p, size_t n, int masked,
+                    int fragmented);
+/* Writes a header to p, returns its size. first: the first byte; key: NULL for
+   none. */
+size_t ws_frame_build (unsigned char *p, int first, uint64_t length,
+                       const unsigned char *key);
+
+/* ---- ws_recv.c */
+int ws_recv_next (ws_conn *c, ws_event *ev);
+int ws_recv_part (ws_conn *c, ws_event *ev, size_t max);
+void ws_recv_taken (ws_conn *c);
+/* Walks what is here and, after our own Close frame, forgets all but whole
+   messages. 0 or WS_ENOMEM. */
+int ws_recv_walk (ws_conn *c);
+/* Forgets the message so far. */
+void ws_recv_forget (ws_conn *c);
+
+/* ---- ws_send.c */
+/* A control frame into the out queue: 0, WS_ENOMEM or WS_ERANDOM. */
+int ws_send_control (ws_conn *c, int opcode, const void *p, size_t n);
+/* The peer's ping or pong, unmasked. 0 or WS_ENOMEM. */
+int ws_pinged (ws_conn *c, const unsigned char *p, size_t n);
+void ws_pong_matched (ws_conn *c, const unsigned char *p, size_t n);
+void ws_pings_free (ws_conn *c);
+void ws_note_free (ws_conn *c);
 
 /* ---- ws_close.c */
+/* The peer's Close frame, unmasked: recorded and echoed. 0, WS_ENOMEM or
+   WS_ERANDOM (nothing happened). When it breaks a rule the connection fails. */
+int ws_close_received (ws_conn *c, const unsigned char *p, size_t n);
 /* Fails the connection (RFC 6455 section 7.1.7) with this code and rule (a
    string that lives for ever); returns WS_END. In the opening handshake no
    Close frame goes out, just the end is noted. */
@@ -82,11 +170,13 @@ void ws_ended (ws_conn *c, int status, const char *rule);
 /* The handshake succeeded: frames from here on; hs is freed by the caller. */
 void ws_opened (ws_conn *c);
 
-/* ---- the handshake, for ws_conn.c. Both work on c->in: unread bytes from rd,
-   which they consume as they use them. */
+/* ---- the handshake, for ws_conn.c: called in state WS_CONNECTING and while
+   one of its events is current (c->event is kept by ws_conn.c). Both work on
+   c->in: unread bytes from rd, which they consume as they use them; c->eof says
+   that no more will come, and on 0 ws_conn.c then ends the connection. */
 int ws_server_next (ws_conn *c, ws_event *ev);
 int ws_client_next (ws_conn *c, ws_event *ev);
-void ws_hs_taken (ws_conn *c);   /* the current handshake event is taken */
+void ws_hs_taken (ws_conn *c);   /* its current event is taken */
 void ws_hs_free (ws_conn *c);    /* idempotent */
 
 #endif
