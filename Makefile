@@ -1,0 +1,200 @@
+# make            builds build/websock/core.so, nothing outside build/
+# make run        installs what is missing, builds, starts the chat example
+# make test       installs what is missing, builds, runs every test
+# The others are listed by `make help`.
+
+PORT ?= 8080
+TLS ?=
+SECONDS ?= 60
+PREFIX ?= /usr/local
+DESTDIR ?=
+J ?= 2
+
+CC ?= cc
+CLANG ?= clang
+CFLAGS ?= -O2 -g
+WARN = -Wall -Wextra -Wpedantic -Wshadow
+SYSTEM := $(shell uname -s)
+
+# ---- where Lua 5.4 is: LUA_INCDIR, or whatever name pkg-config knows it by
+LUA_PC := $(firstword $(foreach name,lua5.4 lua-5.4 lua54 lua,$(if \
+  $(shell pkg-config --exists $(name) 2>/dev/null && echo yes),$(name))))
+ifdef LUA_INCDIR
+LUA_CFLAGS = -I$(LUA_INCDIR)
+else
+LUA_CFLAGS := $(if $(LUA_PC),$(shell pkg-config --cflags $(LUA_PC)))
+endif
+SSL_CFLAGS := $(shell pkg-config --cflags openssl zlib 2>/dev/null)
+SSL_LIBS := $(or $(shell pkg-config --libs openssl zlib 2>/dev/null),-lssl -lcrypto -lz)
+
+ALL_CFLAGS = -std=gnu11 -fPIC -fvisibility=hidden $(WARN) $(LUA_CFLAGS) \
+  $(SSL_CFLAGS) -Icsrc -MMD -MP $(CFLAGS)
+
+# The module stays in memory when its state closes (a look-up may still run on
+# its thread), and names only the libraries that it uses.
+ifeq ($(SYSTEM),Darwin)
+MODULE = -bundle -undefined dynamic_lookup
+AS_NEEDED =
+else
+MODULE = -shared -Wl,-z,nodelete
+AS_NEEDED = -Wl,--as-needed
+endif
+LIBS = $(AS_NEEDED) $(SSL_LIBS) -pthread
+
+# ---- what there is
+CORE_SRC := $(sort $(wildcard csrc/ws_*.c))
+NET_SRC := $(sort $(wildcard csrc/net_*.c))
+LUA_SRC := $(sort $(wildcard csrc/lua_*.c))
+C_TESTS := $(sort $(wildcard spec/*/*_test.c))
+FUZZERS := $(sort $(wildcard fuzz/*.c))
+MODULES := $(sort $(shell find lua -name '*.lua' 2>/dev/null))
+
+OBJ = $(patsubst csrc/%.c,$(1)/%.o,$(2))
+MODULE_OBJ := $(call OBJ,build/obj,$(CORE_SRC) $(NET_SRC) $(LUA_SRC))
+SAN_OBJ := $(call OBJ,build/san/obj,$(CORE_SRC) $(NET_SRC) $(LUA_SRC))
+SAN_LIB_OBJ := $(call OBJ,build/san/obj,$(CORE_SRC) $(NET_SRC))
+C_TEST_BIN := $(patsubst spec/%.c,build/test/%,$(C_TESTS))
+
+.PHONY: all run test deps check sanitize fuzz bench browser install uninstall \
+  clean help deps-run c-tests test-built sanitize-built fuzz-built bench-built
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+all: build/websock/core.so
+
+build/websock/core.so: $(MODULE_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(MODULE) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+build/obj/%.o: csrc/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# ---- running. What has just been installed is looked for by a second make.
+deps-run:
+	@scripts/deps run
+
+run: deps-run
+	@$(MAKE) -s -j$(J) --no-print-directory all
+	@exec env $(if $(TLS),TLS='$(TLS)') scripts/lua examples/chat.lua $(PORT)
+
+# ---- tests
+deps:
+	@scripts/deps run test
+
+test:
+	@scripts/deps test
+	@$(MAKE) -s --no-print-directory test-built
+
+test-built:
+	@$(MAKE) -s -j$(J) --no-print-directory all
+	@$(MAKE) -s -k -j$(J) --no-print-directory c-tests || rm -rf build/test
+	@scripts/test c spec gc interop $(C_TEST_BIN)
+
+c-tests: $(C_TEST_BIN)
+
+# C tests run with the core and the transport under ASan and UBSan.
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+  -fno-omit-frame-pointer -O1 -g
+build/san/obj/%.o: csrc/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(SANITIZE) -c -o $@ $<
+
+build/san/libwebsock.a: $(SAN_LIB_OBJ)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+build/test/%: spec/%.c build/san/libwebsock.a Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(SANITIZE) -Ispec/support -o $@ $< build/san/libwebsock.a $(LIBS)
+
+check:
+	@scripts/deps check
+	@scripts/check
+
+# Every spec once more with a sanitized module.
+sanitize:
+	@scripts/deps test
+	@$(MAKE) -s --no-print-directory sanitize-built
+
+sanitize-built:
+	@$(MAKE) -s -j$(J) --no-print-directory build/san/websock/core.so
+	@$(MAKE) -s -k -j$(J) --no-print-directory c-tests || rm -rf build/test
+	@WEBSOCK_BUILD=$(CURDIR)/build/san SANITIZED="$$($(CC) -print-file-name=libasan.so)" \
+	  scripts/test c spec $(C_TEST_BIN)
+
+build/san/websock/core.so: $(SAN_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(MODULE) $(SANITIZE) -o $@ $^ $(LIBS)
+
+# ---- fuzzing: each target of fuzz/ for SECONDS seconds
+FUZZ_FLAGS = -O1 -g -fsanitize=fuzzer,address,undefined \
+  -fno-sanitize-recover=undefined
+fuzz:
+	@scripts/deps fuzz
+	@$(MAKE) -s --no-print-directory fuzz-built
+
+FUZZ_BIN := $(patsubst %.c,build/%,$(FUZZERS))
+fuzz-built:
+	@$(MAKE) -s -k -j$(J) --no-print-directory $(FUZZ_BIN) || rm -rf build/fuzz
+	@scripts/fuzz $(SECONDS) $(FUZZ_BIN)
+
+build/fuzz/%: fuzz/%.c $(CORE_SRC) $(wildcard csrc/ws*.h) Makefile
+	@mkdir -p $(@D)
+	$(CLANG) -std=gnu11 $(SSL_CFLAGS) -Icsrc $(FUZZ_FLAGS) -o $@ $< \
+	  $(CORE_SRC) $(LIBS)
+
+# ---- measuring: instructions, which do not depend on how busy a machine is
+bench:
+	@scripts/deps bench
+	@$(MAKE) -s --no-print-directory bench-built
+
+bench-built: build/bench/core
+	@scripts/bench build/bench/core
+
+build/bench/%: bench/%.c $(CORE_SRC) $(wildcard csrc/ws*.h) Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARN) $(SSL_CFLAGS) -Icsrc -O2 -g -o $@ $< \
+	  $(CORE_SRC) $(LIBS)
+
+browser:
+	@scripts/deps browser
+	@$(MAKE) -s -j$(J) --no-print-directory all
+	@scripts/browser
+
+# ---- installing, without LuaRocks
+LUADIR = $(DESTDIR)$(PREFIX)/share/lua/5.4
+LIBDIR = $(DESTDIR)$(PREFIX)/lib/lua/5.4
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+
+install: all
+	@for file in $(MODULES:lua/%=%); do \
+	  mkdir -p "$(LUADIR)/$$(dirname $$file)" && \
+	  install -m 644 lua/$$file "$(LUADIR)/$$file" || exit 1; done
+	@mkdir -p "$(LIBDIR)/websock" "$(BINDIR)"
+	install -m 755 build/websock/core.so "$(LIBDIR)/websock/core.so"
+	install -m 755 bin/websock "$(BINDIR)/websock"
+
+uninstall:
+	rm -f $(patsubst lua/%,"$(LUADIR)/%",$(MODULES))
+	rm -f "$(LIBDIR)/websock/core.so" "$(BINDIR)/websock"
+	-@find "$(LUADIR)/websock" "$(LIBDIR)/websock" -depth -type d -empty \
+	  -delete 2>/dev/null || true
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'make                    build build/websock/core.so'
+	@echo 'make run [PORT=8080]    the chat example, on a fresh machine too'
+	@echo 'make test               every test; installs what it needs'
+	@echo 'make deps               only install what run and test need'
+	@echo 'make check              lint, formatting, layers'
+	@echo 'make sanitize           the specs under ASan and UBSan'
+	@echo 'make fuzz [SECONDS=60]  each fuzz target'
+	@echo 'make bench              instructions per message'
+	@echo 'make browser            the chat example in Chromium'
+	@echo 'make install [PREFIX=/usr/local], uninstall, clean'
+
+-include $(wildcard build/obj/*.d build/san/obj/*.d build/test/*/*.d)
