@@ -1,0 +1,419 @@
+-- The command line: `websock URL` talks to a server by hand or from a pipe,
+-- `websock --listen PORT` sends everything back. A module, so that bin/websock
+-- stays a few lines; the library itself never loads it.
+local websock = require "websock"
+local core = require "websock.core"
+
+local cli = {}
+
+-- Exit statuses, as --help tells them.
+local OK, FAILED, USAGE = 0, 1, 2
+
+local HELP = [==[
+usage: websock [options] URL            connect; lines go out, messages come in
+       websock [options] --listen PORT  echo server
+
+  -H, --header 'NAME: VALUE'  send this field with the handshake (repeatable)
+      --protocol NAME         offer (or accept) this subprotocol (repeatable)
+      --origin ORIGIN         send this Origin
+      --timeout SECONDS       for connecting, and for a ping's answer (10)
+      --linger SECONDS        after the end of input, wait so long for messages
+      --max-message BYTES     largest message accepted (1048576; 0: no limit)
+      --binary                send binary messages, print binary ones raw
+      --quiet                 no status lines, only errors
+      --listen PORT           be an echo server (0: any free port)
+      --host HOST             where to listen (127.0.0.1)
+      --version, --help
+
+Each line of input is sent as one message. A line that begins with a slash is
+a command; write // to send a slash.
+  /ping                  measure the round trip
+  /close [CODE [REASON]] close the connection (1000)
+
+Messages are printed one per line on standard output, all else on standard
+error. After the end of input the answers are still printed: it closes once
+the server has answered pings and sent nothing else meanwhile.
+Exit status: 0 closed normally, 1 failed, 2 wrong usage.
+]==]
+
+local function say(...)
+  io.stderr:write(table.concat({...}), "\n")
+end
+
+---------------------------------------------------------------- the arguments
+
+local function text(value)
+  return value
+end
+
+local function number(value)
+  local n = tonumber(value)
+  if n and n >= 0 and n < math.huge then return n end
+  return nil, "not a number of seconds: " .. value
+end
+
+local function whole(value)
+  local n = value:find("^%d+$") and math.tointeger(tonumber(value))
+  if n then return n end
+  return nil, "not a whole number: " .. value
+end
+
+local function port(value)
+  local n = whole(value)
+  if n and n <= 65535 then return n end
+  return nil, "not a port: " .. value
+end
+
+local function header(value)
+  local name, content = value:match("^([^:%s]+):%s*(.-)%s*$")
+  if name then return {name, content} end
+  return nil, "not of the form 'NAME: VALUE': " .. value
+end
+
+-- Option -> field of the result, how its value is read (none: a switch),
+-- whether it may be repeated, and which half it belongs to (none: both).
+local OPTIONS = {
+  ["--header"]      = {field = "headers", read = header, many = true, half = "client"},
+  ["--protocol"]    = {field = "protocols", read = text, many = true},
+  ["--origin"]      = {field = "origin", read = text, half = "client"},
+  ["--timeout"]     = {field = "timeout", read = number, half = "client"},
+  ["--linger"]      = {field = "linger", read = number, half = "client"},
+  ["--max-message"] = {field = "max_message", read = whole},
+  ["--binary"]      = {field = "binary", half = "client"},
+  ["--quiet"]       = {field = "quiet"},
+  ["--listen"]      = {field = "listen", read = port, half = "server"},
+  ["--host"]        = {field = "host", read = text, half = "server"},
+  ["--version"]     = {field = "version"},
+  ["--help"]        = {field = "help"},
+}
+OPTIONS["-H"], OPTIONS["-h"] = OPTIONS["--header"], OPTIONS["--help"]
+
+local NOT_YET = {["--insecure"] = true, ["--ca"] = true, ["--cert"] = true,
+                 ["--key"] = true}
+
+local function store(result, option, value)
+  if not option.many then
+    result[option.field] = value
+    return
+  end
+  local list = result[option.field] or {}
+  list[#list + 1] = value
+  result[option.field] = list
+end
+
+-- Reads the option at args[i]; returns the index of the next argument.
+local function parse_option(result, args, i)
+  local name, value = args[i]:match("^(%-%-[^=]+)=(.*)$")
+  name = name or args[i]
+  local option = OPTIONS[name]
+  if NOT_YET[name] then return nil, name .. ": TLS is not supported yet" end
+  if not option then return nil, "unknown option " .. name end
+  if not option.read then
+    if value then return nil, name .. " takes no value" end
+    store(result, option, true)
+    return i + 1
+  end
+  if not value then
+    i = i + 1
+    value = args[i]
+  end
+  if not value then return nil, name .. " needs a value" end
+  local read, err = option.read(value)
+  if read == nil then return nil, name .. ": " .. err end
+  store(result, option, read)
+  return i + 1
+end
+
+-- What must hold between the arguments.
+local function check(result)
+  local half = result.listen and "server" or "client"
+  for name, option in pairs(OPTIONS) do
+    if result[option.field] ~= nil and option.half and option.half ~= half then
+      return nil, name .. (half == "server" and " does not go with --listen"
+                           or " needs --listen")
+    end
+  end
+  if result.listen and result.url then return nil, "a URL does not go with --listen" end
+  if not result.listen and not result.url then return nil, "no URL given" end
+  if result.url and not result.url:find("^%a[%w+.-]*://") then
+    return nil, "not a WebSocket URL: " .. result.url
+  end
+  return result
+end
+
+--- Reads the command's arguments.
+---@param args string[]
+---@return table? options  nil, message when they make no sense
+---@return string? message
+function cli.parse(args)
+  local result, i = {}, 1
+  while args[i] do
+    if args[i]:find("^%-.") then
+      local next_i, err = parse_option(result, args, i)
+      if not next_i then return nil, err end
+      i = next_i
+    elseif result.url then
+      return nil, "more than one URL"
+    else
+      result.url, i = args[i], i + 1
+    end
+  end
+  if result.help or result.version then return result end
+  return check(result)
+end
+
+-- The option's 0 is the library's false.
+local function limit(max_message)
+  if max_message == 0 then return false end
+  return max_message
+end
+
+-- A misuse that only the library recognizes (a header name with a blank, say)
+-- is the user's mistake here: a message without "file:line:", not a traceback.
+local function call(f, ...)
+  local results = table.pack(pcall(f, ...))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  return nil, (tostring(results[2]):gsub("^[^\n]-:%d+: ", "")), nil, USAGE
+end
+
+--------------------------------------------------------------------- the input
+
+-- A line iterator over standard input which lets the loop run meanwhile. The
+-- last line need not end in a newline. Chunks are joined only when a line is
+-- complete, so that a very long one costs no more than its length.
+local function lines()
+  local parts, ended = {}, false    -- of the line that is being read
+  local chunk, at = "", 1           -- what was read last, and how much is used
+  local function rest_of_line(stop)
+    parts[#parts + 1] = chunk:sub(at, stop)
+    at = stop + 2
+    local line = table.concat(parts)
+    parts = {}
+    return line
+  end
+  return function()
+    while not ended do
+      local newline = chunk:find("\n", at, true)
+      if newline then return rest_of_line(newline - 1) end
+      parts[#parts + 1] = chunk:sub(at)
+      chunk, at = "", 1
+      websock.wait(0, "r")
+      local data, err = core.read(0, 4096)
+      if data then
+        chunk = data
+      elseif err ~= "again" then
+        ended = true
+      end
+    end
+    local last = table.concat(parts)
+    parts = {}
+    return last ~= "" and last or nil
+  end
+end
+
+-------------------------------------------------------------------- the client
+
+-- One run of the client: {ws=, options=, received=, closing=}. `closing` tells
+-- that we, not the server, began to close.
+local Session = {}
+Session.__index = Session
+
+function Session:status(...)
+  if not self.options.quiet then say(...) end
+end
+
+function Session:print(message, kind)
+  if kind == "binary" and not self.options.binary then
+    message = ("<%d bytes of binary>"):format(#message)
+  end
+  return io.stdout:write(message, "\n") and io.stdout:flush()
+end
+
+function Session:close(code, reason)
+  self.closing = true
+  local done, err = pcall(self.ws.close, self.ws, code, reason)
+  if done then return end
+  self.closing = false
+  say("websock: ", (tostring(err):gsub("^[^\n]-:%d+: ", "")))
+end
+
+function Session:ping()
+  local seconds, err = self.ws:ping(nil, self.options.timeout)
+  if seconds then
+    say(("ping: %.3f ms"):format(seconds * 1000))
+  else
+    say("ping: ", err)
+  end
+end
+
+function Session:command(line)
+  local name, rest = line:match("^/(%S*)%s*(.-)%s*$")
+  if name == "ping" then return self:ping() end
+  local code, reason = rest:match("^(%d*)%s*(.*)$")
+  if name == "close" and (code ~= "" or reason == "") then
+    return self:close(tonumber(code) or 1000, reason)
+  end
+  say("websock: unknown command, not sent: ", line, " (// sends a slash)")
+end
+
+function Session:send(line)
+  local kind = self.options.binary and "binary" or "text"
+  if kind == "text" and not utf8.len(line) then
+    self.failed = true
+    return say("websock: not UTF-8, not sent (--binary sends any bytes)")
+  end
+  self.ws:send(line, kind)
+end
+
+function Session:line(line)
+  if not self.options.binary then line = line:gsub("\r$", "") end
+  if line:sub(1, 2) == "//" then
+    self:send(line:sub(2))
+  elseif line:sub(1, 1) == "/" then
+    self:command(line)
+  else
+    self:send(line)
+  end
+end
+
+-- Waits until the server has answered what it was sent. A pong alone proves
+-- little: a server may answer pings ahead of messages that wait for its
+-- application. But each round trip gives it a turn, so two in a row that
+-- brought nothing else mean that it has no more to say (or thinks for longer:
+-- that is what --linger is for).
+function Session:settle()
+  local deadline = websock.now() + self.options.timeout
+  local quiet = 0
+  while quiet < 2 and websock.now() < deadline do
+    local before = self.received
+    if not self.ws:ping(nil, self.options.timeout) then return end
+    quiet = self.received == before and quiet + 1 or 0
+  end
+end
+
+function Session:read_input()
+  for line in lines() do
+    if self.ws:state() ~= "open" then return end
+    self:line(line)
+  end
+  if self.ws:state() ~= "open" then return end
+  self:settle()
+  if self.options.linger then websock.sleep(self.options.linger) end
+  self:close(1000)
+end
+
+-- Prints what arrives until the connection has ended; returns the status.
+function Session:run()
+  local ws = self.ws
+  websock.spawn(self.read_input, self)
+  for message, kind in ws:messages() do
+    self.received = self.received + 1
+    if not self:print(message, kind) then    -- the reader of our pipe has gone
+      self:close(1000)
+      break
+    end
+  end
+  local reason = ws.close_reason
+  self:status("closed ", tostring(ws.close_code),
+              reason and reason ~= "" and " " .. reason or "")
+  local normal = self.closing or ws.close_code == 1000 or ws.close_code == 1001
+                 or ws.close_code == 1005
+  return ws.close_clean and normal and not self.failed and OK or FAILED
+end
+
+-- Ctrl-C says good-bye; before there is a connection, or when pressed again
+-- while the server does not answer, it just ends.
+function Session:interrupted(code)
+  if not self.ws or self.closing then return websock.stop() end
+  websock.spawn(self.close, self, code)
+end
+
+local function connect(session)
+  local options = session.options
+  local ws, err, response, status = call(websock.connect, options.url, {
+    timeout = options.timeout, protocols = options.protocols,
+    headers = options.headers, origin = options.origin,
+    max_message = limit(options.max_message),
+  })
+  if ws then
+    session.ws = ws
+    session:status("connected to ", options.url,
+                   ws.protocol and " speaking " .. ws.protocol or "")
+    return true
+  end
+  if response then
+    err = ("%s: %s %s"):format(err, response.status, response.reason or "")
+  end
+  say("websock: ", options.url, ": ", err)
+  return nil, status or FAILED
+end
+
+local function client(options)
+  options.timeout = options.timeout or 10
+  local session = setmetatable({options = options, received = 0}, Session)
+  local status = FAILED
+  websock.signal("PIPE", function() end)    -- writing reports the closed pipe
+  websock.signal("INT", function() session:interrupted(1000) end)
+  websock.signal("TERM", function() session:interrupted(1001) end)
+  websock.spawn(function()
+    local connected, failure = connect(session)
+    status = failure or connected and session:run()
+    websock.stop()    -- the coroutine that waits for input need not end
+  end)
+  websock.run()
+  return status
+end
+
+-------------------------------------------------------------------- the server
+
+local function address(host, number_of_port)
+  return (host:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(host, number_of_port)
+end
+
+local function echo(ws, status)
+  local peer = address(ws.request.remote.host, ws.request.remote.port)
+  status(peer, " connected")
+  for message, kind in ws:messages() do ws:send(message, kind) end
+  status(peer, " closed ", tostring(ws.close_code))
+end
+
+local function serve(options)
+  local function status(...)
+    if not options.quiet then say(...) end
+  end
+  local host = options.host or "127.0.0.1"
+  local server, err, _, usage = call(websock.listen, {
+    host = host, port = options.listen, protocols = options.protocols,
+    max_message = limit(options.max_message),
+    handler = function(ws) echo(ws, status) end,
+  })
+  if not server then
+    say("websock: cannot listen on ", address(host, options.listen), ": ", err)
+    return usage or FAILED
+  end
+  for _, name in ipairs {"INT", "TERM"} do
+    websock.signal(name, function() server:stop() end)
+  end
+  local _, bound = server:getsockname()
+  say("listening on ws://", address(host, bound), "/")
+  websock.run()
+  return OK
+end
+
+--- Runs the command.
+---@param args string[]  its arguments
+---@return integer status  to exit with
+function cli.main(args)
+  local options, err = cli.parse(args)
+  if not options then
+    say("websock: ", err, "\nTry 'websock --help'.")
+    return USAGE
+  end
+  if options.help or options.version then
+    io.stdout:write(options.help and HELP or "websock " .. websock._VERSION .. "\n")
+    return OK
+  end
+  return options.listen and serve(options) or client(options)
+end
+
+return cli
