@@ -1,0 +1,62 @@
+rockspec_format = "3.0"
+package = "websock"
+version = "scm-1"
+source = {
+  -- `luarocks make` in a checkout does not fetch anything.
+  url = "git+file://.",
+}
+description = {
+  summary = "WebSocket client and server (RFC 6455)",
+  detailed = [[
+    WebSocket for Lua 5.4: a protocol core in C, a loop of its own, and
+    LuaSocket's sockets.]],
+  license = "MIT",
+}
+supported_platforms = { "unix" }
+dependencies = {
+  "lua >= 5.4, < 5.5",
+  "luasocket >= 3.0",
+}
+external_dependencies = {
+  OPENSSL = { header = "openssl/ssl.h" },
+  ZLIB = { header = "zlib.h" },
+}
+build = {
+  type = "builtin",
+  modules = {
+    ["websock.core"] = {
+      sources = {
+        -- begin sources
+        "csrc/lua_conn.c",
+        "csrc/lua_core.c",
+        "csrc/ws_answer.c",
+        "csrc/ws_body.c",
+        "csrc/ws_chars.c",
+        "csrc/ws_client.c",
+        "csrc/ws_crypto.c",
+        "csrc/ws_fields.c",
+        "csrc/ws_handshake.c",
+        "csrc/ws_http.c",
+        "csrc/ws_server.c",
+        -- end sources
+      },
+      libraries = { "ssl", "crypto", "z", "pthread" },
+      incdirs = { "csrc", "$(OPENSSL_INCDIR)", "$(ZLIB_INCDIR)" },
+      libdirs = { "$(OPENSSL_LIBDIR)", "$(ZLIB_LIBDIR)" },
+    },
+    -- begin modules
+    ["websock.cli"] = "lua/websock/cli.lua",
+    ["websock.driver"] = "lua/websock/driver.lua",
+    ["websock.headers"] = "lua/websock/headers.lua",
+    ["websock.io.loop"] = "lua/websock/io/loop.lua",
+    ["websock.link"] = "lua/websock/link.lua",
+    ["websock.misuse"] = "lua/websock/misuse.lua",
+    ["websock.options"] = "lua/websock/options.lua",
+    ["websock.origin"] = "lua/websock/origin.lua",
+    ["websock.url"] = "lua/websock/url.lua",
+    -- end modules
+  },
+  install = {
+    bin = { websock = "bin/websock" },
+  },
+}

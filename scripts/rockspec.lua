@@ -1,0 +1,91 @@
+-- Holds the rockspec's lists of files against the tree.
+-- Usage: scripts/lua scripts/rockspec.lua [--update]
+-- It says what is missing and what is too much; --update writes the lists anew.
+
+local PATH = "rockspec/websock-scm-1.rockspec"
+
+local function list (command)
+  local lines = {}
+  local pipe = assert(io.popen(command .. " | LC_ALL=C sort"))
+  for line in pipe:lines() do lines[#lines + 1] = line end
+  pipe:close()
+  return lines
+end
+
+local function c_sources ()
+  return list("ls csrc/ws_*.c csrc/net_*.c csrc/lua_*.c")
+end
+
+-- Module name -> file, as `require` finds it under lua/.
+local function lua_modules ()
+  local names, files = {}, {}
+  for i, file in ipairs(list("find lua -name '*.lua'")) do
+    local name = file:match("^lua/(.*)%.lua$"):gsub("/init$", ""):gsub("/", ".")
+    names[i], files[name] = name, file
+  end
+  table.sort(names)
+  return names, files
+end
+
+-- Complains about what one set has and the other has not.
+local function differences (what, tree, rock)
+  local count = 0
+  local function missing (from, to, where)
+    for item in pairs(from) do
+      if not to[item] then
+        count = count + 1
+        print(("%s %s is not in %s"):format(what, item, where))
+      end
+    end
+  end
+  missing(tree, rock, PATH)
+  missing(rock, tree, "the tree")
+  return count
+end
+
+local function set (items)
+  local found = {}
+  for _, item in ipairs(items) do found[item] = true end
+  return found
+end
+
+local function check ()
+  local rock = {}
+  assert(loadfile(PATH, "t", rock))()
+  local modules, wanted = {}, {}
+  for name, file in pairs(rock.build.modules) do
+    if type(file) == "string" then modules[name .. " = " .. file] = true end
+  end
+  local names, files = lua_modules()
+  for _, name in ipairs(names) do wanted[name .. " = " .. files[name]] = true end
+  return differences("source", set(c_sources()), set(rock.build.modules["websock.core"].sources))
+    + differences("module", wanted, modules)
+end
+
+-- Replaces what stands between "-- begin NAME" and "-- end NAME".
+local function replace (text, name, lines, indent)
+  local pattern = ("(%%-%%- begin %s\n).-( *%%-%%- end %s)"):format(name, name)
+  local body = ""
+  for _, line in ipairs(lines) do body = body .. indent .. line .. "\n" end
+  local result, n = text:gsub(pattern, function (first, last) return first .. body .. last end)
+  assert(n == 1, "no place for " .. name .. " in " .. PATH)
+  return result
+end
+
+local function update ()
+  local file = assert(io.open(PATH))
+  local text = file:read("a")
+  file:close()
+  local sources, modules = c_sources(), {}
+  for i, source in ipairs(sources) do sources[i] = ("%q,"):format(source) end
+  local names, files = lua_modules()
+  for i, name in ipairs(names) do modules[i] = ("[%q] = %q,"):format(name, files[name]) end
+  text = replace(text, "sources", sources, "        ")
+  text = replace(text, "modules", modules, "    ")
+  file = assert(io.open(PATH, "w"))
+  file:write(text)
+  file:close()
+end
+
+if arg[1] == "--update" then update() end
+os.exit(check() == 0)
