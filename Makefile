@@ -107,7 +107,8 @@ build/san/libwebsock.a: $(SAN_LIB_OBJ)
 
 build/test/%: spec/%.c build/san/libwebsock.a Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(SANITIZE) -Ispec/support -o $@ $< build/san/libwebsock.a $(LIBS)
+	$(CC) $(ALL_CFLAGS) $(SANITIZE) -MT $@ -MF $@.d -o $@ $< \
+	  build/san/libwebsock.a $(LIBS)
 
 check:
 	@scripts/deps check
