@@ -55,7 +55,7 @@ SAN_OBJ := $(call OBJ,build/san/obj,$(CORE_SRC) $(NET_SRC) $(LUA_SRC))
 SAN_LIB_OBJ := $(call OBJ,build/san/obj,$(CORE_SRC) $(NET_SRC))
 C_TEST_BIN := $(patsubst spec/%.c,build/test/%,$(C_TESTS))
 
-.PHONY: all run test deps check sanitize fuzz bench browser install uninstall \
+.PHONY: all run test deps check format sanitize fuzz bench browser install uninstall \
   clean help deps-run c-tests test-built sanitize-built fuzz-built bench-built
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -113,6 +113,10 @@ build/test/%: spec/%.c build/san/libwebsock.a Makefile
 check:
 	@scripts/deps check
 	@scripts/check
+
+format:
+	@scripts/deps check
+	@scripts/check --format
 
 # Every spec once more with a sanitized module.
 sanitize:
@@ -192,6 +196,7 @@ help:
 	@echo 'make test               every test; installs what it needs'
 	@echo 'make deps               only install what run and test need'
 	@echo 'make check              lint, formatting, layers'
+	@echo 'make format             lay the C files out by .clang-format'
 	@echo 'make sanitize           the specs under ASan and UBSan'
 	@echo 'make fuzz [SECONDS=60]  each fuzz target'
 	@echo 'make bench              instructions per message'

@@ -14,7 +14,7 @@
 
 /* FIN, text; masked, 32 bytes; the key is 0x37fa213d, the text all 'a'. */
 static void make_frame (unsigned char frame[38]) {
-  static const unsigned char key[4] = { 0x37, 0xfa, 0x21, 0x3d };
+  static const unsigned char key[4] = {0x37, 0xfa, 0x21, 0x3d};
   frame[0] = 0x81;
   frame[1] = 0x80 | 32;
   memcpy(frame + 2, key, 4);
@@ -57,7 +57,7 @@ static void open_connection (ws_conn *c) {
       "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
       "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-  ws_str none = { NULL, 0 };
+  ws_str none = {NULL, 0};
   ws_event ev;
   put(c, request, sizeof request - 1);
   need(ws_next(c, &ev) == WS_REQUEST, "no request");

@@ -118,7 +118,7 @@ static void bytes_out (ws_conn *c, size_t n) {
   int count = ws_pending(c, v, WS_IOV);
   assert(count >= 0 && count <= WS_IOV);
   for (int i = 0; i < count; i++) {
-    ws_event ev = { .data = v[i].base, .size = v[i].len };
+    ws_event ev = {.data = v[i].base, .size = v[i].len};
     touch(&ev);
     all += v[i].len;
   }
@@ -201,7 +201,7 @@ static void run (ws_conn *c, reader *r, int parts) {
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size) {
-  reader r = { data, size };
+  reader r = {data, size};
   unsigned how = take(&r);
   ws_config config;
   ws_conn *c = malloc(ws_size());
