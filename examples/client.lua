@@ -10,7 +10,8 @@ end
 
 for _, line in ipairs {"hello", "γειά σου", "good-bye"} do
   assert(ws:send(line))
-  print(assert(ws:receive(5)))
+  local answer = assert(ws:receive(5))
+  print(answer)
 end
 assert(ws:close(1000, "done"))
 print("closed", ws.close_code, ws.close_reason)

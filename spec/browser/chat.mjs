@@ -1,0 +1,247 @@
+// The chat example in a real browser: two tabs in one room talk, a third in
+// another room hears nothing, one leaves and the other sees it go; the server
+// goes away, comes back on the same port, and the page finds it again. All of
+// it is asserted in the page, where a user would look.
+import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+const PATIENCE = 20000;    // ms; only a failure takes that long
+
+async function playwright() {
+  try {
+    return await import("playwright-core");
+  } catch (error) {
+    const modules = process.env.WEBSOCK_NODE_MODULES;
+    if (!modules) throw error;
+    return createRequire(path.join(modules, "x.js"))("playwright-core");
+  }
+}
+
+// ── Counting ──────────────────────────────────────────────────────────────
+let passed = 0, failed = 0;
+
+async function test(name, body) {
+  try {
+    await body();
+    passed++;
+    console.log("ok   " + name);
+  } catch (error) {
+    failed++;
+    console.log("FAIL " + name + "\n" + (error.stack || error));
+  }
+}
+
+function equal(actual, expected, what) {
+  const [a, e] = [JSON.stringify(actual), JSON.stringify(expected)];
+  if (a !== e) throw new Error(`${what}: expected ${e}, got ${a}`);
+}
+
+// ── The server, a process of its own ──────────────────────────────────────
+async function startChat(port) {
+  const child = spawn(path.join(ROOT, "scripts/lua"),
+                      [path.join(ROOT, "examples/chat.lua"), String(port)],
+                      { stdio: ["ignore", "pipe", "inherit"] });
+  const lines = createInterface({ input: child.stdout });
+  const gone = once(child, "exit").then(([code, signal]) => {
+    throw new Error(`chat.lua ended at once: ${code ?? signal}`);
+  });
+  const [line] = await Promise.race([once(lines, "line"), gone]);
+  gone.catch(() => {});    // its later end is expected
+  const url = /^chat on (http:\S+)$/.exec(line)?.[1];
+  if (!url) throw new Error("unexpected first line: " + line);
+  return { child, url };
+}
+
+async function stopChat(chat) {
+  if (!chat || chat.child.exitCode !== null || chat.child.signalCode) return;
+  const ended = once(chat.child, "exit");
+  chat.child.kill("SIGTERM");
+  const [code] = await ended;
+  equal(code, 0, "exit status of chat.lua after SIGTERM");
+}
+
+// ── A tab ─────────────────────────────────────────────────────────────────
+const problems = [];    // errors that pages report
+
+async function openTab(context, address) {
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  page.on("pageerror", (error) => problems.push(error.message));
+  page.on("console", (message) => {
+    // A lost connection is reported by the browser itself, and is meant here.
+    const text = message.text();
+    if (message.type() === "error" && !text.includes("WebSocket connection to")) {
+      problems.push(text);
+    }
+  });
+  await page.goto(address);
+  return page;
+}
+
+async function join(page, name) {
+  await page.fill("#name", name);
+  await page.press("#name", "Enter");
+  await online(page);
+}
+
+const online = (page) => page.waitForSelector("#state[data-is=online]");
+const texts = (page, selector) => page.locator(selector).allTextContents();
+
+async function say(page, words) {
+  await page.fill("#text", words);
+  await page.press("#text", "Enter");
+}
+
+const heard = (page, words) =>
+  page.locator(".said p").getByText(words, { exact: true }).first().waitFor();
+
+const here = (page, names) =>
+  page.waitForFunction((wanted) => {
+    const items = [...document.querySelectorAll("#people li")];
+    return JSON.stringify(items.map((e) => e.textContent)) === wanted;
+  }, JSON.stringify(names));
+
+// ── The story ─────────────────────────────────────────────────────────────
+async function story(context, chat, restart) {
+  const ada = await openTab(context, chat.url);
+  const grace = await openTab(context, chat.url);
+  const other = await openTab(context, chat.url + "?room=engine%20room");
+
+  await test("a tab joins under its name and sees itself", async () => {
+    await join(ada, "Ada");
+    await here(ada, ["Ada (you)"]);
+    equal(await ada.textContent("#room-name"), "lobby", "room");
+  });
+
+  await test("both tabs of a room see who is here", async () => {
+    await join(grace, "Grace");
+    await here(ada, ["Ada (you)", "Grace"]);
+    await here(grace, ["Ada", "Grace (you)"]);
+    equal(await texts(ada, ".note"), ["Grace joined"], "notes");
+  });
+
+  await test("a name already taken in the room is told apart", async () => {
+    const second = await openTab(context, chat.url);
+    await join(second, "Ada");
+    await here(second, ["Ada", "Ada 2 (you)", "Grace"]);
+    await second.close();
+    await here(ada, ["Ada (you)", "Grace"]);
+  });
+
+  await test("the room comes from the address", async () => {
+    await join(other, "Charles");
+    equal(await other.textContent("#room-name"), "engine room", "room");
+    await here(other, ["Charles (you)"]);
+  });
+
+  await test("messages go both ways, own ones set apart", async () => {
+    await say(ada, "hello Grace");
+    await heard(grace, "hello Grace");
+    await say(grace, "hello Ada");
+    await heard(ada, "hello Ada");
+    equal(await texts(ada, ".said.own p"), ["hello Grace"], "Ada's own");
+    equal(await texts(ada, ".said:not(.own) p"), ["hello Ada"], "Ada's others");
+    equal(await texts(ada, ".said .by"), ["You", "Grace"], "names at Ada's");
+    equal(await texts(grace, ".said .by"), ["Ada", "You"], "names at Grace's");
+  });
+
+  const odd = '<img src=x onerror="document.title=1"> \\t \\\\ & γειά 💬\nsecond\tline';
+  await test("odd characters arrive as they were written, never as markup", async () => {
+    await say(ada, odd);
+    await grace.waitForFunction((n) => document.querySelectorAll(".said").length === n, 3);
+    equal((await texts(grace, ".said p"))[2], odd, "text");
+    equal(await grace.locator("#log img").count(), 0, "images in the log");
+  });
+
+  await test("Shift+Enter starts a new line and sends nothing", async () => {
+    await ada.focus("#text");
+    await ada.keyboard.type("one");
+    await ada.keyboard.press("Shift+Enter");
+    await ada.keyboard.type("two");
+    equal(await ada.inputValue("#text"), "one\ntwo", "box");
+    await ada.keyboard.press("Enter");
+    await grace.waitForFunction((n) => document.querySelectorAll(".said").length === n, 4);
+    equal((await texts(grace, ".said p"))[3], "one\ntwo", "text");
+  });
+
+  await test("another room hears none of it", async () => {
+    await say(other, "anybody?");
+    await heard(other, "anybody?");    // whatever came before would be here
+    equal(await texts(other, ".said p"), ["anybody?"], "messages");
+    equal(await texts(ada, ".said p"), ["hello Grace", "hello Ada", odd, "one\ntwo"],
+          "Ada's messages");
+  });
+
+  await test("a newcomer gets the history", async () => {
+    const late = await openTab(context, chat.url);
+    await join(late, "Late");
+    await here(late, ["Ada", "Grace", "Late (you)"]);
+    equal(await texts(late, ".said p"), ["hello Grace", "hello Ada", odd, "one\ntwo"],
+          "history");
+    await late.close();
+    await here(ada, ["Ada (you)", "Grace"]);
+  });
+
+  await test("one closes and the other sees it leave", async () => {
+    await grace.close();
+    await here(ada, ["Ada (you)"]);
+    equal((await texts(ada, ".note")).at(-1), "Grace left", "last note");
+  });
+
+  await test("a lost server is shown, and found again when it is back", async () => {
+    await restart.stop();
+    await ada.waitForSelector("#state:not([data-is=online])");
+    await restart.start();
+    await online(ada);
+    await here(ada, ["Ada (you)"]);
+    await say(ada, "back again");
+    await heard(ada, "back again");
+  });
+
+  await test("leaving gives the form back and leaves the room", async () => {
+    await ada.click("#leave");
+    await ada.waitForSelector("#door");
+    const fresh = await openTab(context, chat.url);
+    await join(fresh, "Fresh");
+    await here(fresh, ["Fresh (you)"]);
+  });
+
+  await test("no page reported an error", async () => {
+    equal(problems, [], "errors");
+  });
+}
+
+async function main() {
+  const { chromium } = await playwright();
+  let chat = await startChat(0);
+  let browser;
+  try {
+    browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
+      args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+    });
+    const port = new URL(chat.url).port;
+    await story(await browser.newContext(), chat, {
+      stop: () => stopChat(chat),
+      start: async () => { chat = await startChat(port); },
+    });
+  } finally {
+    await browser?.close();
+    await test("SIGTERM ends the server cleanly", () => stopChat(chat));
+    chat.child.kill("SIGKILL");    // does nothing to one that has ended
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  failed++;
+  console.log(error.stack || error);
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed ? 1 : 0;
