@@ -35,9 +35,14 @@ build = {
         "csrc/ws_client.c",
         "csrc/ws_crypto.c",
         "csrc/ws_fields.c",
+        "csrc/ws_frame.c",
         "csrc/ws_handshake.c",
         "csrc/ws_http.c",
+        "csrc/ws_in.c",
+        "csrc/ws_mask.c",
+        "csrc/ws_out.c",
         "csrc/ws_server.c",
+        "csrc/ws_utf8.c",
         -- end sources
       },
       libraries = { "ssl", "crypto", "z", "pthread" },
@@ -46,6 +51,9 @@ build = {
     },
     -- begin modules
     ["websock.cli"] = "lua/websock/cli.lua",
+    ["websock.client"] = "lua/websock/client.lua",
+    ["websock.connection"] = "lua/websock/connection.lua",
+    ["websock.dial"] = "lua/websock/dial.lua",
     ["websock.driver"] = "lua/websock/driver.lua",
     ["websock.headers"] = "lua/websock/headers.lua",
     ["websock.io.loop"] = "lua/websock/io/loop.lua",
@@ -53,6 +61,7 @@ build = {
     ["websock.misuse"] = "lua/websock/misuse.lua",
     ["websock.options"] = "lua/websock/options.lua",
     ["websock.origin"] = "lua/websock/origin.lua",
+    ["websock.socket"] = "lua/websock/socket.lua",
     ["websock.url"] = "lua/websock/url.lua",
     -- end modules
   },
