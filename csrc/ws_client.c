@@ -1,0 +1,244 @@
+/*
+** ws_client.c - the client's side of the opening handshake (RFC 6455 section
+** 4.1): the request, and what the server's answer has to be.
+*/
+#include "ws_hs.h"
+
+#include <string.h>
+
+typedef struct request {
+  ws_str host, target, protocols;
+  const ws_field *fields;
+  size_t nfields;
+  const char *key;
+} request;
+
+
+/* -------------------------------------------------------------- the request */
+
+static void write_request (ws_text *t, const void *what) {
+  const request *r = what;
+  ws_text_lit(t, "GET ");
+  ws_text_put(t, r->target);
+  ws_text_lit(t, " HTTP/1.1\r\n");
+  ws_text_field(t, "Host", r->host);
+  ws_text_lit(t, "Upgrade: websocket\r\nConnection: Upgrade\r\n");
+  ws_text_field(t, "Sec-WebSocket-Key", ws_lit(r->key));
+  ws_text_lit(t, "Sec-WebSocket-Version: 13\r\n");
+  if (r->protocols.n) ws_text_field(t, "Sec-WebSocket-Protocol", r->protocols);
+  ws_text_fields(t, r->fields, r->nfields);
+  ws_text_lit(t, "\r\n");
+}
+
+
+static int check_protocols (ws_conn *c, const ws_str *list, size_t n) {
+  size_t i, j;
+  for (i = 0; i < n; i++) {
+    if (!ws_all(list[i], CH_TOKEN))
+      return ws_misuse(c, WS_EINVAL, "a subprotocol is no token");
+    for (j = 0; j < i; j++)
+      if (ws_same(list[i], list[j]))
+        return ws_misuse(c, WS_EINVAL, "a subprotocol twice");
+  }
+  return 0;
+}
+
+
+static int check_request (ws_conn *c, const request *r) {
+  static const char *const ours[] = {"Host",
+                                     "Upgrade",
+                                     "Connection",
+                                     "Sec-WebSocket-Key",
+                                     "Sec-WebSocket-Version",
+                                     "Sec-WebSocket-Protocol",
+                                     "Sec-WebSocket-Extensions",
+                                     "Sec-WebSocket-Accept",
+                                     "Content-Length",
+                                     "Transfer-Encoding",
+                                     NULL};
+  if (c->config->role != WS_CLIENT || c->state != WS_CONNECTING || c->hs)
+    return ws_misuse(c, WS_ESTATE, "no handshake can begin here");
+  if (!ws_host_valid(r->host)) return ws_misuse(c, WS_EINVAL, "invalid host");
+  if (!ws_all(r->target, CH_TARGET) || r->target.p[0] != '/')
+    return ws_misuse(c, WS_EINVAL, "invalid request target");
+  return ws_fields_check(c, r->fields, r->nfields, ours);
+}
+
+
+/* What is offered is kept, to hold the server's choice against it. */
+static int keep_protocols (ws_conn *c, const ws_str *list, size_t n) {
+  ws_hs *hs = c->hs;
+  ws_text t = {NULL, 0};
+  size_t i, size = 0;
+  if (n == 0) return 0;
+  for (i = 0; i < n; i++) size += list[i].n + (i ? 2 : 0);
+  hs->protocols = ws_realloc(c, NULL, 0, size);
+  if (hs->protocols == NULL) return WS_ENOMEM;
+  hs->nprotocols = size;
+  t.p = (unsigned char *)hs->protocols;
+  for (i = 0; i < n; i++) {
+    if (i) ws_text_lit(&t, ", ");
+    ws_text_put(&t, list[i]);
+  }
+  return 0;
+}
+
+
+static int make_key (ws_conn *c, char key[25]) {
+  unsigned char bytes[16];
+  int r = ws_rand(c, bytes, sizeof bytes);
+  if (r) return r;
+  ws_key_text(key, bytes);
+  if (ws_accept_key(c->hs->accept, key, 24))
+    return ws_misuse(c, WS_EINVAL, "OpenSSL has no SHA-1");
+  return 0;
+}
+
+
+static int begin (ws_conn *c, request *r, const ws_str *protocols, size_t n) {
+  char key[25];
+  int result = ws_hs_new(c) ? keep_protocols(c, protocols, n) : WS_ENOMEM;
+  if (result == 0) result = make_key(c, key);
+  if (result) return result;
+  r->key = key;
+  r->protocols = (ws_str){c->hs->protocols, c->hs->nprotocols};
+  return ws_text_queue(c, write_request, r);
+}
+
+
+int ws_request (ws_conn *c, ws_str host, ws_str target, const ws_str *protocols,
+                size_t nprotocols, const ws_field *fields, size_t nfields) {
+  request r = {host, target, {NULL, 0}, fields, nfields, NULL};
+  int result = check_request(c, &r);
+  if (result == 0) result = check_protocols(c, protocols, nprotocols);
+  if (result) return result;
+  result = begin(c, &r, protocols, nprotocols);
+  if (result) ws_hs_free(c);
+  return result;
+}
+
+
+/* --------------------------------------------------------------- the answer */
+
+static int broken (ws_hs *hs, const char *rule) {
+  return ws_fault_set(&hs->fault, hs->http.status, rule);
+}
+
+
+static int upgrade (ws_conn *c, ws_hs *hs) {
+  ws_str value;
+  if (hs->http.minor == 0) return broken(hs, "not HTTP/1.1");
+  if (ws_hs_find(c, "Upgrade", &value) != 1 || !ws_is(value, "websocket"))
+    return broken(hs, "Upgrade is not websocket");
+  if (ws_hs_lists(c, "Connection", "Upgrade") == 0)
+    return broken(hs, "Connection does not list Upgrade");
+  return HTTP_WHOLE;
+}
+
+
+static int accept (ws_conn *c, ws_hs *hs) {
+  ws_str value;
+  if (ws_hs_find(c, "Sec-WebSocket-Accept", &value) != 1 ||
+      !ws_same(value, ws_lit(hs->accept)))
+    return broken(hs, "wrong Sec-WebSocket-Accept");
+  return HTTP_WHOLE;
+}
+
+
+static int extensions (ws_conn *c, ws_hs *hs) {
+  ws_walk w = {0, {NULL, 0}};
+  ws_str element;
+  if (ws_hs_each(c, "Sec-WebSocket-Extensions", &w, &element))
+    return broken(hs, "an extension that was not offered");
+  return HTTP_WHOLE;
+}
+
+
+static int protocol (ws_conn *c, ws_hs *hs) {
+  ws_str value, name, rest = {hs->protocols, hs->nprotocols};
+  size_t count = ws_hs_find(c, "Sec-WebSocket-Protocol", &value);
+  if (count == 0) return HTTP_WHOLE;
+  if (count > 1) return broken(hs, "more than one Sec-WebSocket-Protocol");
+  while (ws_list_next(&rest, &name))
+    if (ws_same(name, value)) {
+      const char *head = (const char *)c->in.p + c->in.start;
+      hs->chosen = (ws_span){(uint32_t)(value.p - head), (uint32_t)value.n};
+      return HTTP_WHOLE;
+    }
+  return broken(hs, "a subprotocol that was not offered");
+}
+
+
+/* How a refusal's body ends (RFC 9112 section 6.3). */
+static int body (ws_conn *c, ws_hs *hs) {
+  ws_str coding;
+  size_t count = ws_hs_find(c, "Transfer-Encoding", &coding);
+  if (hs->http.status == 204 || hs->http.status == 304) return HTTP_WHOLE;
+  hs->body.kind = BODY_EOF;
+  hs->body.length = SIZE_MAX;
+  if (count == 0) return ws_hs_length(c, hs);
+  if (count == 1 && ws_is(coding, "chunked")) {
+    hs->body.kind = BODY_CHUNKED;
+    hs->body.length = 0;
+  }
+  return HTTP_WHOLE;
+}
+
+
+/* Interim responses (RFC 9110 section 15.2) are passed over; together with the
+   answer itself they may be as long as one head. */
+static int skip_interim (ws_conn *c, ws_hs *hs) {
+  size_t size = hs->http.looked;
+  ws_http_head fresh = {0};
+  fresh.role = WS_CLIENT;
+  fresh.limit = hs->http.limit - size;
+  fresh.max_fields = hs->http.max_fields;
+  ws_http_release(c, &hs->http);
+  hs->http = fresh;
+  return ws_hs_read_head(c, hs);
+}
+
+
+static int read_answer (ws_conn *c, ws_hs *hs) {
+  int r = ws_hs_read_head(c, hs);
+  while (r == HTTP_WHOLE && hs->http.status < 200 && hs->http.status != 101)
+    r = skip_interim(c, hs);
+  return r;
+}
+
+
+static int check (ws_conn *c, ws_hs *hs) {
+  static ws_hs_step *const opened[] = {upgrade, accept, extensions, protocol,
+                                       NULL};
+  static ws_hs_step *const refused[] = {body, NULL};
+  return ws_hs_check(c, hs->http.status == 101 ? opened : refused);
+}
+
+
+/* The state changes once, when the answer is here; the event stays. */
+static int conclude (ws_conn *c, ws_hs *hs) {
+  if (hs->http.status == 101)
+    ws_opened(c);
+  else
+    ws_ended(c, 0, "refused");
+  return HTTP_WHOLE;
+}
+
+
+static int failed (ws_conn *c) {
+  const char *rule = c->hs->fault.rule;
+  ws_hs_free(c);
+  return ws_fail(c, 1006, rule);
+}
+
+
+int ws_client_next (ws_conn *c, ws_event *ev) {
+  static ws_hs_step *const steps[] = {read_answer, check, ws_hs_read_body,
+                                      conclude, NULL};
+  int r;
+  if (c->hs == NULL) return 0;
+  r = ws_hs_advance(c, steps);
+  if (r == HTTP_BAD) return failed(c);
+  if (r != HTTP_WHOLE) return r;
+  return ws_hs_event(c, ev, c->hs->http.status == 101 ? WS_OPEN : WS_REFUSED);
+}

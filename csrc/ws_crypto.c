@@ -1,0 +1,49 @@
+/*
+** ws_crypto.c - what the protocol needs of OpenSSL: SHA-1, base64, random
+** bytes. Works with 1.1.1 and 3.
+*/
+#include "ws_http.h"
+
+#include <limits.h>
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+
+int ws_random_openssl (void *ud, void *out, size_t n) {
+  unsigned char *p = out;
+  (void)ud;
+  while (n > 0) {
+    int some = n < INT_MAX ? (int)n : INT_MAX;
+    if (RAND_bytes(p, some) != 1) return -1;
+    p += some;
+    n -= (size_t)some;
+  }
+  return 0;
+}
+
+
+static int sha1 (EVP_MD_CTX *ctx, const char *key, size_t n,
+                 unsigned char *digest) {
+  static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+  return EVP_DigestInit_ex(ctx, EVP_sha1(), NULL) &&
+         EVP_DigestUpdate(ctx, key, n) &&
+         EVP_DigestUpdate(ctx, guid, sizeof guid - 1) &&
+         EVP_DigestFinal_ex(ctx, digest, NULL);
+}
+
+
+int ws_accept_key (char out[29], const char *key, size_t n) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+  int ok = ctx && sha1(ctx, key, n, digest);
+  EVP_MD_CTX_free(ctx);
+  if (!ok) return WS_EINVAL;
+  EVP_EncodeBlock((unsigned char *)out, digest, 20);
+  return 0;
+}
+
+
+void ws_key_text (char out[25], const unsigned char key[16]) {
+  EVP_EncodeBlock((unsigned char *)out, key, 16);
+}

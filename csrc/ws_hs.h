@@ -1,0 +1,96 @@
+/*
+** ws_hs.h - the state of an opening handshake, and what both roles do with it.
+** It exists from the first byte of a request (server) or from ws_request on
+** (client) until the handshake is over.
+*/
+#ifndef ws_hs_h
+#define ws_hs_h
+
+#include "ws_http.h"
+
+struct ws_hs {
+  ws_http_head http;
+  ws_body body;
+  ws_head head;     /* what ws_http hands out */
+  ws_fault fault;   /* why the message is refused */
+  int phase;        /* steps of ws_hs_advance that are done */
+  int given;        /* its event was, and stays until it is dealt with */
+  int upgrade;      /* server: the request is a handshake */
+  int expects;      /* server: the client awaits 100 Continue */
+  ws_span *offered; /* server: the subprotocols offered */
+  size_t noffered, cap;
+  char accept[29];   /* client: the Sec-WebSocket-Accept that is right */
+  char *protocols;   /* client: what it offered, as a list */
+  size_t nprotocols; /* bytes of that */
+  ws_span chosen;    /* client: the server's choice */
+};
+
+/* ---- ws_handshake.c */
+ws_hs *ws_hs_new (ws_conn *c); /* c->hs, begun; NULL without memory */
+
+/* One step of a handshake: HTTP_WHOLE when it is done, else a result to return,
+   and the same step is made again later. HTTP_BAD: hs->fault is set. */
+typedef int ws_hs_step (ws_conn *c, ws_hs *hs);
+/* Makes the steps not made yet, up to a NULL: HTTP_WHOLE after the last. */
+int ws_hs_advance (ws_conn *c, ws_hs_step *const *steps);
+/* Holds a message against rules, up to a NULL: HTTP_WHOLE, or the first result
+   that differs. */
+int ws_hs_check (ws_conn *c, ws_hs_step *const *rules);
+
+ws_hs_step ws_hs_read_head, ws_hs_read_body; /* two steps both roles have */
+
+/* Fills in an event about the message that is here. */
+int ws_hs_event (ws_conn *c, ws_event *ev, int type);
+
+/* The number of fields of this name, and the first one's value. */
+size_t ws_hs_find (const ws_conn *c, const char *name, ws_str *value);
+
+/* The elements of a list (RFC 9110 section 5.6.1): empty ones are skipped. 0 at
+   the end. ws_list_next takes an element off the front of a list; ws_hs_each
+   goes through all fields of a name, beginning with a walk of zeros. */
+typedef struct ws_walk {
+  size_t i;
+  ws_str rest;
+} ws_walk;
+int ws_list_next (ws_str *rest, ws_str *element);
+int ws_hs_each (const ws_conn *c, const char *name, ws_walk *w,
+                ws_str *element);
+
+/* How often the fields of this name list a token (case-insensitive). */
+size_t ws_hs_lists (const ws_conn *c, const char *name, const char *token);
+
+/* Content-Length, or no body if there is none (RFC 9112 section 6.2). */
+int ws_hs_length (ws_conn *c, ws_hs *hs);
+
+/* RFC 3986 section 3.2, without userinfo: a host, and a port perhaps. */
+int ws_host_valid (ws_str host);
+
+/* ---- ws_fields.c: heads that are written */
+
+/* Checks a caller's fields: names, values, and that none is in taken (NULL at
+   its end). 0, or WS_EINVAL with ws_error. */
+int ws_fields_check (ws_conn *c, const ws_field *fields, size_t n,
+                     const char *const *taken);
+int ws_fields_have (const ws_field *fields, size_t n, const char *name);
+
+/* Text being written; with p NULL it is only counted. */
+typedef struct ws_text {
+  unsigned char *p;
+  size_t n;
+} ws_text;
+void ws_text_put (ws_text *t, ws_str s);
+void ws_text_lit (ws_text *t, const char *s);
+void ws_text_field (ws_text *t, const char *name, ws_str value);
+void ws_text_fields (ws_text *t, const ws_field *fields, size_t n);
+
+/* Queues what a writer writes, whole or not at all (WS_ENOMEM). It is called
+   twice, and has to write the same. */
+typedef void ws_writer (ws_text *t, const void *what);
+int ws_text_queue (ws_conn *c, ws_writer *writer, const void *what);
+
+/* ---- ws_answer.c */
+/* Refuses the request with hs->fault: queues the answer and ends the
+   connection. WS_END or WS_ENOMEM. */
+int ws_refuse (ws_conn *c);
+
+#endif

@@ -1,0 +1,301 @@
+/*
+** ws_http.c - parses the head of an HTTP/1.1 message in place, as its bytes
+** come in: RFC 9112 sections 2 to 5, read strictly. A line ends in CRLF and in
+** nothing else, a field's name is followed by its colon, and whatever could be
+** read in two ways is refused.
+**
+** One small function per state looks at each byte once and remembers how far it
+** came, so a head that drips in costs as much as one that comes whole.
+*/
+#include "ws_http.h"
+
+#include <string.h>
+
+enum {
+  IN_START,
+  IN_EMPTY,
+  IN_METHOD,
+  IN_TARGET,
+  IN_VERSION,
+  IN_STATUS,
+  IN_REASON,
+  IN_LINE_END,
+  IN_FIELD,
+  IN_NAME,
+  IN_VALUE,
+  IN_VALUE_END,
+  IN_END
+};
+
+/* A state's step: looks at p[h->looked], and further if it likes. HTTP_MORE is
+   to go on with the state that h->state now says. */
+typedef int step (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n);
+
+
+int ws_fault_set (ws_fault *f, int status, const char *rule) {
+  f->status = status;
+  f->rule = rule;
+  return HTTP_BAD;
+}
+
+
+static int bad (ws_http_head *h, int status, const char *rule) {
+  return ws_fault_set(&h->fault, status, rule);
+}
+
+
+static int bad_line (ws_http_head *h) {
+  return bad(h, 400,
+             h->role == WS_SERVER ? "malformed request line"
+                                  : "malformed status line");
+}
+
+
+static ws_span span (size_t from, size_t to) {
+  return (ws_span){(uint32_t)from, (uint32_t)(to - from)};
+}
+
+
+/* The state that follows, after the byte that ends this one. */
+static int enter (ws_http_head *h, int state) {
+  h->state = state;
+  h->mark = ++h->looked;
+  return HTTP_MORE;
+}
+
+
+void *ws_one_more (ws_conn *c, void *list, size_t n, size_t *cap, size_t size) {
+  size_t more = *cap ? *cap * 2 : 16;
+  if (n < *cap) return list;
+  list = ws_realloc(c, list, *cap * size, more * size);
+  if (list) *cap = more;
+  return list;
+}
+
+
+void ws_http_release (ws_conn *c, ws_http_head *h) {
+  if (h->line) ws_realloc(c, h->line, h->cap * sizeof *h->line, 0);
+  h->line = NULL;
+  h->nlines = h->cap = 0;
+}
+
+
+/* One empty line before a request is skipped (RFC 9112 section 2.2). */
+static int in_start (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+  (void)c, (void)n;
+  if (h->role == WS_CLIENT)
+    h->state = IN_VERSION;
+  else if (p[h->looked] == '\r')
+    return enter(h, IN_EMPTY);
+  else
+    h->state = IN_METHOD;
+  return HTTP_MORE;
+}
+
+
+static int in_empty (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+  (void)c, (void)n;
+  return p[h->looked] == '\n' ? enter(h, IN_METHOD) : bad_line(h);
+}
+
+
+/* A word of the request line, up to its one space. */
+static int word (ws_http_head *h, unsigned char *p, size_t n, int class,
+                 ws_span *to, int state) {
+  h->looked = ws_skip(p, h->looked, n, class);
+  if (h->looked == n) return HTTP_MORE;
+  if (p[h->looked] != ' ' || h->looked == h->mark) return bad_line(h);
+  *to = span(h->mark, h->looked);
+  return enter(h, state);
+}
+
+
+static int in_method (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+  (void)c;
+  return word(h, p, n, CH_TOKEN, &h->method, IN_TARGET);
+}
+
+
+static int in_target (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+  (void)c;
+  return word(h, p, n, CH_TARGET, &h->target, IN_VERSION);
+}
+
+
+/* Holds the bytes from h->mark against a form in which 'd' is a digit. */
+static int match (ws_http_head *h, const unsigned char *p, size_t n,
+                  const char *form) {
+  size_t len = strlen(form);
+  for (; h->looked < n && h->looked - h->mark < len; h->looked++) {
+    char want = form[h->looked - h->mark];
+    int ch = p[h->looked];
+    if (want == 'd' ? ch < '0' || ch > '9' : ch != want) return bad_line(h);
+  }
+  return h->looked - h->mark == len ? HTTP_WHOLE : HTTP_MORE;
+}
+
+
+/* The version ends a request line and begins a status line (RFC 9112 sections
+   2.3, 3 and 4). */
+static int in_version (ws_conn *c, ws_http_head *h, unsigned char *p,
+                       size_t n) {
+  int server = h->role == WS_SERVER;
+  int r = match(h, p, n, server ? "HTTP/d.d\r\n" : "HTTP/d.d ddd");
+  (void)c;
+  if (r != HTTP_WHOLE) return r;
+  h->major = p[h->mark + 5] - '0';
+  h->minor = p[h->mark + 7] - '0';
+  if (h->major != 1) return bad(h, 505, "not HTTP/1.1");
+  if (!server) {
+    const unsigned char *s = p + h->mark + 9;
+    h->status = (s[0] - '0') * 100 + (s[1] - '0') * 10 + (s[2] - '0');
+    if (h->status < 100) return bad_line(h);
+  }
+  h->state = server ? IN_FIELD : IN_STATUS;
+  return HTTP_MORE;
+}
+
+
+/* After the status: a reason phrase, which some servers leave out together with
+   the space before it. */
+static int in_status (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+  (void)c, (void)n;
+  switch (p[h->looked]) {
+    case ' ': return enter(h, IN_REASON);
+    case '\r': return enter(h, IN_LINE_END);
+    default: return bad_line(h);
+  }
+}
+
+
+static int in_reason (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+  (void)c;
+  h->looked = ws_skip(p, h->looked, n, CH_TEXT | CH_BLANK | CH_HIGH);
+  if (h->looked == n) return HTTP_MORE;
+  if (p[h->looked] != '\r') return bad_line(h);
+  h->reason = span(h->mark, h->looked);
+  return enter(h, IN_LINE_END);
+}
+
+
+static int in_line_end (ws_conn *c, ws_http_head *h, unsigned char *p,
+                        size_t n) {
+  (void)c, (void)n;
+  return p[h->looked] == '\n' ? enter(h, IN_FIELD) : bad_line(h);
+}
+
+
+/* A line that begins with a blank goes on with the value before (RFC 9112
+   section 5.2): a server refuses it, a client puts blanks for the line's end. */
+static int folded (ws_http_head *h, unsigned char *p) {
+  if (h->nlines == 0 || h->role == WS_SERVER)
+    return bad(h, 400,
+               h->nlines ? "folded field line" : "malformed field name");
+  p[h->looked - 2] = p[h->looked - 1] = ' ';
+  h->state = IN_VALUE;
+  return HTTP_MORE;
+}
+
+
+static int new_field (ws_conn *c, ws_http_head *h) {
+  ws_line *line;
+  if (h->nlines >= h->max_fields) return bad(h, 431, "too many header fields");
+  line = ws_one_more(c, h->line, h->nlines, &h->cap, sizeof *line);
+  if (line == NULL) return WS_ENOMEM;
+  h->line = line;
+  line[h->nlines++] = (ws_line){{0, 0}, {0, 0}};
+  h->mark = h->looked;
+  h->state = IN_NAME;
+  return HTTP_MORE;
+}
+
+
+/* The first byte of a field line, or of the empty line that ends the head. */
+static int in_field (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+  int ch = p[h->looked];
+  (void)n;
+  if (ch == '\r') return enter(h, IN_END);
+  if (ws_chars[ch] & CH_BLANK) return folded(h, p);
+  if (ws_chars[ch] & CH_TOKEN) return new_field(c, h);
+  return bad(h, 400, "malformed field name");
+}
+
+
+/* Bytes from 0x80 on: no request needs them but in cookies, which browsers send
+   as the page set them; a response may have them wherever the handshake does
+   not look. */
+static int text_of (const ws_http_head *h, ws_str name) {
+  int high;
+  if (h->role == WS_SERVER)
+    high = ws_is(name, "Cookie");
+  else
+    high = !(name.n > 14 && ws_is((ws_str){name.p, 14}, "Sec-WebSocket-"));
+  return CH_TEXT | (high ? CH_HIGH : 0);
+}
+
+
+static int in_name (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+  ws_line *line = &h->line[h->nlines - 1];
+  (void)c;
+  h->looked = ws_skip(p, h->looked, n, CH_TOKEN);
+  if (h->looked == n) return HTTP_MORE;
+  if (p[h->looked] != ':') /* nor a blank before it: RFC 9112 section 5.1 */
+    return bad(h, 400, "malformed field name");
+  line->name = span(h->mark, h->looked);
+  line->value = span(h->looked + 1, h->looked + 1);
+  h->text = text_of(h, (ws_str){(char *)p + h->mark, line->name.n});
+  return enter(h, IN_VALUE);
+}
+
+
+/* A value stretches from its first character that is no blank to its last. */
+static int in_value (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+  ws_span *value = &h->line[h->nlines - 1].value;
+  (void)c;
+  for (;;) {
+    size_t from = ws_skip(p, h->looked, n, CH_BLANK);
+    h->looked = ws_skip(p, from, n, h->text);
+    if (h->looked == from) break;
+    *value = span(value->n ? value->at : from, h->looked);
+  }
+  if (h->looked == n) return HTTP_MORE;
+  if (p[h->looked] != '\r') return bad(h, 400, "invalid byte in a field value");
+  return enter(h, IN_VALUE_END);
+}
+
+
+static int in_value_end (ws_conn *c, ws_http_head *h, unsigned char *p,
+                         size_t n) {
+  (void)c, (void)n;
+  if (p[h->looked] != '\n') return bad(h, 400, "CR without LF in the head");
+  return enter(h, IN_FIELD);
+}
+
+
+static int in_end (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+  (void)c, (void)n;
+  if (p[h->looked] != '\n') return bad(h, 400, "CR without LF in the head");
+  h->looked++;
+  return HTTP_WHOLE;
+}
+
+
+static int next_step (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+  static step *const steps[] = {in_start,   in_empty,  in_method, in_target,
+                                in_version, in_status, in_reason, in_line_end,
+                                in_field,   in_name,   in_value,  in_value_end,
+                                in_end};
+  return steps[h->state](c, h, p, n);
+}
+
+
+int ws_http_parse (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+  int r = HTTP_MORE;
+  if (n > h->limit) n = h->limit;
+  while (r == HTTP_MORE && h->looked < n) r = next_step(c, h, p, n);
+  if (r == HTTP_MORE && h->looked >= h->limit)
+    return bad(h, 431,
+               h->role == WS_SERVER ? "request head too large"
+                                    : "response head too large");
+  return r;
+}

@@ -1,0 +1,105 @@
+/*
+** ws_http.h - HTTP/1.1 messages as the opening handshake needs them: heads
+** parsed in place (ws_http.c), bodies framed and decoded in place (ws_body.c).
+** Both know bytes and syntax only; what a field means is the business of
+** ws_handshake.c, ws_server.c and ws_client.c.
+*/
+#ifndef ws_http_h
+#define ws_http_h
+
+#include "ws_int.h"
+
+/* ---- ws_chars.c: the characters of RFC 9110 section 5.6 and RFC 3986 */
+enum {
+  CH_TOKEN = 1,  /* tchar */
+  CH_TARGET = 2, /* visible, but '#' */
+  CH_TEXT = 4,   /* visible */
+  CH_BLANK = 8,  /* SP, HTAB */
+  CH_HIGH = 16,  /* 0x80 to 0xff: obs-text */
+  CH_HOST = 32,  /* of a reg-name or IPv4 address */
+  CH_IP6 = 64,   /* between the brackets of an IP-literal */
+  CH_BASE64 = 128
+};
+extern const unsigned char ws_chars[256];
+
+/* The first place in p[i .. n) whose character is of none of these classes. */
+size_t ws_skip (const void *p, size_t i, size_t n, int classes);
+int ws_all (ws_str s, int classes);     /* not empty, and all of these */
+int ws_is (ws_str s, const char *name); /* equal but for ASCII case */
+int ws_same (ws_str a, ws_str b);       /* equal, byte for byte */
+ws_str ws_lit (const char *s);
+/* Digits to a number, SIZE_MAX where it does not fit; 0 if s is no such thing. */
+int ws_number (ws_str s, size_t *number);
+
+/* ---- ws_http.c */
+
+/* A piece of a head: bytes counted from the head's first one, for the buffer
+   may move while a head is coming in. */
+typedef struct ws_span {
+  uint32_t at, n;
+} ws_span;
+
+typedef struct ws_line {
+  ws_span name, value;
+} ws_line;
+
+enum { HTTP_MORE = 0, HTTP_WHOLE = 1, HTTP_BAD = -100 };
+
+/* Why a message is refused: the HTTP status that says so, and the rule. */
+typedef struct ws_fault {
+  int status;
+  const char *rule;
+} ws_fault;
+int ws_fault_set (ws_fault *f, int status, const char *rule); /* HTTP_BAD */
+
+/* A head being parsed. Begins as zeros but for role, limit and max_fields. */
+typedef struct ws_http_head {
+  int role;     /* WS_SERVER parses requests, WS_CLIENT responses */
+  size_t limit; /* most bytes of a head */
+  size_t max_fields;
+  int state;
+  size_t looked; /* bytes already looked at; none is looked at twice */
+  size_t mark;   /* where the element begins that is being read */
+  int text;      /* classes allowed in the value that is being read */
+  ws_span method, target, reason;
+  int major, minor, status;
+  ws_line *line; /* the fields */
+  size_t nlines, cap;
+  ws_fault fault; /* after HTTP_BAD */
+} ws_http_head;
+
+/* Goes on parsing with p[0 .. n), n never shrinking from call to call, and each
+   byte looked at once. HTTP_WHOLE: the head is h->looked bytes long; HTTP_MORE;
+   HTTP_BAD, at the first byte that shows it; WS_ENOMEM (call again). A folded
+   line of a response is unfolded: blanks are written over its CRLF. */
+int ws_http_parse (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n);
+void ws_http_release (ws_conn *c, ws_http_head *h);
+
+/* Room for one more of size bytes in a list of n, or NULL. */
+void *ws_one_more (ws_conn *c, void *list, size_t n, size_t *cap, size_t size);
+
+/* ---- ws_crypto.c */
+/* A Sec-WebSocket-Key: 24 characters of base64 and a NUL. */
+void ws_key_text (char out[25], const unsigned char key[16]);
+
+/* ---- ws_body.c */
+enum { BODY_NONE, BODY_LENGTH, BODY_CHUNKED, BODY_EOF };
+
+typedef struct ws_body {
+  int kind;
+  int cut; /* give the first max bytes rather than refuse a longer one */
+  size_t max;
+  size_t slack;  /* bytes that chunk extensions and trailers may still take */
+  size_t length; /* bytes to come, of the body or of the current chunk */
+  size_t size;   /* bytes of the body that are here */
+  int state;
+  ws_fault fault; /* after HTTP_BAD */
+} ws_body;
+
+/* Goes on with n new bytes at p, of which *used are used; data is moved (left,
+   if at all) behind the b->size bytes at body. HTTP_WHOLE, HTTP_MORE or
+   HTTP_BAD; eof: nothing follows. */
+int ws_body_read (ws_body *b, unsigned char *body, const unsigned char *p,
+                  size_t n, int eof, size_t *used);
+
+#endif
