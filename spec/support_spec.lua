@@ -1,0 +1,105 @@
+-- The helpers of the other specs against what they must not get from our own
+-- code: the examples of RFC 6455, and the system's processes.
+
+local frames = require "support.frames"
+local process = require "support.process"
+
+local function hex (bytes)
+  return (bytes:gsub(".", function (c) return ("%02x"):format(c:byte()) end))
+end
+
+describe("support.frames", function ()
+  it("builds the examples of RFC 6455 section 5.7", function ()
+    assert.equal("810548656c6c6f", hex(frames.plain("text", "Hello")))
+    assert.equal("818537fa213d7f9f4d5158", hex(frames.masked("text", "Hello")))
+    assert.equal("010348656c", hex(frames.plain("text", "Hel", false)))
+    assert.equal("80026c6f", hex(frames.plain("continuation", "lo")))
+    assert.equal("890548656c6c6f", hex(frames.plain("ping", "Hello")))
+    assert.equal("8a8537fa213d7f9f4d5158", hex(frames.masked("pong", "Hello")))
+    assert.equal("827e0100", hex(frames.plain("binary", ("x"):rep(256)):sub(1, 4)))
+    assert.equal("827f0000000000010000", hex(frames.plain("binary", ("x"):rep(65536)):sub(1, 10)))
+  end)
+
+  it("builds what is wrong as it is told", function ()
+    assert.equal("f1fe0001" .. "00000000" .. "78",
+      hex(frames.build { rsv = 7, form = 16, mask = "\0\0\0\0", payload = "x" }))
+    assert.equal("017d", hex(frames.build { fin = false, length = 125 }))
+    assert.equal("827f8000000000000000",
+      hex(frames.build { opcode = "binary", form = 64, length = math.mininteger }))
+  end)
+
+  it("reads back every kind of length, and no frame that is cut", function ()
+    for _, n in ipairs { 0, 1, 125, 126, 65535, 65536 } do
+      local payload = ("ab"):rep(n):sub(1, n)
+      local bytes = frames.masked("binary", payload)
+      local frame, after = frames.parse(bytes)
+      assert.equal(payload, frame.payload)
+      assert.same({ true, 0, 2 }, { frame.fin, frame.rsv, frame.opcode })
+      assert.equal(#bytes + 1, after)
+      assert.is_nil(frames.parse(bytes:sub(1, -2)))
+    end
+  end)
+
+  it("splits without losing a byte", function ()
+    local bytes = frames.masked("text", ("x"):rep(300))
+    local ways = 0
+    for _, pieces in frames.splits(bytes, 8) do
+      ways = ways + 1
+      assert.equal(bytes, table.concat(pieces))
+    end
+    assert.equal(10, ways)
+  end)
+
+  it("leaves fields out, doubles and adds them", function ()
+    local request = frames.request { Host = false, Upgrade = { "a", "b" }, Origin = "o" }
+    local line, fields, after = frames.parse_head(request)
+    assert.equal("GET / HTTP/1.1", line)
+    assert.is_nil(fields.host)
+    assert.same({ "a, b", "o", "13" },
+      { fields.upgrade, fields.origin, fields["sec-websocket-version"] })
+    assert.equal(#request + 1, after)
+  end)
+end)
+
+describe("support.process", function ()
+  local function alive (pid)
+    return (os.execute(("kill -0 %d 2>/dev/null"):format(pid)))
+  end
+
+  it("tells what a program printed and how it ended", function ()
+    assert.same({ 3, "it's\n" },
+      { process.run { "sh", "-c", 'echo "$1"; exit 3', "sh", "it's" } })
+  end)
+
+  it("waits for a line, and names what came instead", function ()
+    local child <close> = process.start { "sh", "-c", "echo port 7; exec sleep 600" }
+    assert.equal("7", child:expect("port (%d+)\n"))
+    assert.is_nil(child:ended())
+    local short <close> = process.start { "echo", "sorry" }
+    assert.error_matches(function () short:expect("port (%d+)") end, "ended.*sorry")
+  end)
+
+  it("leaves nothing running", function ()
+    local child = process.start { "sleep", "600" }
+    assert.is_true(alive(child.pid))
+    child:stop()
+    assert.is_nil(alive(child.pid))
+  end)
+
+  it("leaves nothing running when the spec is killed", function ()
+    local script = [[
+      local child = require "support.process".start { "sleep", "600" }
+      print("pid", child.pid)
+      io.stdout:flush()
+      require "socket".sleep(600)
+    ]]
+    local spec <close> = process.start(process.lua("-e", script))
+    local pid = spec:expect("pid%s(%d+)\n")
+    spec:signal("KILL")
+    for _ = 1, 500 do
+      if not alive(pid) then return end
+      process.run { "sleep", "0.01" }
+    end
+    error("the child outlived the spec")
+  end)
+end)
