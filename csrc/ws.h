@@ -132,8 +132,8 @@ void ws_eof (ws_conn *c);
 void ws_abort (ws_conn *c, const char *why);
 
 /* The next event: > 0 its type (*ev filled in), 0 more bytes are needed,
-   WS_END for good, or WS_ENOMEM (call again). An event stays current, and is
-   given again, until ws_taken. After WS_END nothing changes any more but what
+   WS_END for good, or WS_ENOMEM or WS_ERANDOM (call again). An event stays
+   current, and is given again, until ws_taken. After WS_END nothing changes any more but what
    is still to be sent. */
 int ws_next (ws_conn *c, ws_event *ev);
 
@@ -146,7 +146,9 @@ int ws_next_part (ws_conn *c, ws_event *ev, size_t max);
 void ws_taken (ws_conn *c);
 
 /* Handles the control frames among the bytes that ws_next has not come to yet,
-   each once, for a host whose application is not receiving. WS_ENOMEM or 0. */
+   each once, for a host whose application is not receiving. A Close frame or a
+   broken rule takes effect at once; messages before it stay to be received. 0,
+   WS_ENOMEM or WS_ERANDOM (call again). */
 int ws_ahead (ws_conn *c);
 
 /* Bytes that have arrived and belong to no event or message assembled so far:
@@ -228,7 +230,7 @@ int ws_pending (ws_conn *c, ws_iov *v, int max);
 /* The first n bytes of that are written. */
 void ws_sent (ws_conn *c, size_t n);
 
-/* Bytes queued and not yet written. */
+/* Bytes queued and not yet written, a waiting pong's among them. */
 size_t ws_queued (const ws_conn *c);
 
 /* ------------------------------------------------------------------- state */

@@ -4,9 +4,11 @@
 **   ws_conn.c       life, state, memory of a connection; ws_next's dispatch
 **   ws_in.c         the receive buffer
 **   ws_frame.c      frame headers: parse (with all their rules) and build
-**   ws_recv.c       frames in: messages, parts, control frames, reading ahead
+**   ws_recv.c       frames in: messages and parts
+**   ws_walk.c       frames in: control frames, reading ahead
 **   ws_out.c        the out queue
-**   ws_send.c       frames out: messages, pings, pongs
+**   ws_send.c       frames out
+**   ws_ping.c       pings and pongs, both ways
 **   ws_close.c      the closing handshake, and failing a connection
 **   ws_http.c       HTTP/1.1 heads and bodies, in place and incrementally
 **   ws_handshake.c  the rules common to both roles, ws_head and its fields
@@ -50,8 +52,8 @@ typedef struct ws_note {
   unsigned char p[125];
 } ws_note;
 
-typedef struct ws_hs ws_hs;        /* handshake state, while there is one */
-typedef struct ws_pings ws_pings;  /* unanswered pings, while there are any */
+typedef struct ws_hs ws_hs;       /* handshake state, while there is one */
+typedef struct ws_pings ws_pings; /* unanswered pings, while there are any */
 
 /* Small types: ten thousand idle connections pay for each byte. */
 struct ws_conn {
@@ -63,45 +65,44 @@ struct ws_conn {
   ws_hs *hs;
   ws_pings *pings;
   ws_note *note;
-  const char *error;       /* see ws_error */
-  const char *why;         /* how it ended, if the peer did not say */
-  uint64_t left;           /* payload bytes of the current frame still to come */
-  size_t nfragments;       /* frames of the message so far */
-  size_t part;             /* size of the current WS_PART */
-  uint64_t ahead;          /* bytes from rd that are walked, see ws_recv.c */
-  size_t whole;            /* bytes from rd up to the end of the last whole
+  const char *error; /* see ws_error */
+  const char *why;   /* how it ended, if the peer did not say */
+  uint64_t left;     /* payload bytes of the current frame still to come */
+  size_t nfragments; /* frames of the message so far */
+  size_t part;       /* size of the current WS_PART */
+  uint64_t ahead;    /* bytes from rd that are walked, see ws_walk.c */
+  size_t whole;      /* bytes from rd up to the end of the last whole
                               message walked; all that ws_next may use while
                               the state is WS_CLOSING */
-  size_t pong_left;        /* queued bytes up to the end of our last pong */
-  uint64_t serial, ponged; /* pings: number of the newest sent, answered */
-  uint32_t in_utf8, out_utf8;  /* states of ws_utf8 */
-  unsigned char key[4];    /* of the current frame, for its next byte */
-  uint16_t code;           /* see ws_closing */
+  size_t pong_left;  /* queued bytes up to the end of our last pong */
+  uint64_t serial, ponged;    /* pings: number of the newest sent, answered */
+  uint32_t in_utf8, out_utf8; /* states of ws_utf8 */
+  unsigned char key[4];       /* of the current frame, for its next byte */
+  uint16_t code;              /* see ws_closing */
   uint16_t status;
-  unsigned char state;     /* WS_CONNECTING ... */
-  unsigned char event;     /* type of the current event, 0: none */
-  unsigned char opcode;    /* of the message being received, 0: none */
-  unsigned char fin;       /* the current frame is its last */
-  unsigned char done;      /* that message is whole */
-  unsigned char parts;     /* it is being given in parts */
-  unsigned char walk_in;   /* the walk is in the middle of a message */
-  unsigned char out_opcode;  /* of the message being sent, 0: none */
-  unsigned char waiting;   /* note is a pong to be queued */
-  unsigned char sent, received, failed, eof;  /* see ws_closing */
-  unsigned char lost;      /* ws_abort: the transport is gone */
+  unsigned char state;      /* WS_CONNECTING ... */
+  unsigned char event;      /* type of the current event, 0: none */
+  unsigned char opcode;     /* of the message being received, 0: none */
+  unsigned char fin;        /* the current frame is its last */
+  unsigned char parts;      /* it is being given in parts */
+  unsigned char walk_in;    /* the walk is in the middle of a message */
+  unsigned char out_opcode; /* of the message being sent, 0: none */
+  unsigned char waiting;    /* note is a pong to be queued */
+  unsigned char sent, received, failed, eof; /* see ws_closing */
+  unsigned char lost; /* ws_abort: the transport is gone */
 };
 
 /* ---- ws_conn.c: memory through the connection's allocator */
 void *ws_realloc (ws_conn *c, void *p, size_t osize, size_t nsize);
-int ws_rand (ws_conn *c, void *out, size_t n);   /* 0 or WS_ERANDOM */
-int ws_misuse (ws_conn *c, int result, const char *rule);  /* sets error */
+int ws_rand (ws_conn *c, void *out, size_t n);            /* 0 or WS_ERANDOM */
+int ws_misuse (ws_conn *c, int result, const char *rule); /* sets error */
 
 /* ---- ws_out.c */
 /* Room for n more bytes at the queue's end (a borrowed payload is settled
    first), or NULL. ws_out_add then says how many were written there. */
 unsigned char *ws_out_room (ws_conn *c, size_t n);
 void ws_out_add (ws_conn *c, size_t n);
-int ws_out_put (ws_conn *c, const void *p, size_t n);  /* 0 or WS_ENOMEM */
+int ws_out_put (ws_conn *c, const void *p, size_t n); /* 0 or WS_ENOMEM */
 void ws_out_free (ws_conn *c);
 
 /* ---- ws_in.c */
@@ -115,16 +116,16 @@ void ws_in_cut (ws_conn *c, size_t n);
 
 /* ---- ws_frame.c */
 typedef struct ws_frame {
-  uint64_t length;         /* of the payload */
-  const char *rule;        /* the one that is broken */
+  uint64_t length;  /* of the payload */
+  const char *rule; /* the one that is broken */
   unsigned char key[4];
-  unsigned char size;      /* of the header */
+  unsigned char size; /* of the header */
   unsigned char opcode, fin;
 } ws_frame;
 
 enum { WS_CLOSE_FRAME = 8, WS_PING_FRAME = 9, WS_PONG_FRAME = 10 };
-enum { WS_HEADER = 14, WS_CONTROL = 125 };  /* longest header, payload */
-#define ws_is_control(opcode) ((opcode) & 8)
+enum { WS_HEADER = 14, WS_CONTROL = 125 }; /* longest header, payload */
+#define ws_is_control(opcode) ((opcode)&8)
 
 /* Parses the header at p; masked: it has to be; fragmented: a message is
    unfinished. 1: whole; 0: more than these n bytes are needed; WS_END: f->rule
@@ -136,22 +137,34 @@ int ws_frame_parse (ws_frame *f, const unsigned char *p, size_t n, int masked,
 size_t ws_frame_build (unsigned char *p, int first, uint64_t length,
                        const unsigned char *key);
 
-/* ---- ws_recv.c */
+/* ---- ws_recv.c: frames as events */
 int ws_recv_next (ws_conn *c, ws_event *ev);
 int ws_recv_part (ws_conn *c, ws_event *ev, size_t max);
 void ws_recv_taken (ws_conn *c);
-/* Walks what is here and, after our own Close frame, forgets all but whole
-   messages. 0 or WS_ENOMEM. */
-int ws_recv_walk (ws_conn *c);
-/* Forgets the message so far. */
+/* Forgets the message so far; and all that is unread. */
 void ws_recv_forget (ws_conn *c);
+void ws_recv_stop (ws_conn *c);
+
+/* ---- ws_walk.c: frames ahead of the events */
+/* Handles the control frame whose header is *f and which starts at p, with n
+   bytes there. 1, 0 (not all of it is there), WS_END (it broke a rule),
+   WS_ENOMEM or WS_ERANDOM (nothing happened). */
+int ws_control (ws_conn *c, const ws_frame *f, const unsigned char *p,
+                size_t n);
 
 /* ---- ws_send.c */
-/* A control frame into the out queue: 0, WS_ENOMEM or WS_ERANDOM. */
-int ws_send_control (ws_conn *c, int opcode, const void *p, size_t n);
+/* Queues one frame, masked on a client; first is its first byte. 0, WS_ENOMEM
+   or WS_ERANDOM. */
+int ws_put_frame (ws_conn *c, int first, const void *p, size_t n);
+/* WS_ESTATE unless frames may be sent now, else 0. */
+int ws_may_send (ws_conn *c);
+
+/* ---- ws_ping.c */
 /* The peer's ping or pong, unmasked. 0 or WS_ENOMEM. */
 int ws_pinged (ws_conn *c, const unsigned char *p, size_t n);
-void ws_pong_matched (ws_conn *c, const unsigned char *p, size_t n);
+void ws_pong_received (ws_conn *c, const unsigned char *p, size_t n);
+/* Queues the pong that waits, if it may be queued now. 0 or an error. */
+int ws_pong (ws_conn *c);
 void ws_pings_free (ws_conn *c);
 void ws_note_free (ws_conn *c);
 
@@ -159,6 +172,8 @@ void ws_note_free (ws_conn *c);
 /* The peer's Close frame, unmasked: recorded and echoed. 0, WS_ENOMEM or
    WS_ERANDOM (nothing happened). When it breaks a rule the connection fails. */
 int ws_close_received (ws_conn *c, const unsigned char *p, size_t n);
+/* The transport has ended without a closing handshake: 1006. */
+void ws_drop (ws_conn *c, const char *why);
 /* Fails the connection (RFC 6455 section 7.1.7) with this code and rule (a
    string that lives for ever); returns WS_END. In the opening handshake no
    Close frame goes out, just the end is noted. */
@@ -176,7 +191,7 @@ void ws_opened (ws_conn *c);
    that no more will come, and on 0 ws_conn.c then ends the connection. */
 int ws_server_next (ws_conn *c, ws_event *ev);
 int ws_client_next (ws_conn *c, ws_event *ev);
-void ws_hs_taken (ws_conn *c);   /* its current event is taken */
-void ws_hs_free (ws_conn *c);    /* idempotent */
+void ws_hs_taken (ws_conn *c); /* its current event is taken */
+void ws_hs_free (ws_conn *c);  /* idempotent */
 
 #endif

@@ -16,7 +16,7 @@
 #ifndef test_h
 #define test_h
 
-#define _DEFAULT_SOURCE 1   /* MAP_ANONYMOUS */
+#define _DEFAULT_SOURCE 1 /* MAP_ANONYMOUS */
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,22 +31,22 @@
 
 typedef struct test_case {
   const char *name;
-  void (*run) (void);
+  void (*run)(void);
   struct test_case *next;
 } test_case;
 
 static test_case *test_first, **test_last = &test_first;
 static const char *test_name = "";
-static int test_failures;   /* of CHECKs in the current TEST */
+static int test_failures; /* of CHECKs in the current TEST */
 
-#define TEST(id) \
-  static void test_##id (void); \
-  __attribute__((constructor)) static void test_add_##id (void) { \
-    static test_case t = {#id, test_##id, NULL}; \
-    *test_last = &t; \
-    test_last = &t.next; \
-  } \
-  static void test_##id (void)
+#define TEST(id)                                                 \
+  static void test_##id(void);                                   \
+  __attribute__((constructor)) static void test_add_##id(void) { \
+    static test_case t = {#id, test_##id, NULL};                 \
+    *test_last = &t;                                             \
+    test_last = &t.next;                                         \
+  }                                                              \
+  static void test_##id(void)
 
 #define CHECK(cond) test_check(!!(cond), __FILE__, __LINE__, #cond)
 #define CHECK_STR(got, want) test_check_str(got, want, __FILE__, __LINE__)
@@ -69,13 +69,16 @@ static inline int test_check_str (const char *got, const char *want,
 
 int main (int argc, char **argv) {
   int passed = 0, failed = 0;
-  setvbuf(stdout, NULL, _IOLBF, 0);  /* what was said before a crash is seen */
+  setvbuf(stdout, NULL, _IOLBF, 0); /* what was said before a crash is seen */
   for (test_case *t = test_first; t; t = t->next) {
     if (argc > 1 && !strstr(t->name, argv[1])) continue;
     test_name = t->name;
     test_failures = 0;
     t->run();
-    if (test_failures) failed++; else passed++;
+    if (test_failures)
+      failed++;
+    else
+      passed++;
   }
   printf("%d passed, %d failed\n", passed, failed);
   return failed != 0;
@@ -106,13 +109,17 @@ static inline int rnd_zeros (void *ud, void *out, size_t n) {
 
 static inline int rnd_bytes (void *ud, void *out, size_t n) {
   (void)ud;
-  for (size_t i = 0; i < n; i++) ((unsigned char *)out)[i] = (unsigned char)rnd(256);
+  for (size_t i = 0; i < n; i++)
+    ((unsigned char *)out)[i] = (unsigned char)rnd(256);
   return 0;
 }
 
 /* -------------------------------------------------------------------- text */
 
-typedef struct text { char *p; size_t n, cap; } text;
+typedef struct text {
+  char *p;
+  size_t n, cap;
+} text;
 
 static inline void text_add (text *t, const void *p, size_t n) {
   if (t->cap - t->n < n + 1) {
@@ -125,8 +132,8 @@ static inline void text_add (text *t, const void *p, size_t n) {
   t->p[t->n] = '\0';
 }
 
-__attribute__((format(printf, 2, 3)))
-static inline void text_addf (text *t, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static inline void
+text_addf (text *t, const char *format, ...) {
   char s[512];
   va_list args;
   va_start(args, format);
@@ -149,27 +156,36 @@ static inline void text_free (text *t) {
 static inline void text_quote (text *t, const void *p, size_t n) {
   const unsigned char *s = p;
   if (n > 80) {
-    uint32_t h = 2166136261u;   /* FNV-1a */
+    uint32_t h = 2166136261u; /* FNV-1a */
     for (size_t i = 0; i < n; i++) h = (h ^ s[i]) * 16777619u;
     text_addf(t, "%zu#%08x", n, (unsigned)h);
     return;
   }
   text_add(t, "\"", 1);
   for (size_t i = 0; i < n; i++)
-    if (s[i] >= ' ' && s[i] < 127) text_add(t, s + i, 1);
-    else text_addf(t, "\\x%02x", s[i]);
+    if (s[i] >= ' ' && s[i] < 127)
+      text_add(t, s + i, 1);
+    else
+      text_addf(t, "\\x%02x", s[i]);
   text_add(t, "\"", 1);
 }
 
 static inline void text_hex (text *t, const void *p, size_t n) {
-  if (n > 200) { text_quote(t, p, n); return; }
-  for (size_t i = 0; i < n; i++) text_addf(t, "%02x", ((const unsigned char *)p)[i]);
+  if (n > 200) {
+    text_quote(t, p, n);
+    return;
+  }
+  for (size_t i = 0; i < n; i++)
+    text_addf(t, "%02x", ((const unsigned char *)p)[i]);
 }
 
 /* -------------------------------------------------- beside unreadable pages */
 
 /* One mapping, with a page at each end that faults when touched. */
-static struct { unsigned char *p; size_t size; } guard;
+static struct {
+  unsigned char *p;
+  size_t size;
+} guard;
 
 static inline void guard_need (size_t n) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -205,11 +221,11 @@ static inline void *guard_start (const void *p, size_t n) {
 /* A ws_alloc that knows each block's size, so that a wrong osize or a leak is
    seen, moves every block it resizes, and can fail. */
 static struct heap {
-  size_t blocks, bytes, peak;   /* now, now, the most since heap_reset */
-  size_t calls;                 /* that allocate, since heap_reset */
-  size_t copied;                /* bytes moved from block to block */
-  size_t fail_at;               /* this call fails (1: the next), 0: none */
-  int failed;                   /* how many have */
+  size_t blocks, bytes, peak; /* now, now, the most since heap_reset */
+  size_t calls;               /* that allocate, since heap_reset */
+  size_t copied;              /* bytes moved from block to block */
+  size_t fail_at;             /* this call fails (1: the next), 0: none */
+  int failed;                 /* how many have */
 } heap;
 
 static inline void heap_reset (void) { memset(&heap, 0, sizeof heap); }
@@ -243,7 +259,10 @@ static inline void *heap_alloc (void *ud, void *ptr, size_t osize,
   CHECK(size == osize);
   if (nsize > 0) {
     heap.calls++;
-    if (heap.fail_at && --heap.fail_at == 0) { heap.failed++; return NULL; }
+    if (heap.fail_at && --heap.fail_at == 0) {
+      heap.failed++;
+      return NULL;
+    }
     q = heap_new(nsize);
     size_t keep = size < nsize ? size : nsize;
     if (keep) memcpy(q, p, keep);
@@ -257,15 +276,15 @@ static inline void *heap_alloc (void *ud, void *ptr, size_t osize,
 
 /* How to feed; zeros are good defaults. */
 typedef struct feed {
-  int role;                               /* WS_CLIENT or WS_SERVER */
-  void (*configure) (ws_config *config);  /* changes the defaults */
-  void (*start) (ws_conn *c);             /* instead of ws_opened */
-  void (*event) (ws_conn *c, const ws_event *ev, text *log);
-                                          /* instead of feed_event; may answer
+  int role;                             /* WS_CLIENT or WS_SERVER */
+  void (*configure)(ws_config *config); /* changes the defaults */
+  void (*start)(ws_conn *c);            /* instead of ws_opened */
+  void (*event)(ws_conn *c, const ws_event *ev, text *log);
+  /* instead of feed_event; may answer
                                              (ws_accept, ws_send, ws_close) */
-  size_t parts;     /* ws_next_part with this size instead of ws_next */
-  int ahead;        /* calls ws_ahead now and then, and ws_next not always */
-  int open_ended;   /* no ws_eof after the bytes */
+  size_t parts;   /* ws_next_part with this size instead of ws_next */
+  int ahead;      /* calls ws_ahead now and then, and ws_next not always */
+  int open_ended; /* no ws_eof after the bytes */
 } feed;
 
 /* One run of it. */
@@ -288,7 +307,7 @@ static inline void feed_event (feeding *f, const ws_event *ev) {
     text_addf(&f->log, "%s ", feed_kind(ev->opcode));
     text_quote(&f->log, ev->data, ev->size);
     text_addf(&f->log, "; ");
-  } else if (ev->type == WS_PART) {  /* where parts are cut is no matter */
+  } else if (ev->type == WS_PART) { /* where parts are cut is no matter */
     CHECK(ev->size <= f->how->parts);
     text_add(&f->part, ev->data, ev->size);
     if (ev->last) {
@@ -330,7 +349,7 @@ static inline void feed_events (feeding *f) {
     ws_taken(&f->c);
   }
   CHECK(r == 0 || r == WS_END);
-  if (f->ended) CHECK(r == WS_END);   /* the end is for ever */
+  if (f->ended) CHECK(r == WS_END); /* the end is for ever */
   if (r == WS_END) f->ended = 1;
 }
 
@@ -349,7 +368,10 @@ static inline void feed_put (feeding *f, const char *p, size_t n) {
 }
 
 static inline void feed_step (feeding *f) {
-  if (!f->how->ahead) { feed_events(f); return; }
+  if (!f->how->ahead) {
+    feed_events(f);
+    return;
+  }
   if (rnd(2)) {
     feed_tighten(&f->c);
     int r = ws_ahead(&f->c);
@@ -366,7 +388,10 @@ static inline void feed_open (feeding *f, const feed *how) {
   f->config.random = rnd_zeros;
   if (how->configure) how->configure(&f->config);
   ws_init(&f->c, &f->config, heap_alloc, NULL);
-  if (how->start) how->start(&f->c); else ws_opened(&f->c);
+  if (how->start)
+    how->start(&f->c);
+  else
+    ws_opened(&f->c);
   text_add(&f->log, "", 0);
   text_add(&f->part, "", 0);
 }
@@ -463,7 +488,7 @@ static inline void feed_oom (const feed *how, const void *bytes, size_t n,
                              size_t step) {
   heap_reset();
   text want = feed_once(how, bytes, n, step);
-  for (size_t at = 1; ; at++) {
+  for (size_t at = 1;; at++) {
     heap_reset();
     heap.fail_at = at;
     text got = feed_once(how, bytes, n, step);

@@ -1,0 +1,165 @@
+/*
+** ws_close.c - how a connection ends: the closing handshake, failing, losing
+** the transport (RFC 6455 section 7).
+**
+** Its facts are kept apart: sent, received, failed, eof, lost. Only ws_closed
+** draws conclusions.
+*/
+#include <string.h>
+
+#include "ws_int.h"
+
+enum { NO_STATUS = 1005, ABNORMAL = 1006 }; /* never on the wire, 7.4.1 */
+enum { MAX_REASON = WS_CONTROL - 2 };
+
+/* May it stand in a Close frame? RFC 6455 section 7.4 and IANA's registry. */
+static int is_code (unsigned code) {
+  return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+         (code >= 3000 && code <= 4999);
+}
+
+/* code 0: none */
+static int put_close (ws_conn *c, unsigned code, const char *reason, size_t n) {
+  unsigned char p[WS_CONTROL];
+  p[0] = (unsigned char)(code >> 8);
+  p[1] = code & 0xFF;
+  if (n > 0) memcpy(p + 2, reason, n);
+  int r = ws_put_frame(c, 0x80 | WS_CLOSE_FRAME, p, code ? 2 + n : 0);
+  if (r < 0) return r;
+  c->sent = 1;
+  ws_note_free(c); /* no pong behind a Close frame */
+  return 0;
+}
+
+static int check_close (ws_conn *c, unsigned code, const char *reason,
+                        size_t n) {
+  uint32_t state = 0;
+  if (code == 0 && n > 0)
+    return ws_misuse(c, WS_EINVAL, "close reason without a code");
+  if (code != 0 && !is_code(code))
+    return ws_misuse(c, WS_EINVAL, "close code not to be sent");
+  if (n > MAX_REASON)
+    return ws_misuse(c, WS_EINVAL, "close reason over 123 bytes");
+  if (!ws_utf8(&state, reason, n) || state != 0)
+    return ws_misuse(c, WS_EUTF8, "close reason is not UTF-8");
+  return 0;
+}
+
+int ws_close (ws_conn *c, unsigned code, const char *reason, size_t n) {
+  int r = check_close(c, code, reason, n);
+  if (r < 0 || c->sent || c->state == WS_CLOSED) return r;
+  if (c->state == WS_CONNECTING) {
+    ws_ended(c, 0, "closed");
+    return 0;
+  }
+  r = ws_ahead(c); /* what was here before */
+  if (r < 0 || c->state == WS_CLOSED) return r;
+  r = put_close(c, code, reason, n);
+  if (r < 0) return r;
+  c->state = WS_CLOSING;
+  ws_ahead(c);
+  return 0;
+}
+
+/* The rule that this payload of a Close frame breaks, or NULL; *code is its
+   code, then the one to fail with. */
+static const char *close_rule (const unsigned char *p, size_t n,
+                               unsigned *code) {
+  uint32_t state = 0;
+  *code = n >= 2 ? (unsigned)p[0] << 8 | p[1] : n == 0 ? NO_STATUS : 1002;
+  if (n == 0) return NULL;
+  if (n == 1) return "close payload of one byte (RFC 6455 5.5.1)";
+  if (!is_code(*code)) {
+    *code = 1002;
+    return "invalid close code (RFC 6455 7.4)";
+  }
+  if (ws_utf8(&state, p + 2, n - 2) && state == 0) return NULL;
+  *code = 1007;
+  return "close reason is not UTF-8 (RFC 6455 5.5.1)";
+}
+
+int ws_close_received (ws_conn *c, const unsigned char *p, size_t n) {
+  unsigned code;
+  ws_note *reason = NULL;
+  const char *rule = close_rule(p, n, &code);
+  if (rule) return ws_fail(c, code, rule);
+  if (n > 2) {
+    reason = ws_realloc(c, NULL, 0, sizeof *reason);
+    if (reason == NULL) return WS_ENOMEM;
+    reason->n = (unsigned char)(n - 2);
+    memcpy(reason->p, p + 2, n - 2);
+  }
+  int r = c->sent ? 0 : put_close(c, n ? code : 0, NULL, 0);
+  if (r < 0) {
+    if (reason) ws_realloc(c, reason, sizeof *reason, 0);
+    return r;
+  }
+  c->note = reason;
+  c->received = 1;
+  c->code = (uint16_t)code;
+  c->state = WS_CLOSED;
+  return 0;
+}
+
+int ws_fail (ws_conn *c, unsigned code, const char *rule) {
+  if (c->failed || c->lost) return WS_END;
+  /* a Close frame that cannot be queued is left out: 7.1.7 allows it */
+  if (c->state != WS_CONNECTING && !c->sent)
+    put_close(c, code, rule, strlen(rule));
+  ws_note_free(c);
+  c->failed = 1;
+  c->code = (uint16_t)code;
+  c->why = c->error = rule;
+  c->state = WS_CLOSED;
+  return WS_END;
+}
+
+void ws_drop (ws_conn *c, const char *why) {
+  if (c->state == WS_CLOSING) ws_in_cut(c, c->whole);
+  ws_note_free(c);
+  c->why = why;
+  c->state = WS_CLOSED;
+}
+
+void ws_ended (ws_conn *c, int status, const char *rule) {
+  c->status = (uint16_t)status;
+  c->why = c->error = rule;
+  c->state = WS_CLOSED;
+}
+
+void ws_opened (ws_conn *c) { c->state = WS_OPENED; }
+
+void ws_eof (ws_conn *c) {
+  int open = c->state == WS_OPENED || c->state == WS_CLOSING;
+  c->eof = 1;
+  /* for lack of memory ws_next tries again */
+  if (open && ws_ahead(c) == 0 && c->state != WS_CLOSED) ws_drop(c, "eof");
+}
+
+void ws_abort (ws_conn *c, const char *why) {
+  if (c->lost) return;
+  ws_ahead(c);
+  ws_out_free(c);
+  if (c->state != WS_CLOSED) ws_drop(c, why);
+  c->lost = 1;
+}
+
+ws_closing ws_closed (const ws_conn *c) {
+  ws_closing how = {0};
+  int told = c->received && !c->failed; /* by the peer */
+  how.code = c->code;
+  if (told && c->note) {
+    how.reason.p = (const char *)c->note->p;
+    how.reason.n = c->note->n;
+  } else if (!told) {
+    how.reason.p = c->why;
+    how.reason.n = strlen(c->why);
+  }
+  how.clean = c->sent && told;
+  how.sent = c->sent;
+  how.received = c->received;
+  how.failed = c->failed;
+  how.eof = c->eof;
+  how.status = c->status;
+  return how;
+}

@@ -1,0 +1,115 @@
+/*
+** ws_conn.c - a connection's life: its configuration, memory and randomness;
+** and which half, handshake or frames, has the next event.
+*/
+#include <string.h>
+
+#include "ws_int.h"
+
+enum { DEFAULT_MESSAGE = 1 << 20, DEFAULT_FRAGMENTS = 16384 };
+enum { DEFAULT_HEADER = 16384, DEFAULT_FIELDS = 100, DEFAULT_BODY = 65536 };
+
+void ws_config_init (ws_config *config, int role) {
+  memset(config, 0, sizeof *config);
+  config->role = role;
+  config->max_message = DEFAULT_MESSAGE;
+  config->max_fragments = DEFAULT_FRAGMENTS;
+  config->max_header = DEFAULT_HEADER;
+  config->max_fields = DEFAULT_FIELDS;
+  config->max_body = DEFAULT_BODY;
+}
+
+size_t ws_size (void) { return sizeof(ws_conn); }
+
+void ws_init (ws_conn *c, const ws_config *config, ws_alloc alloc, void *ud) {
+  memset(c, 0, sizeof *c);
+  c->config = config;
+  c->alloc = alloc;
+  c->ud = ud;
+  c->state = WS_CONNECTING;
+  c->code = 1006;
+  c->why = c->error = "";
+}
+
+void ws_free (ws_conn *c) {
+  if (c->state != WS_CLOSED) ws_drop(c, "freed");
+  c->lost = 1;
+  c->event = 0;
+  ws_recv_forget(c);
+  ws_hs_free(c);
+  ws_in_free(c);
+  ws_out_free(c);
+  ws_pings_free(c);
+  ws_note_free(c);
+}
+
+void *ws_realloc (ws_conn *c, void *p, size_t osize, size_t nsize) {
+  return c->alloc(c->ud, p, osize, nsize);
+}
+
+int ws_rand (ws_conn *c, void *out, size_t n) {
+  ws_random random = c->config->random;
+  if (random == NULL) random = ws_random_openssl;
+  return random(c->config->random_ud, out, n) == 0 ? 0 : WS_ERANDOM;
+}
+
+int ws_misuse (ws_conn *c, int result, const char *rule) {
+  c->error = rule;
+  return result;
+}
+
+/* ---- events */
+
+static int in_handshake (const ws_conn *c) {
+  return c->state == WS_CONNECTING || c->event >= WS_REQUEST;
+}
+
+static int handshake_next (ws_conn *c, ws_event *ev) {
+  int r = c->config->role == WS_SERVER ? ws_server_next(c, ev)
+                                       : ws_client_next(c, ev);
+  if (r == 0 && c->eof) {
+    ws_drop(c, "eof");
+    r = WS_END;
+  }
+  if (r > 0) c->event = (unsigned char)r;
+  if (r == WS_END) {
+    c->event = 0;
+    ws_hs_free(c);
+    ws_recv_stop(c);
+  }
+  return r;
+}
+
+int ws_next (ws_conn *c, ws_event *ev) {
+  return in_handshake(c) ? handshake_next(c, ev) : ws_recv_next(c, ev);
+}
+
+int ws_next_part (ws_conn *c, ws_event *ev, size_t max) {
+  if (max == 0) return ws_misuse(c, WS_EINVAL, "parts of no size");
+  return in_handshake(c) ? handshake_next(c, ev) : ws_recv_part(c, ev, max);
+}
+
+void ws_taken (ws_conn *c) {
+  if (c->event >= WS_REQUEST) {
+    ws_hs_taken(c);
+    c->event = 0;
+    c->in.start = c->in.end = c->in.rd;
+  } else if (c->event != 0) {
+    ws_recv_taken(c);
+  }
+  ws_in_rest(c);
+}
+
+/* ---- state */
+
+int ws_state (const ws_conn *c) { return c->state; }
+
+const char *ws_error (const ws_conn *c) { return c->error; }
+
+int ws_in_parts (const ws_conn *c) { return c->parts; }
+
+size_t ws_queued (const ws_conn *c) {
+  size_t header = c->config->role == WS_CLIENT ? 6 : 2;
+  size_t pong = c->waiting ? header + c->note->n : 0;
+  return c->out.end - c->out.start + c->out.nborrowed + pong;
+}

@@ -1,0 +1,98 @@
+/*
+** ws_out.c - the out queue: one block of whole frames, then perhaps a borrowed
+** payload. Drained, it owns no memory.
+*/
+#include <string.h>
+
+#include "ws_int.h"
+
+enum { FIRST = 256 }; /* size of the smallest block */
+
+static size_t used (const ws_out *o) { return o->end - o->start; }
+
+/* Bytes go to the front only when as many have left, or when the block grows
+   anyway, so that moving them costs no more than queueing them. */
+static int make_room (ws_conn *c, size_t n) {
+  ws_out *o = &c->out;
+  if (n > SIZE_MAX / 2 - o->cap) return 0;
+  int movable = o->start >= used(o);
+  if (o->start > 0 && (movable || o->cap - used(o) < n)) {
+    memmove(o->p, o->p + o->start, used(o));
+    o->end = used(o);
+    o->start = 0;
+  }
+  if (o->cap - o->end >= n) return 1;
+  size_t size = o->cap * 2 > FIRST ? o->cap * 2 : FIRST;
+  if (size < o->end + n) size = o->end + n;
+  void *p = ws_realloc(c, o->p, o->cap, size);
+  if (p == NULL) return 0;
+  o->p = p;
+  o->cap = size;
+  return 1;
+}
+
+unsigned char *ws_out_room (ws_conn *c, size_t n) {
+  ws_out *o = &c->out;
+  if (o->nborrowed > 0 && ws_settle(c) < 0) return NULL;
+  if (o->cap - o->end < n && !make_room(c, n)) return NULL;
+  return o->p + o->end;
+}
+
+void ws_out_add (ws_conn *c, size_t n) { c->out.end += n; }
+
+int ws_out_put (ws_conn *c, const void *p, size_t n) {
+  if (n == 0) return 0;
+  unsigned char *to = ws_out_room(c, n);
+  if (to == NULL) return WS_ENOMEM;
+  memcpy(to, p, n);
+  ws_out_add(c, n);
+  return 0;
+}
+
+int ws_settle (ws_conn *c) {
+  ws_out *o = &c->out;
+  size_t n = o->nborrowed;
+  if (n == 0) return 0;
+  if (o->cap - o->end < n && !make_room(c, n)) return WS_ENOMEM;
+  memcpy(o->p + o->end, o->borrowed, n);
+  o->end += n;
+  o->nborrowed = 0;
+  return 0;
+}
+
+int ws_pending (ws_conn *c, ws_iov *v, int max) {
+  const ws_out *o = &c->out;
+  int n = 0, r = ws_pong(c);
+  if (r < 0 && used(o) == 0) return r;
+  if (used(o) > 0 && n < max) {
+    v[n].base = o->p + o->start;
+    v[n++].len = used(o);
+  }
+  if (o->nborrowed > 0 && n < max) {
+    v[n].base = o->borrowed;
+    v[n++].len = o->nborrowed;
+  }
+  return n;
+}
+
+void ws_sent (ws_conn *c, size_t n) {
+  ws_out *o = &c->out;
+  size_t k = n < used(o) ? n : used(o);
+  c->pong_left -= k < c->pong_left ? k : c->pong_left;
+  o->start += k;
+  if (n > k) {
+    o->borrowed += n - k;
+    o->nborrowed -= n - k;
+  }
+  if (used(o) == 0 && o->p) {
+    ws_realloc(c, o->p, o->cap, 0);
+    o->p = NULL;
+    o->cap = o->start = o->end = 0;
+  }
+}
+
+void ws_out_free (ws_conn *c) {
+  if (c->out.p) ws_realloc(c, c->out.p, c->out.cap, 0);
+  memset(&c->out, 0, sizeof c->out);
+  c->pong_left = 0;
+}

@@ -1,0 +1,179 @@
+/*
+** ws_recv.c - frames in, as messages or as parts of messages (RFC 6455 sections
+** 5.4 and 5.6).
+**
+** A message is put together in place: each payload is unmasked to where the
+** message so far ends, checked while it is in the cache. Nothing is given to
+** the caller before that, so whatever breaks a rule fails the connection here.
+*/
+#include <string.h>
+
+#include "ws_int.h"
+
+/* Bytes at rd that may be used: once our Close frame is queued, only those of
+   messages that were whole by then. */
+static size_t usable (const ws_conn *c) {
+  return c->state == WS_CLOSING ? c->whole : c->in.wr - c->in.rd;
+}
+
+/* The message so far has been received to its end. */
+static int is_whole (const ws_conn *c) {
+  return c->opcode != 0 && c->fin && c->left == 0;
+}
+
+void ws_recv_forget (ws_conn *c) {
+  c->opcode = c->fin = c->parts = 0;
+  c->left = 0;
+  c->nfragments = 0;
+  c->in_utf8 = 0;
+  c->in.start = c->in.end = c->in.rd;
+}
+
+void ws_recv_stop (ws_conn *c) {
+  ws_recv_forget(c);
+  ws_in_cut(c, 0);
+  ws_in_rest(c);
+}
+
+static int fail (ws_conn *c, unsigned code, const char *rule) {
+  ws_fail(c, code, rule);
+  ws_recv_stop(c);
+  return WS_END;
+}
+
+/* With that many more bytes, is the message within its limits? */
+static int check_limits (ws_conn *c, uint64_t more, size_t nfragments) {
+  if (more > c->config->max_message ||
+      c->in.end - c->in.start > c->config->max_message - more)
+    return fail(c, 1009, "message too big");
+  if (nfragments > c->config->max_fragments)
+    return fail(c, 1009, "too many fragments");
+  return 1;
+}
+
+static void begin_frame (ws_conn *c, const ws_frame *f) {
+  if (c->opcode == 0) c->opcode = f->opcode;
+  c->nfragments++;
+  c->fin = f->fin;
+  c->left = f->length;
+  memcpy(c->key, f->key, 4);
+  ws_in_advance(c, f->size);
+  if (c->in.start == c->in.end) /* the payload may stay where it is */
+    c->in.start = c->in.end = c->in.rd;
+}
+
+static int control_frame (ws_conn *c, const ws_frame *f, size_t n) {
+  int r = 1;
+  if (c->ahead == 0) /* otherwise the walk has handled it */
+    r = ws_control(c, f, c->in.p + c->in.rd, n);
+  if (r == WS_END || (r == 1 && f->opcode == WS_CLOSE_FRAME)) {
+    ws_recv_stop(c);
+    return WS_END;
+  }
+  if (r == 1) ws_in_advance(c, f->size + (size_t)f->length);
+  return r;
+}
+
+static int header (ws_conn *c, int in_parts) {
+  size_t n = usable(c);
+  ws_frame f;
+  if (n == 0) return 0;
+  int r = ws_frame_parse(&f, c->in.p + c->in.rd, n,
+                         c->config->role == WS_SERVER, c->opcode != 0);
+  if (r == WS_END) return fail(c, 1002, f.rule);
+  if (f.size > 0 && !ws_is_control(f.opcode) && !in_parts &&
+      check_limits(c, f.length, c->nfragments + 1) < 0)
+    return WS_END;
+  if (r == 0) return 0;
+  if (ws_is_control(f.opcode)) return control_frame(c, &f, n);
+  begin_frame(c, &f);
+  return 1;
+}
+
+/* Moves n payload bytes to the end of the message so far, unmasked. */
+static void take_payload (ws_conn *c, size_t n) {
+  unsigned char *from = c->in.p + c->in.rd, *to = c->in.p + c->in.end;
+  if (c->config->role == WS_SERVER) {
+    unsigned char k[4];
+    ws_mask(to, from, n, c->key, 0);
+    for (size_t i = 0; i < 4; i++) k[i] = c->key[(n + i) & 3];
+    memcpy(c->key, k, 4);
+  } else if (to != from) {
+    memmove(to, from, n);
+  }
+  c->in.end += n;
+  c->left -= n;
+  ws_in_advance(c, n);
+  if (c->in.rd == c->in.wr) /* what comes next shall need no move */
+    c->in.rd = c->in.wr = c->in.end;
+}
+
+static int payload (ws_conn *c) {
+  size_t n = usable(c), end = c->in.end;
+  if (n > c->left) n = (size_t)c->left;
+  if (n == 0) return 0;
+  take_payload(c, n);
+  if (c->opcode == WS_TEXT && !ws_utf8(&c->in_utf8, c->in.p + end, n))
+    return fail(c, 1007, "text is not UTF-8 (RFC 6455 8.1)");
+  return 1;
+}
+
+/* Goes on until there is something to give: 1; 0: more bytes are needed. */
+static int assemble (ws_conn *c, int in_parts) {
+  int r = 1;
+  if (c->left > 0 && !in_parts) r = check_limits(c, c->left, c->nfragments);
+  while (r > 0) {
+    if (is_whole(c))
+      return c->in_utf8 == 0 ? 1
+                             : fail(c, 1007, "text ends inside a character");
+    if (in_parts && c->in.end > c->in.start) return 1;
+    r = c->left > 0 ? payload(c) : header(c, in_parts);
+  }
+  return r;
+}
+
+/* There is nothing to give: will there be? */
+static int nothing (ws_conn *c, int r) {
+  if (r == 0 && c->state == WS_CLOSING) r = ws_ahead(c);
+  if (r < 0 && r != WS_END) return r;
+  if (c->eof && c->state != WS_CLOSED) ws_drop(c, "eof");
+  if (c->state == WS_CLOSED) {
+    ws_recv_stop(c);
+    return WS_END;
+  }
+  ws_in_rest(c);
+  return 0;
+}
+
+static int give (ws_conn *c, ws_event *ev, int type, size_t size) {
+  ev->type = c->event = (unsigned char)type;
+  ev->opcode = c->opcode;
+  ev->last = is_whole(c) && c->in.end - c->in.start == size;
+  ev->data = (const char *)c->in.p + c->in.start;
+  ev->size = size;
+  return type;
+}
+
+int ws_recv_next (ws_conn *c, ws_event *ev) {
+  if (c->parts)
+    return ws_misuse(c, WS_ESTATE, "a message is being received in parts");
+  int r = assemble(c, 0);
+  if (r <= 0) return nothing(c, r);
+  return give(c, ev, WS_MESSAGE, c->in.end - c->in.start);
+}
+
+int ws_recv_part (ws_conn *c, ws_event *ev, size_t max) {
+  int r = assemble(c, 1);
+  if (r <= 0) return nothing(c, r);
+  size_t n = c->in.end - c->in.start;
+  c->parts = 1;
+  c->part = n < max ? n : max;
+  return give(c, ev, WS_PART, c->part);
+}
+
+void ws_recv_taken (ws_conn *c) {
+  if (c->event == WS_PART) c->in.start += c->part;
+  if (c->event == WS_MESSAGE || (is_whole(c) && c->in.start == c->in.end))
+    ws_recv_forget(c);
+  c->event = 0;
+}

@@ -1,0 +1,97 @@
+/*
+** ws_walk.c - a second cursor, which walks from frame to frame ahead of ws_next
+** and handles each control frame once (RFC 6455 section 5.5), for a host whose
+** application is away; and which, after our own Close frame, lets all go by but
+** the peer's (section 5.5.1).
+**
+** c->ahead counts from rd to where the walk stands, which may lie beyond what
+** has arrived, but only in the payload of a data frame. While it is 0 the walk
+** begins where ws_next is. A control frame that ws_next comes to is handled
+** already if c->ahead > 0.
+*/
+#include <string.h>
+
+#include "ws_int.h"
+
+static size_t unread (const ws_conn *c) { return c->in.wr - c->in.rd; }
+
+int ws_control (ws_conn *c, const ws_frame *f, const unsigned char *p,
+                size_t n) {
+  unsigned char payload[WS_CONTROL];
+  size_t size = (size_t)f->length;
+  int r = 0;
+  if (n < f->size + size) return 0;
+  ws_mask(payload, p + f->size, size, f->key, 0); /* no mask: a key of zeros */
+  if (f->opcode == WS_PING_FRAME)
+    r = ws_pinged(c, payload, size);
+  else if (f->opcode == WS_PONG_FRAME)
+    ws_pong_received(c, payload, size);
+  else
+    r = ws_close_received(c, payload, size);
+  return r < 0 ? r : 1;
+}
+
+/* No more is to come: what ws_next may still use stays. */
+static int stop_at (ws_conn *c, size_t n) {
+  ws_in_cut(c, n);
+  return 0;
+}
+
+/* One frame: 1; 0: the walk stands. */
+static int walk_frame (ws_conn *c) {
+  ws_frame f;
+  if (c->ahead >= unread(c)) return 0;
+  size_t ahead = (size_t)c->ahead, n = unread(c) - ahead;
+  const unsigned char *p = c->in.p + c->in.rd + ahead;
+  size_t keep = c->state == WS_CLOSING ? c->whole : ahead;
+  int r = ws_frame_parse(&f, p, n, c->config->role == WS_SERVER, c->walk_in);
+  if (r == WS_END) {
+    ws_fail(c, 1002, f.rule);
+    return stop_at(c, keep);
+  }
+  if (r == 0) return 0;
+  if (ws_is_control(f.opcode)) {
+    r = ws_control(c, &f, p, n);
+    if (r == WS_END || (r == 1 && f.opcode == WS_CLOSE_FRAME))
+      return stop_at(c, keep);
+    if (r <= 0) return r;
+  } else {
+    c->walk_in = !f.fin;
+  }
+  c->ahead += f.size + f.length; /* no overflow: lengths are below 2^63 */
+  return 1;
+}
+
+/* Keeps the messages that were whole when our Close frame was queued, and a
+   frame header or control frame that is not whole yet. */
+static void let_go (ws_conn *c) {
+  ws_in *in = &c->in;
+  if (c->ahead > unread(c)) {
+    c->ahead -= unread(c) - c->whole;
+    in->wr = in->rd + c->whole;
+  } else {
+    size_t ahead = (size_t)c->ahead, n = unread(c) - ahead;
+    unsigned char *p = in->p + in->rd;
+    if (n > 0) memmove(p + c->whole, p + ahead, n);
+    in->wr = in->rd + c->whole + n;
+    c->ahead = c->whole;
+  }
+  if (c->whole == 0 && c->event == 0) ws_recv_forget(c);
+  ws_in_rest(c);
+}
+
+int ws_ahead (ws_conn *c) {
+  int r = 1;
+  if (c->state != WS_OPENED && c->state != WS_CLOSING) return 0;
+  if (c->state == WS_OPENED && c->ahead == 0) {
+    c->ahead = c->left;
+    c->walk_in = c->opcode != 0 && !c->fin;
+  }
+  while (r > 0) {
+    if (c->state == WS_OPENED && !c->walk_in && c->ahead <= unread(c))
+      c->whole = (size_t)c->ahead;
+    r = walk_frame(c);
+  }
+  if (c->state == WS_CLOSING) let_go(c);
+  return r;
+}
