@@ -45,7 +45,7 @@ LIBS = $(AS_NEEDED) $(SSL_LIBS) -pthread
 CORE_SRC := $(sort $(wildcard csrc/ws_*.c))
 NET_SRC := $(sort $(wildcard csrc/net_*.c))
 LUA_SRC := $(sort $(wildcard csrc/lua_*.c))
-C_TESTS := $(sort $(wildcard spec/*/*_test.c))
+C_TESTS := $(sort $(wildcard spec/csrc/test_*.c))
 FUZZERS := $(sort $(wildcard fuzz/*.c))
 MODULES := $(sort $(shell find lua -name '*.lua' 2>/dev/null))
 
