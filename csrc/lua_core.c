@@ -1,0 +1,18 @@
+/*
+** lua_core.c - the module `websock.core`: opens what the other lua_*.c files
+** hold, one userdata type each. docs/reference.md says which of its functions
+** are public (the protocol core without I/O); the rest serves lua/websock.
+*/
+#include "lua_int.h"
+
+LUAMOD_API int luaopen_websock_core (lua_State *L);
+
+LUAMOD_API int luaopen_websock_core (lua_State *L) {
+  lua_newtable(L);
+  websock_open_conn(L);
+  websock_open_net(L);
+  websock_open_poll(L);
+  websock_open_timer(L);
+  websock_open_lookup(L);
+  return 1;
+}

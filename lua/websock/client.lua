@@ -1,0 +1,138 @@
+-- websock.connect: dials, does the opening handshake (RFC 6455 section 4.1) and
+-- returns the connection.
+
+local core = require "websock.core"
+local connection = require "websock.connection"
+local dial = require "websock.dial"
+local driver = require "websock.driver"
+local headers = require "websock.headers"
+local Link = require "websock.link"
+local misuse = require "websock.misuse"
+local options = require "websock.options"
+local socket = require "websock.socket"
+local url = require "websock.url"
+
+local client = {}
+
+local function authorization(target)
+  local b64 = require("mime").b64
+  return "Basic " .. b64(target.user .. ":" .. target.password)
+end
+
+local function request_fields(o, target)
+  local flat = headers.flatten("connect", o.headers)
+  local function add(name, value)
+    flat[#flat + 1], flat[#flat + 2] = name, value
+  end
+  if o.origin then add("Origin", o.origin) end
+  if target.user then add("Authorization", authorization(target)) end
+  return flat
+end
+
+-- A link whose request is queued; raises if anything would break the request.
+local function prepare(loop, o, target)
+  local link = Link.new(loop, "client", core.config("client", o), o)
+  local ok, rule = link.conn:request(target.field, target.target, o.protocols,
+    request_fields(o, target))
+  if not ok then misuse("connect: %s", rule) end
+  return link
+end
+
+-- Gives the link its transport: the socket of the options, or one dialled.
+local function plug(loop, link, o, target, deadline)
+  local object, err = o.socket, nil
+  if not object then
+    if o.unix then
+      object, err = dial.unix(o.unix)
+    else
+      object, err = dial.tcp(loop, target.host, target.port, o.family, deadline)
+    end
+    if not object then return nil, err end
+  end
+  local fd, how, foreign, received = socket.take("connect", object)
+  if o.nodelay and how == driver.native and not o.unix then
+    core.nodelay(fd, true)
+  end
+  link.driver = how
+  local ok
+  ok, err = link:attach(fd, foreign)
+  if not ok then return nil, "connect: " .. err end
+  if received ~= "" then link:digest(link.conn:feed(received, 1)) end
+  link:push()
+  return true
+end
+
+local function response_of(conn)
+  local head = conn:head()
+  return {status = head.status, reason = head.reason,
+    headers = headers.any_case(head.headers)}
+end
+
+local function open(link)
+  local conn = link.conn
+  link.response = response_of(conn)
+  link.protocol = conn:chosen()
+  link.extensions = link.response.headers["sec-websocket-extensions"]
+  conn:taken()
+  local ws = connection.new(link)
+  link:digest(conn:poll(0))  -- what came with the answer
+  return ws
+end
+
+local function refused(link, body)
+  local response = response_of(link.conn)
+  response.body = body
+  link:drop "aborted"
+  return nil, "refused", response
+end
+
+local REASONS = {eof = "the connection ended before the answer"}
+
+-- Waits for the answer.
+local function shake_hands(loop, link, deadline)
+  local me = coroutine.running()
+  link.on_handshake = function() loop.wake(me) end
+  while true do
+    local what, body, _, reason = link.conn:handshake()
+    if what == "open" then return open(link) end
+    if what == "refused" then return refused(link, body) end
+    if body == "closed" then
+      link:drop "aborted"
+      return nil, "handshake: " .. (REASONS[reason] or reason)
+    end
+    local _, err = loop.park(deadline)
+    if err == "timeout" then
+      link:drop "aborted"
+      return nil, "timeout"
+    end
+  end
+end
+
+local function close_given(o)
+  if o.socket then pcall(o.socket.close, o.socket) end
+end
+
+local function connect(loop, target, o)
+  local link = prepare(loop, o, target)
+  local deadline = o.timeout and loop.now() + o.timeout
+  local ok, err = plug(loop, link, o, target, deadline)
+  if not ok then return nil, err end
+  return shake_hands(loop, link, deadline)
+end
+
+--- See docs/reference.md.
+function client.connect(loop, text, given)
+  local o = options.check("connect", given)
+  local target, err = url.parse(text)
+  if not target then
+    close_given(o)
+    return nil, err
+  elseif target.scheme == "wss" then
+    misuse("connect: wss comes with a later version of websock")
+  elseif not loop.how() then
+    misuse("cannot wait here")
+  end
+  return connect(loop, target, o)
+end
+
+return client

@@ -1,0 +1,481 @@
+-- The connection as users see it: a table `ws` that is theirs for fields of their
+-- own, with the methods and fields of docs/reference.md behind its metatable.
+-- All of its state is in its link.
+
+local core = require "websock.core"
+local misuse = require "websock.misuse"
+local options = require "websock.options"
+local Link = require "websock.link"
+
+local running, status = coroutine.running, coroutine.status
+
+local MESSAGE, PART = Link.MESSAGE, Link.PART
+local STREAK = 64  -- messages taken without waiting before others get a turn
+
+local LINK = {}  -- the key of a ws's link: nobody else has it
+
+local methods, fields = {}, {}
+
+local function closed(link)
+  local code, reason = link.conn:ending()
+  return nil, "closed", code, reason
+end
+
+-- Whether a call may wait here, having checked its timeout. Calls on a server's
+-- connections never do outside a coroutine: a host's tick must not stall.
+local function may_wait(link, timeout)
+  if timeout == 0 then return false end
+  local how = link.loop.how()
+  if not how then misuse("cannot wait here") end
+  return how == "yield" or link.role == "client"
+end
+
+local function deadline_of(link, timeout)
+  return timeout and link.loop.now() + timeout
+end
+
+-- Receiving -------------------------------------------------------------------
+
+-- A receiver that was closed (or interrupted, outside coroutines) is none.
+local function is_busy(link)
+  local receiver = link.receiver
+  return receiver and receiver ~= running() and status(receiver) ~= "dead"
+end
+
+-- Many messages were taken in a row: others first. Nothing has been taken yet,
+-- so that nothing is lost if this coroutine is closed meanwhile.
+local function give_way(link, want)
+  link.streak = 0
+  link.receiver, link.want = running(), want
+  link.loop.pause()
+  link.receiver = nil
+end
+
+local function wait_and_fetch(link, step, want, timeout)
+  local loop, conn = link.loop, link.conn
+  local deadline = deadline_of(link, timeout)
+  link.streak = 0
+  while true do
+    link.receiver, link.want = running(), want
+    link:read_on()
+    local _, err = loop.park(deadline)
+    link.receiver = nil
+    local a, b, c, d = step(conn)
+    if a ~= nil or b ~= "again" then return a, b, c, d end
+    if err == "timeout" then return nil, "timeout" end
+  end
+end
+
+local function fetch(link, step, want, timeout)
+  options.check_timeout(timeout)
+  if is_busy(link) then return nil, "busy" end
+  if link.streak >= STREAK and timeout ~= 0 then give_way(link, want) end
+  local conn = link.conn
+  local a, b, c, d = step(conn)
+  if a ~= nil then
+    link.streak = link.streak + 1
+    if link.more then link:read_on() end
+  elseif b == "again" then
+    if may_wait(link, timeout) then
+      return wait_and_fetch(link, step, want, timeout)
+    end
+    link:catch_up(want)
+    a, b, c, d = step(conn)
+    if a == nil and b == "again" then return nil, "timeout" end
+  elseif b == "in parts" then
+    misuse("receive: a message is being received in parts")
+  end
+  return a, b, c, d
+end
+
+local conn_methods = debug.getmetatable(core.conn(core.config "client")).__index
+local receive_step, part_step = conn_methods.receive, conn_methods.receive_part
+
+--- The next message, waiting for it at most `timeout` seconds (nil: as long as
+--- it takes, 0: not at all).
+---@return string|nil message
+---@return "text"|"binary"|string kind # or "timeout", "busy", "closed"
+---@return integer? code, string? reason # with "closed"
+function methods.receive(ws, timeout)
+  return fetch(ws[LINK], receive_step, MESSAGE, timeout)
+end
+
+--- The next piece of a message, at most 64 KiB, as it arrives; bound by neither
+--- max_message nor max_fragments.
+---@return string|nil chunk
+---@return "text"|"binary"|string kind
+---@return boolean|integer last, string? reason
+function methods.receive_part(ws, timeout)
+  return fetch(ws[LINK], part_step, PART, timeout)
+end
+
+local function next_message(ws)
+  local message, kind = fetch(ws[LINK], receive_step, MESSAGE)
+  if message == nil and kind == "busy" then
+    misuse("messages: another coroutine is receiving")
+  end
+  return message, kind
+end
+
+--- Iterates over the messages until the connection ends.
+function methods.messages(ws)
+  return next_message, ws
+end
+
+-- Sending ---------------------------------------------------------------------
+
+local KINDS = {text = true, binary = true}
+
+local function check_message(where, message, kind)
+  if type(message) ~= "string" then
+    misuse("%s: string expected, got %s", where, type(message))
+  elseif not KINDS[kind] then
+    misuse('%s: kind: "text" or "binary" expected, got %s', where, tostring(kind))
+  end
+end
+
+-- What has just been queued leaves with the turn; outside the loop, now.
+local function queued(link, bytes)
+  if bytes == 0 then return end
+  if link.loop.how() == "turn" then link:push() else link:mark() end
+end
+
+-- One frame into the queue, if there is room. writer: it is a writer's.
+local function try_send(link, message, opcode, more, writer)
+  if link.writing and not writer then return nil, "busy" end
+  local bytes, err = link.conn:send(message, opcode, link.options.max_queue, more)
+  if bytes then
+    queued(link, bytes)
+    return true
+  elseif err == "utf8" then
+    misuse("send: a text message must be UTF-8")
+  elseif err == "closed" then
+    return closed(link)
+  end
+  return nil, err
+end
+
+local function remove(list, thread)
+  for i = 1, #list do
+    if list[i] == thread then return table.remove(list, i) end
+  end
+end
+
+-- Whether `me` is the first of those that wait and still live.
+local function is_first(senders, me)
+  while senders[1] ~= me and status(senders[1]) == "dead" do
+    table.remove(senders, 1)
+  end
+  return senders[1] == me
+end
+
+-- Waits in line until the frame can be queued. A writer's frames stand in front.
+local function send_in_turn(link, timeout, message, opcode, more, writer)
+  local deadline, me = deadline_of(link, timeout), running()
+  local senders = link.senders or {}
+  link.senders = senders
+  table.insert(senders, writer and 1 or #senders + 1, me)
+  repeat
+    local _, err = link.loop.park(deadline)
+    if link.stage ~= "open" or is_first(senders, me) then
+      local ok, why, code, reason = try_send(link, message, opcode, more, writer)
+      if ok or why == "closed" then
+        remove(senders, me)
+        link:wake_senders()
+        return ok, why, code, reason
+      end
+    end
+  until err == "timeout"
+  remove(senders, me)
+  return nil, "timeout"
+end
+
+local function send(link, timeout, message, opcode, more, writer)
+  if writer or not (link.senders and link.senders[1]) then
+    local ok, err, code, reason = try_send(link, message, opcode, more, writer)
+    if ok or err == "closed" then return ok, err, code, reason end
+    if err == "busy" and link.writing == running() then return nil, "busy" end
+  end
+  if not may_wait(link, timeout) then return nil, "queue full" end
+  return send_in_turn(link, timeout, message, opcode, more, writer)
+end
+
+--- Queues a message; waits only while more than max_queue bytes are queued.
+---@param message string
+---@param kind? "text"|"binary" # default "text"
+---@param opts? {timeout: number?, compress: boolean?}
+---@return true|nil, string? err, integer? code, string? reason
+function methods.send(ws, message, kind, opts)
+  kind = kind or "text"
+  check_message("send", message, kind)
+  local timeout = opts and options.check("send", opts).timeout
+  return send(ws[LINK], timeout, message, kind)
+end
+
+-- A message in pieces. The link knows only that somebody writes, so that a
+-- writer that is forgotten can be collected, and aborts the connection then.
+local Writer = {__name = "websock.writer"}
+Writer.__index = Writer
+
+local function write(self, chunk, timeout, more)
+  if self.done then return nil, "closed" end
+  check_message("write", chunk, "text")
+  options.check_timeout(timeout)
+  local ok, err, code, reason =
+    send(self.link, timeout, chunk, self.opcode, more, true)
+  if ok then self.opcode = "continuation" end
+  return ok, err, code, reason
+end
+
+local function release(self)
+  self.done = true
+  self.link.writing = nil
+  if self.link.senders then self.link:wake_senders() end
+end
+
+--- Sends a piece of the message; text may be split inside a character.
+---@return true|nil, string? err, integer? code, string? reason
+function Writer:write(chunk, timeout)
+  return write(self, chunk, timeout, true)
+end
+
+--- Ends the message, with one more piece if one is given.
+---@return true|nil, string? err, integer? code, string? reason
+function Writer:finish(chunk, timeout)
+  local ok, err, code, reason = write(self, chunk or "", timeout, false)
+  if ok or err == "closed" and not self.done then release(self) end
+  return ok, err, code, reason
+end
+
+local function abandon(self)
+  if self.done then return end
+  local link = self.link
+  release(self)
+  if link.stage == "open" then link:drop "aborted" end
+end
+
+Writer.__close, Writer.__gc = abandon, abandon
+
+--- Begins a message that is sent in pieces. Others' messages queue behind it.
+---@param kind? "text"|"binary"
+---@param opts? {compress: boolean?}
+---@return table|nil writer, string? err # nil, "busy" while another is open
+function methods.writer(ws, kind, opts)
+  kind = kind or "text"
+  check_message("writer", "", kind)
+  options.check("send", opts)
+  local link = ws[LINK]
+  if link.writing then return nil, "busy" end
+  if link.stage ~= "open" then return closed(link) end
+  link.writing = running()
+  return setmetatable({link = link, opcode = kind}, Writer)
+end
+
+-- Ping ------------------------------------------------------------------------
+
+local pings = 0
+
+--- Sends a ping and waits for its pong.
+---@param payload? string # at most 125 bytes
+---@param timeout? number # default: ping_timeout
+---@return number|nil seconds # the round trip
+---@return string? err, integer? code, string? reason
+function methods.ping(ws, payload, timeout)
+  local link = ws[LINK]
+  options.check_timeout(timeout)
+  if payload ~= nil and type(payload) ~= "string" then
+    misuse("ping: string expected, got %s", type(payload))
+  elseif payload and #payload > 125 then
+    misuse("ping: at most 125 bytes")
+  elseif link.stage ~= "open" then
+    return closed(link)
+  end
+  timeout = timeout or link.options.ping_timeout
+  local waits = may_wait(link, timeout)
+  pings = pings + 1
+  local begun = link.loop.now()
+  local serial = link.conn:ping(payload or string.pack(">I8", pings))
+  if not serial then return closed(link) end
+  queued(link, 1)
+  if not waits then return nil, "timeout" end
+  link.pingers = link.pingers or {}
+  link.pingers[serial] = running()
+  link:read_on()
+  local answered, err = link.loop.park(begun + timeout)
+  link.pingers[serial] = nil
+  if answered then return answered - begun end
+  if err then return nil, err end
+  return closed(link)
+end
+
+-- Ending ----------------------------------------------------------------------
+
+-- How the closing went, once it is over.
+local function outcome(link)
+  local code, reason, clean = link.conn:ending()
+  if clean then return true end
+  if link.timed_out then return nil, "timeout" end
+  return nil, "closed", code, reason
+end
+
+local function wait_for_end(link, timeout)
+  local deadline, me = deadline_of(link, timeout), running()
+  link.closers = link.closers or {}
+  table.insert(link.closers, me)
+  link:read_on()
+  local _, err
+  while link.stage ~= "gone" and err ~= "timeout" do
+    _, err = link.loop.park(deadline)
+  end
+  remove(link.closers, me)
+  if link.stage ~= "gone" then return nil, "timeout" end
+  return outcome(link)
+end
+
+--- The closing handshake (RFC 6455 section 7.1.2), bounded by close_timeout.
+--- Idempotent.
+---@param code? integer # 1000 (default) to 1003, 1007 to 1014, 3000 to 4999
+---@param reason? string # at most 123 bytes of UTF-8
+---@param timeout? number # 0 begins it and returns nil, "timeout"
+---@return true|nil, string? err, integer? code, string? reason
+function methods.close(ws, code, reason, timeout)
+  local link = ws[LINK]
+  options.check_timeout(timeout)
+  if code ~= nil and math.type(code) ~= "integer" then
+    misuse("close: code: integer expected, got %s", tostring(code))
+  elseif reason ~= nil and type(reason) ~= "string" then
+    misuse("close: reason: string expected, got %s", type(reason))
+  end
+  local waits = may_wait(link, timeout)
+  local ok, rule = link:begin_close(code or 1000, reason)
+  if not ok then misuse("close: %s", rule) end
+  if link.marked and link.loop.how() == "turn" then link:flush() end
+  if link.stage == "gone" then return outcome(link) end
+  if not waits then return nil, "timeout" end
+  return wait_for_end(link, timeout)
+end
+
+--- Drops the connection at once.
+function methods.abort(ws)
+  local link = ws[LINK]
+  if link.stage ~= "gone" then link:drop "aborted" end
+end
+
+-- State -----------------------------------------------------------------------
+
+--- Bytes queued and not yet handed to the kernel.
+---@return integer
+function methods.buffered(ws)
+  return ws[LINK].conn:queued()
+end
+
+---@return "open"|"closing"|"closed"
+function methods.state(ws)
+  local stage = ws[LINK].stage
+  return stage == "gone" and "closed" or stage
+end
+
+--- The peer's address, as LuaSocket tells it.
+---@return string|nil host, integer|string port_or_err, string? family
+function methods.getpeername(ws)
+  local link = ws[LINK]
+  if link.stage == "gone" then return nil, "closed" end
+  return core.peer(link.fd)
+end
+
+---@return string|nil host, integer|string port_or_err, string? family
+function methods.getsockname(ws)
+  local link = ws[LINK]
+  if link.stage == "gone" then return nil, "closed" end
+  return core.localname(link.fd)
+end
+
+---@return integer|nil fd, string? err
+function methods.getfd(ws)
+  local link = ws[LINK]
+  if link.stage == "gone" then return nil, "closed" end
+  return link.fd
+end
+
+--- Always the same LuaSocket object, for options and names only.
+function methods.socket(ws)
+  local link = ws[LINK]
+  if not link.object and not link.handle and link.stage ~= "gone" then
+    link.handle = require("websock.socket").handle(link.fd)
+  end
+  return link.object or link.handle
+end
+
+local function later()
+  misuse("topics come with a later version of websock")
+end
+
+methods.subscribe, methods.unsubscribe = later, later
+
+-- Fields ----------------------------------------------------------------------
+
+for _, name in ipairs {"protocol", "request", "response", "extensions", "latency",
+  "server"} do
+  fields[name] = function(link) return link[name] end
+end
+
+local function ending(position)
+  return function(link)
+    local stage = link.stage
+    if stage == "closed" or stage == "gone" then
+      return (select(position, link.conn:ending()))
+    end
+  end
+end
+
+fields.close_code, fields.close_reason = ending(1), ending(2)
+fields.close_clean = ending(3)
+
+local Connection = {__name = "websock.connection"}
+
+function Connection.__index(ws, key)
+  local method = methods[key]
+  if method then return method end
+  local field = fields[key]
+  if field then return field(ws[LINK]) end
+end
+
+function Connection.__newindex(ws, key, value)
+  if methods[key] or fields[key] then
+    misuse("'%s' belongs to the connection and cannot be set", key)
+  end
+  rawset(ws, key, value)
+end
+
+function Connection.__tostring(ws)
+  return ("websock.connection (%s): %p"):format(methods.state(ws), ws)
+end
+
+-- In the main chunk this waits as `close` does; elsewhere it only begins.
+function Connection.__close(ws, err)
+  local link = ws[LINK]
+  local waits = link.loop.how() == "turn" and link.role == "client"
+  methods.close(ws, err == nil and 1000 or 1011, nil, not waits and 0 or nil)
+end
+
+function Connection.__gc(ws)
+  local link = ws[LINK]
+  if link.stage == "open" then pcall(link.drop, link, "aborted") end
+end
+
+local connection = {}
+
+--- The ws of a link whose handshake is done.
+function connection.new(link)
+  link.streak = 0
+  local ws = setmetatable({[LINK] = link}, Connection)
+  link:opened(ws)
+  return ws
+end
+
+--- The link of a ws, nil of anything else.
+function connection.link(ws)
+  return getmetatable(ws) == Connection and ws[LINK] or nil
+end
+
+return connection

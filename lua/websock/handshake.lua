@@ -1,0 +1,176 @@
+-- The server's answer to an opening handshake (RFC 6455 section 4.2.2): origin,
+-- authorize, subprotocol, header fields; and plain HTTP answers. The core has
+-- checked the request's form already. The hooks may yield.
+
+local connection = require "websock.connection"
+local headers = require "websock.headers"
+local origin = require "websock.origin"
+
+local handshake = {}
+
+local function split_target(target)
+  local rest = target:match "^%a[%w+.-]*://[^/?]*(.*)$" or target
+  if rest == "" or rest:sub(1, 1) == "?" then rest = "/" .. rest end
+  local path, query = rest:match "^([^?]*)%?(.*)$"
+  return path or rest, query
+end
+
+local function new_request(head, body, remote)
+  local path, query = split_target(head.target)
+  return {
+    method = head.method, target = head.target, path = path, query = query,
+    headers = headers.any_case(head.headers), remote = remote,
+    body = not head.upgrade and body or nil,
+  }
+end
+
+local function with_traceback(err)
+  return {err = err, traceback = debug.traceback(tostring(err), 2)}
+end
+
+-- Reports an error of a hook to the user's on_error.
+local function report(link, failure)
+  link.report(failure.err, nil, failure.traceback)
+end
+
+-- Sends an answer that ends the connection. false: the hook's fields or status
+-- were not fit to be sent.
+local function reject(link, status, fields, body)
+  local flat_ok, flat = pcall(headers.flatten, "answer", fields)
+  local rule = flat
+  if flat_ok then
+    local ok
+    ok, rule = link.conn:reject(status, flat, body)
+    if ok then
+      link:digest(link.conn:poll(0))
+      return true
+    end
+  end
+  report(link, with_traceback("websock: answer: " .. tostring(rule)))
+  link.conn:reject(500, nil, "Internal Server Error\n")
+  link:digest(link.conn:poll(0))
+  return false
+end
+
+local function fail(link, failure)
+  report(link, failure)
+  if link.stage == "handshake" then
+    reject(link, 500, nil, "Internal Server Error\n")
+  end
+  return nil, "refused"
+end
+
+-- Calls a hook. Returns true and its results, or nil, err when the connection
+-- has been answered (500) or has ended meanwhile.
+local function call(link, hook, ...)
+  local results = table.pack(xpcall(hook, with_traceback, ...))
+  if not results[1] then return fail(link, results[2]) end
+  if link.stage ~= "handshake" then
+    return nil, link.timed_out and "timeout" or "closed"
+  end
+  return table.unpack(results, 1, results.n)
+end
+
+local function complain(message)
+  return {err = message, traceback = debug.traceback(message, 2)}
+end
+
+local function answer_plain(link, o, request)
+  if not o.http then
+    reject(link, 426, nil, "This is a WebSocket server.\n")
+    return nil, "refused"
+  end
+  local ok, status, fields, body = call(link, o.http, request)
+  if not ok then return nil, status end
+  if math.type(status) ~= "integer" or status < 200 or status > 599 then
+    return fail(link, complain("http: a status from 200 to 599 expected, got "
+      .. tostring(status)))
+  elseif body ~= nil and type(body) ~= "string" then
+    return fail(link, complain("http: body: string expected, got " .. type(body)))
+  end
+  reject(link, status, fields, body)
+  return nil, "refused"
+end
+
+-- true | nil, err
+local function authorize(link, o, request)
+  if not origin.allowed(o.origins, request.headers) then
+    reject(link, 403, nil, "Origin not allowed\n")
+    return nil, "refused"
+  end
+  if not o.authorize then return true end
+  local ok, allowed, status, fields, body = call(link, o.authorize, request)
+  if not ok then return nil, allowed end
+  if allowed then return true end
+  if status ~= nil and (math.type(status) ~= "integer" or status < 300
+      or status > 599) then
+    return fail(link, complain("authorize: a status from 300 to 599 expected, got "
+      .. tostring(status)))
+  end
+  reject(link, status or 403, fields, body)
+  return nil, "refused"
+end
+
+local function first_common(preferred, offered)
+  for _, protocol in ipairs(preferred) do
+    for _, offer in ipairs(offered) do
+      if offer == protocol then return protocol end
+    end
+  end
+end
+
+-- true, protocol | nil, err
+local function choose_protocol(link, o, request)
+  if not o.protocols then return true end
+  local offered = link.conn:offered()
+  if type(o.protocols) == "table" then
+    return true, first_common(o.protocols, offered)
+  end
+  return call(link, o.protocols, offered, request)
+end
+
+-- true, flat fields | nil, err
+local function more_fields(link, o, request)
+  local fields = o.headers
+  if fields ~= nil and type(fields) ~= "table" then
+    local ok
+    ok, fields = call(link, fields, request)
+    if not ok then return nil, fields end
+  end
+  return call(link, headers.flatten, "headers", fields)
+end
+
+local function upgrade(link, request, protocol, fields)
+  local ok, rule = link.conn:accept(protocol, fields)
+  if not ok then return fail(link, complain("websock: " .. rule)) end
+  link.request = request
+  link.protocol = protocol
+  local ws = connection.new(link)
+  link:mark()
+  return ws
+end
+
+--- Answers the request that has arrived on a link.
+---@param o table # the options of listen or accept
+---@return table|nil ws, string? err # nil once a refusal or plain answer is queued
+function handshake.answer(link, o)
+  local what, body, _, reason = link.conn:handshake()
+  if what ~= "request" then return nil, "handshake: " .. tostring(reason) end
+  local head = link.conn:head()
+  if link.refuse then
+    reject(link, link.refuse, nil, "Too many connections\n")
+    return nil, "refused"
+  end
+  local request = new_request(head, body, link.remote)
+  if not head.upgrade then return answer_plain(link, o, request) end
+  local ok, err = authorize(link, o, request)
+  if not ok then return nil, err end
+  local protocol, fields
+  ok, protocol = choose_protocol(link, o, request)
+  if not ok then return nil, protocol end
+  ok, fields = more_fields(link, o, request)
+  if not ok then return nil, fields end
+  return upgrade(link, request, protocol, fields)
+end
+
+return handshake

@@ -1,0 +1,189 @@
+-- websock: WebSocket (RFC 6455) for Lua 5.4. The functions of the module; what
+-- they do is in docs/reference.md.
+
+local loop = require "websock.io.loop"
+local client = require "websock.client"
+local misuse = require "websock.misuse"
+local options = require "websock.options"
+local Server = require "websock.server"
+
+local core = require "websock.core"
+
+local websock = {_VERSION = "websock 0.1.0"}
+
+-- Connections -----------------------------------------------------------------
+
+--- Connects to a WebSocket server.
+---@param url string # ws://host[:port]/path
+---@param opts? table # see docs/reference.md
+---@return table|nil ws
+---@return string? err # "timeout", "refused", "dns: ...", "connect: ...", "handshake: ...", "url: ..."
+---@return table? response # with "refused": status, reason, headers, body
+function websock.connect(url, opts)
+  return client.connect(loop, url, opts)
+end
+
+--- Binds a server, now; it runs whenever the loop does.
+---@param opts table # handler and port are required; see docs/reference.md
+---@return table|nil server
+---@return string? err # "address in use", ...
+function websock.listen(opts)
+  return Server.listen(loop, opts)
+end
+
+--- listen, and run until server:stop().
+---@param opts table
+---@return true|nil, string? err
+function websock.serve(opts)
+  return Server.serve(loop, opts)
+end
+
+--- The server's handshake on a socket that was accepted elsewhere. The socket is
+--- owned by the connection from the call on.
+---@param sock any # LuaSocket, LuaSec, or anything with their methods
+---@param opts? table
+---@return table|nil ws, string? err
+function websock.accept(sock, opts)
+  return Server.accept(loop, sock, opts)
+end
+
+-- The loop --------------------------------------------------------------------
+
+--- Turns the loop until nothing is left to do, or `stop`.
+function websock.run()
+  loop.run()
+end
+
+--- One turn of the loop, for hosts that own the main loop.
+---@param timeout? number # seconds to wait at most, default 0
+---@return boolean # whether work remains
+function websock.step(timeout)
+  options.check_timeout(timeout)
+  return loop.step(timeout)
+end
+
+--- Ends `run` after the turn it is in.
+function websock.stop()
+  loop.stop()
+end
+
+local function check_function(where, f)
+  local meta = getmetatable(f)
+  if type(f) ~= "function" and not (type(meta) == "table" and meta.__call) then
+    misuse("%s: function expected, got %s", where, type(f))
+  end
+end
+
+--- Runs f(...) in a coroutine of the loop, from the next turn on.
+---@return thread
+function websock.spawn(f, ...)
+  check_function("spawn", f)
+  return loop.spawn(f, ...)
+end
+
+---@param seconds number
+function websock.sleep(seconds)
+  if seconds == nil then misuse("sleep: seconds expected") end
+  options.check_timeout(seconds)
+  loop.sleep(seconds)
+end
+
+--- Monotonic time in seconds.
+---@return number
+function websock.now()
+  return loop.now()
+end
+
+local function deadline(timeout)
+  options.check_timeout(timeout)
+  return timeout and loop.now() + timeout
+end
+
+--- Waits until somebody wakes this coroutine.
+---@param timeout? number
+---@return any ... # the values of `wake`, or nil, "timeout"
+function websock.park(timeout)
+  if timeout == 0 then return nil, "timeout" end
+  return loop.park(deadline(timeout))
+end
+
+--- Lets a parked coroutine go on with these values.
+---@param thread thread
+---@return boolean # false if it is not parked
+function websock.wake(thread, ...)
+  if type(thread) ~= "thread" then
+    misuse("wake: thread expected, got %s", type(thread))
+  end
+  return loop.wake(thread, ...)
+end
+
+local function descriptor(object)
+  if type(object) == "number" then
+    local fd = math.tointeger(object)
+    if fd and fd >= 0 then return fd end
+    misuse("wait: a descriptor from 0 up expected, got %s", tostring(object))
+  end
+  local inner = tostring(object):find("(copas wrapped)", 1, true) and object.socket
+    or object
+  local ok, fd = pcall(function() return inner:getfd() end)
+  fd = ok and math.tointeger(fd)
+  if not fd or fd < 0 then misuse("wait: an open socket expected") end
+  return fd, inner
+end
+
+-- Bytes that LuaSocket has read ahead make no descriptor readable.
+local function has_buffered(object)
+  local ok, dirty = pcall(function() return object:dirty() end)
+  return ok and dirty == true
+end
+
+--- Waits until a descriptor or socket can be read ("r") or written ("w").
+---@param fd_or_socket integer|any
+---@param mode "r"|"w"
+---@param timeout? number
+---@return true|nil, string? # nil, "timeout" | nil, "busy": another waits for it
+function websock.wait(fd_or_socket, mode, timeout)
+  if mode ~= "r" and mode ~= "w" then
+    misuse('wait: mode: "r" or "w" expected, got %s', tostring(mode))
+  end
+  local fd, object = descriptor(fd_or_socket)
+  if mode == "r" and object and has_buffered(object) then return true end
+  return loop.wait(fd, mode, deadline(timeout))
+end
+
+--- A descriptor that a host's own loop can watch: readable when `step` has
+--- something to do. nil where there is none.
+---@return integer?
+function websock.pollfd()
+  return loop.pollfd()
+end
+
+--- Seconds until a timer is due; 0 when work is ready, nil without timers.
+---@return number?
+function websock.timeout()
+  return loop.timeout()
+end
+
+--- Calls f in a coroutine of the loop when a signal arrives; nil restores what
+--- was there before.
+---@param name string # "TERM", "INT", "HUP", ...
+---@param f? function
+function websock.signal(name, f)
+  if f ~= nil then check_function("signal", f) end
+  local ok, err = loop.signal(name, f)
+  if not ok then misuse("signal: %s", err) end
+end
+
+websock.core = core
+
+-- on_error is the loop's: of functions that were spawned.
+return setmetatable(websock, {
+  __index = function(_, key)
+    if key == "on_error" then return loop.on_error end
+  end,
+  __newindex = function(self, key, value)
+    if key ~= "on_error" then return rawset(self, key, value) end
+    if value ~= nil then check_function("on_error", value) end
+    loop.on_error = value
+  end,
+})

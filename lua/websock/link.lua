@@ -1,0 +1,318 @@
+-- A link drives one connection's state machine (websock.core's conn) over its
+-- transport on the loop: reads when the descriptor is ready, whoever receives;
+-- writes what was queued, once a turn; keeps the deadlines of the opening and
+-- the closing handshake; and lets go of the descriptor as RFC 6455 section 7
+-- wants it. The loop holds the reader's role for all coroutines: they park and
+-- are woken when there is something for them.
+--
+-- Stages: "handshake" -> "open" -> "closing" (a Close frame was sent or seen)
+-- -> "closed" (the WebSocket is; the transport drains) -> "gone".
+
+local core = require "websock.core"
+
+local READ, WRITE, HANGUP = 1, 2, 4
+local EVENT, MORE, PONG, STATE, OUT, END, DRY = 1, 2, 4, 8, 16, 32, 64
+local READ_AHEAD = 65536  -- unread bytes at which reading stops (API.md)
+
+local MESSAGE, PART = 1, 2  -- what a receiver waits for
+
+local Link = {MESSAGE = MESSAGE, PART = PART}
+Link.__index = Link
+
+--- A link for a connection in its opening handshake; `attach` gives it a
+--- transport. deadline is when the handshake has to be over.
+---@param options table # max_queue, close_timeout
+---@param driver table # how bytes are moved: see websock.driver
+function Link.new(loop, role, config, options, driver, deadline)
+  local self = setmetatable({
+    loop = loop, role = role, options = options, driver = driver,
+    conn = core.conn(config), stage = "handshake",
+  }, Link)
+  self.timer = deadline and loop.at(deadline, self)
+  return self
+end
+
+--- Takes over the transport that driver.open was given.
+---@return true|nil, string? err
+function Link:attach(fd, ...)
+  self.fd = fd
+  self.driver.open(self, fd, ...)
+  local slot, err = self.loop.register(fd, self)
+  if not slot then
+    self.driver.close(self)
+    self.stage = "gone"
+    return nil, err
+  end
+  self.slot = slot
+  return true
+end
+
+-- Reading ---------------------------------------------------------------------
+
+local function wanted(self)
+  if self.stage == "handshake" then return MESSAGE end
+  return self.receiver and self.want or 0
+end
+
+-- Whether the application is so far behind that reading stops.
+local function is_behind(self, want)
+  return want == 0 and self.stage == "open"
+    and self.conn:unread() >= READ_AHEAD
+end
+
+-- One read, if there may be something and somebody has room for it.
+function Link:pump()
+  local want = wanted(self)
+  if self.stage == "gone" or is_behind(self, want) then return end
+  local flags, err = self.driver.pull(self, want)
+  if not flags then
+    self:drop "aborted"
+    error(err, 0)
+  end
+  self.more = flags & MORE ~= 0
+    or self.hangup and flags & (DRY | END) == 0
+  self:digest(flags)
+  if self.stage == "gone" then return end
+  if self.more then
+    self:read_on()
+  elseif self.loop.rearm and flags & END == 0 then
+    self.loop.rearm(self.fd, READ)
+  end
+end
+
+--- Goes on reading in the next turn, if there may be more.
+function Link:read_on()
+  if self.more and not self.in_again then
+    self.in_again = true
+    self.loop.again(self)
+  end
+end
+
+function Link:again()
+  self.in_again = false
+  if self.more then self:pump() end
+end
+
+--- The loop: the descriptor is ready.
+function Link:ready(what)
+  if what & (WRITE | HANGUP) ~= 0 then self:push(true) end
+  if what & (READ | HANGUP) ~= 0 and self.stage ~= "gone" then
+    self.more = true
+    if what & HANGUP ~= 0 then self.hangup = true end
+    self:pump()
+  end
+end
+
+-- Lets everybody know what the state machine has found.
+function Link:digest(flags)
+  if flags & OUT ~= 0 then self:mark() end
+  if flags & PONG ~= 0 then self:wake_pingers() end
+  if flags & EVENT ~= 0 then self:notify() end
+  if flags & END ~= 0 then self.ended = true end
+  if flags & (STATE | END) ~= 0 then self:advance() end
+end
+
+function Link:notify()
+  if self.stage ~= "handshake" then
+    if self.receiver then self.loop.wake(self.receiver) end
+  elseif self.on_handshake then
+    local f = self.on_handshake
+    self.on_handshake = nil
+    f(self)
+  end
+end
+
+-- Writing ---------------------------------------------------------------------
+
+--- Has what is queued written at the end of this turn.
+function Link:mark()
+  if not self.marked then
+    self.marked = true
+    self.loop.dirty(self)
+  end
+end
+
+function Link:flush()
+  self.marked = false
+  if self.stage ~= "gone" then self:push() end
+end
+
+--- Writes now. ready: the descriptor takes bytes again.
+function Link:push(ready)
+  local left, err = self.driver.push(self, ready)
+  if not left then
+    self:write_failed(err)
+    left = 0
+  elseif left > 0 then
+    self.loop.hold(self)
+    if self.loop.rearm then self.loop.rearm(self.fd, WRITE) end
+  elseif self.stage == "open" or self.stage == "handshake" then
+    self.loop.release(self)
+  end
+  if self.senders and left <= self.options.max_queue then
+    self:wake_senders()
+  end
+  if left == 0 and self.stage == "closed" then self:shut() end
+end
+
+-- Only the sending side has ended: what the peer sent before is still read.
+function Link:write_failed()
+  self.more, self.hangup = true, true
+  self:read_on()
+end
+
+-- Waking ----------------------------------------------------------------------
+
+function Link:wake_senders()
+  local senders = self.senders
+  for i = 1, #senders do
+    self.loop.wake(senders[i])
+  end
+end
+
+function Link:wake_pingers()
+  local ponged, time = self.conn:ponged(), self.loop.now()
+  for serial, thread in pairs(self.pingers or {}) do
+    if serial <= ponged then
+      self.pingers[serial] = nil
+      self.loop.wake(thread, time)
+    end
+  end
+end
+
+local function wake_all(self)
+  local wake = self.loop.wake
+  if self.receiver then wake(self.receiver) end
+  if self.senders then self:wake_senders() end
+  for _, thread in pairs(self.pingers or {}) do wake(thread) end
+  for _, thread in ipairs(self.closers or {}) do wake(thread) end
+end
+
+-- Ending ----------------------------------------------------------------------
+
+-- Sets the deadline of the stage that begins, unless the one before still runs.
+local function set_deadline(self)
+  if not self.timer then
+    local at = self.loop.now() + self.options.close_timeout
+    self.timer = self.loop.at(at, self)
+  end
+end
+
+local function cancel_deadline(self)
+  if self.timer then self.loop.cancel(self.timer) end
+  self.timer = nil
+end
+
+-- The server's set of open connections is left as soon as this is not open.
+local function leave(self)
+  if self.on_leave then
+    local f = self.on_leave
+    self.on_leave = nil
+    f(self)
+  end
+end
+
+--- The handshake is done: ws exists.
+function Link:opened(ws)
+  cancel_deadline(self)
+  self.stage = "open"
+  self.ws = ws
+end
+
+--- Follows the state machine into "closing" and "closed".
+function Link:advance()
+  local state = self.conn:state()
+  if state == "closed" then
+    if self.stage ~= "closed" and self.stage ~= "gone" then
+      self.stage = "closed"
+      leave(self)
+      self.loop.hold(self)
+      set_deadline(self)
+      wake_all(self)
+    end
+    self:shut()
+  elseif state == "closing" and self.stage == "open" then
+    self.stage = "closing"
+    leave(self)
+    self.loop.hold(self)
+    set_deadline(self)
+    if self.senders then self:wake_senders() end
+  end
+end
+
+-- RFC 6455 section 7.1.1: lets go of the transport as soon as everything is
+-- written and closing it cannot destroy that. A close with unread input would
+-- reset the connection and take the Close frame in flight along; so, unless the
+-- closing handshake was clean and nothing is left to read, our side is shut
+-- down and input is read to its end. A client waits for the server to close.
+function Link:shut()
+  if self.stage == "gone" then return end
+  if self.dropped then return self:release() end
+  if self.conn:queued() > 0 then return self:mark() end
+  if self.ended then return self:release() end
+  local _, _, clean = self.conn:ending()
+  if clean and self.role == "server" and self.driver.unread(self) == 0 then
+    return self:release()
+  end
+  if not self.shut_down and not (clean and self.role == "client") then
+    self.shut_down = true
+    self.driver.shutdown(self)
+  end
+end
+
+--- Gives the descriptor up.
+function Link:release()
+  if self.stage == "gone" then return end
+  self.stage = "gone"
+  leave(self)
+  cancel_deadline(self)
+  if self.slot then self.loop.unregister(self.fd, self.slot) end
+  self.driver.close(self)
+  if self.handle then self.handle:close() end
+  self.loop.release(self)
+  wake_all(self)
+  if self.on_gone then self:on_gone() end
+end
+
+--- Ends the connection at once, with 1006 and this reason.
+function Link:drop(why)
+  self.dropped = true
+  self.conn:abort(why)
+  self:advance()
+end
+
+--- The loop: an error inside the library.
+function Link:failed()
+  self:drop "aborted"
+end
+
+--- The loop: the deadline of the opening or closing handshake, or of what came
+--- after it, has passed.
+function Link:expired()
+  self.timer = nil
+  if self.stage == "closed" then
+    self:release()
+  else
+    self.timed_out = true
+    self:drop "aborted"
+  end
+end
+
+--- Begins the closing handshake.
+---@return true|nil, string? rule
+function Link:begin_close(code, reason)
+  local ok, rule = self.conn:close(code, reason)
+  if ok then self:digest(self.conn:poll(0)) end
+  return ok, rule
+end
+
+--- Takes what has arrived without waiting, for calls that may not wait.
+function Link:catch_up(want)
+  if self.stage == "gone" then return end
+  self.receiver, self.want = coroutine.running(), want
+  self:pump()
+  self.receiver = nil
+  if self.marked then self:flush() end
+end
+
+return Link

@@ -1,0 +1,227 @@
+-- Options: one table per function, with default, check and one line of
+-- documentation per option; a spec holds docs/reference.md against them.
+
+local misuse = require "websock.misuse"
+
+local MiB, KiB = 1024 * 1024, 1024
+
+local options = {}
+
+-- Checks: each returns true, or false and what it expected. ---------------------
+
+local function is(kind)
+  return function(value) return type(value) == kind, kind end
+end
+
+local function either(check, other)
+  return function(value)
+    local ok, expected = check(value)
+    return ok or value == other, expected .. " or " .. tostring(other)
+  end
+end
+
+local function integer(min, max)
+  local expected = "an integer from " .. min .. (max and " to " .. max or " up")
+  return function(value)
+    local n = math.type(value) == "integer" and value
+      or type(value) == "number" and math.tointeger(value)
+    return n and n >= min and (not max or n <= max), expected
+  end
+end
+
+-- value ~= value: not a number at all.
+local function seconds(value)
+  return type(value) == "number" and value >= 0 and value == value,
+    "a number of seconds from 0 up"
+end
+
+local function is_list_of_strings(value)
+  if type(value) ~= "table" then return false, "a list of strings" end
+  local n = 0
+  for _ in pairs(value) do n = n + 1 end
+  for i = 1, n do
+    if type(value[i]) ~= "string" then return false, "a list of strings" end
+  end
+  return true
+end
+
+local function callable(value)
+  local meta = getmetatable(value)
+  return type(value) == "function" or type(meta) == "table" and meta.__call ~= nil,
+    "a function"
+end
+
+local function any_of(first, second)
+  return function(value)
+    local ok, expected = first(value)
+    if ok then return true end
+    local ok2, expected2 = second(value)
+    return ok2, expected .. " or " .. expected2
+  end
+end
+
+local function one_of(...)
+  local names = {...}
+  return function(value)
+    for _, name in ipairs(names) do
+      if value == name then return true end
+    end
+    return false, '"' .. table.concat(names, '", "') .. '"'
+  end
+end
+
+local function is_socket(value)
+  local kind = type(value)
+  return kind == "userdata" or kind == "table", "a socket object"
+end
+
+-- What a later version brings: anything but the values that mean "off".
+local function later(what, off)
+  return function(value)
+    if value == off then return true end
+    return false, nil, what .. " comes with a later version of websock"
+  end
+end
+
+-- The tables ------------------------------------------------------------------
+
+local size_or_none = either(integer(0), false)
+local count_or_none = either(integer(1), false)
+local boolean, text = is "boolean", is "string"
+local headers = is "table"
+
+-- What listen, accept and connect share.
+local connection = {
+  max_message = {MiB, size_or_none,
+    "most bytes of a message that is received; false: no limit"},
+  max_fragments = {16384, count_or_none,
+    "most frames of a message that is received; false: no limit"},
+  max_queue = {MiB, integer(0),
+    "bytes queued above which `send` waits"},
+  close_timeout = {5, seconds,
+    "seconds for the closing handshake, counted from its beginning"},
+  nodelay = {true, boolean, "TCP_NODELAY: send small messages at once"},
+  compress = {false, later("compression", false),
+    "permessage-deflate (with a later version)"},
+  tls = {nil, later "wss", "TLS settings (with a later version)"},
+  ping_interval = {nil, later("the heartbeat", false),
+    "seconds between heartbeat pings (with a later version)"},
+  ping_timeout = {20, seconds,
+    "seconds that `ping` waits for its pong"},
+  scheduler = {nil, later("another scheduler than the loop", "loop"),
+    'who waits; "loop" is the built-in one'},
+}
+
+local function extend(base, more)
+  local all = {}
+  for name, option in pairs(base) do all[name] = option end
+  for name, option in pairs(more) do all[name] = option end
+  return all
+end
+
+options.connect = extend(connection, {
+  timeout = {10, either(seconds, false),
+    "seconds for look-up, connect and handshake together; false: no limit"},
+  protocols = {nil, is_list_of_strings,
+    "subprotocols to offer, the preferred one first"},
+  headers = {nil, headers,
+    "more fields of the request: a map (a value may be a list), or a list of pairs"},
+  origin = {nil, text, "the Origin field"},
+  redirects = {0, later("following redirects", 0),
+    "redirects to follow (with a later version)"},
+  proxy = {nil, later("proxies", false), "a proxy (with a later version)"},
+  family = {"any", one_of("any", "inet", "inet6"), "which addresses to try"},
+  unix = {nil, text, "path of a Unix socket to dial in place of the URL's host"},
+  socket = {nil, is_socket,
+    "a connected socket object; owned by the connection from the call on"},
+})
+
+-- Of one connection to a server, however it came.
+local served = extend(connection, {
+  protocols = {nil, any_of(is_list_of_strings, callable),
+    "subprotocols in order of preference, or function(offered, request) -> one"},
+  origins = {"same", any_of(one_of("same", "*"), is_list_of_strings),
+    'who may connect from a browser: "same" (Origin matches Host), "*", or a list'
+    .. " of exact origins and *. wildcards"},
+  authorize = {nil, callable,
+    "function(request) -> true | false [, status 403 [, headers [, body]]]"},
+  headers = {nil, any_of(headers, callable),
+    "more fields of the 101, or function(request) -> fields"},
+  http = {nil, callable,
+    "function(request) -> status, headers, body for what is no handshake"},
+  max_body = {64 * KiB, integer(0), "most bytes of such a request's body"},
+  max_header = {16 * KiB, integer(64), "most bytes of a request's head"},
+  handshake_timeout = {10, either(seconds, false),
+    "seconds for the opening handshake, `authorize` included; false: no limit"},
+  idle_timeout = {false, later("idle_timeout", false),
+    "seconds without a message (with a later version)"},
+  on_error = {nil, callable,
+    "function(err, ws or nil, traceback); default: stderr"},
+})
+
+options.accept = extend(served, {
+  request = {nil, is "table",
+    "{method=, target=, headers=} that an HTTP server has read already"},
+  received = {nil, text, "bytes read past that request"},
+  server = {nil, is "table", "the server that the connection joins"},
+})
+
+options.listen = extend(served, {
+  handler = {nil, callable, "function(ws), run for each connection"},
+  host = {"127.0.0.1", text, '"*": every address, IPv4 and IPv6'},
+  port = {nil, either(integer(0, 65535), false),
+    "0: any that is free; false: no listener"},
+  unix = {nil, text, "path of a Unix socket to listen on in place of host and port"},
+  socket = {nil, is_socket, "a socket object that is listening already"},
+  backlog = {511, integer(1), "connections that wait to be accepted"},
+  reuseport = {false, boolean, "SO_REUSEPORT: several processes share the port"},
+  max_connections = {false, count_or_none,
+    "more are answered with 503; false: no limit"},
+})
+
+options.send = {
+  timeout = {nil, seconds, "seconds to wait for room in the queue"},
+  compress = {nil, boolean, "whether to compress this message, where agreed"},
+}
+
+-- Checking --------------------------------------------------------------------
+
+local function check_one(where, name, option, value)
+  local ok, expected, instead = option[2](value)
+  if ok then return end
+  if instead then misuse("%s: option '%s': %s", where, name, instead) end
+  local got = type(value) == "string" and ("%q"):format(value) or tostring(value)
+  misuse("%s: option '%s': %s expected, got %s", where, name, expected, got)
+end
+
+--- The given options with the defaults filled in; raises on one that is unknown
+--- or out of range.
+---@param where "connect"|"listen"|"accept"|"send" # whose options they are
+---@param given table?
+---@return table
+function options.check(where, given)
+  if given ~= nil and type(given) ~= "table" then
+    misuse("%s: options: table expected, got %s", where, type(given))
+  end
+  local all, checked = options[where], {}
+  for name, option in pairs(all) do checked[name] = option[1] end
+  for name, value in pairs(given or {}) do
+    local option = all[name]
+    if not option then
+      misuse("%s: unknown option '%s'", where, tostring(name))
+    end
+    check_one(where, name, option, value)
+    checked[name] = value
+  end
+  return checked
+end
+
+--- Raises unless value is a time to wait: nil or seconds from 0 up.
+function options.check_timeout(value)
+  if value ~= nil and not seconds(value) then
+    misuse("timeout: a number of seconds from 0 up expected, got %s",
+      tostring(value))
+  end
+end
+
+return options

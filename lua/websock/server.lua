@@ -1,0 +1,333 @@
+-- Servers: websock.listen and websock.accept. A connection has a link from the
+-- moment it is accepted, and a coroutine only from the moment its request is
+-- there: slow and silent ones cost no more than their link.
+
+local core = require "websock.core"
+local handshake = require "websock.handshake"
+local headers = require "websock.headers"
+local Link = require "websock.link"
+local Listener = require "websock.listener"
+local misuse = require "websock.misuse"
+local options = require "websock.options"
+local socket = require "websock.socket"
+
+local Server = {__name = "websock.server"}
+Server.__index = Server
+
+-- Errors ----------------------------------------------------------------------
+
+local function to_stderr(_, _, traceback)
+  io.stderr:write("websock: ", traceback, "\n")
+end
+
+-- What reports an error of a handler or hook: never raises.
+local function reporter(on_error)
+  return function(err, ws, traceback)
+    if not on_error then return to_stderr(err, ws, traceback) end
+    local ok, second = pcall(on_error, err, ws, traceback)
+    if ok then return end
+    to_stderr(nil, nil, traceback .. "\nand on_error raised: " .. tostring(second))
+  end
+end
+
+-- The end of a handler's thread.
+local function handler_ended(link, ok, err, traceback)
+  if not ok then link.report(err, link.ws, traceback) end
+  if link.stage == "handshake" then  -- closed in the middle of a hook
+    link:drop "aborted"
+  elseif link.stage == "open" then
+    link:begin_close(ok and 1000 or 1011)
+  end
+end
+
+-- Connections -----------------------------------------------------------------
+
+local function new_link(server, o, config, how)
+  local loop = server.loop
+  local deadline = o.handshake_timeout and loop.now() + o.handshake_timeout
+  local link = Link.new(loop, "server", config, o, how, deadline)
+  link.server = server
+  link.report = o.report
+  return link
+end
+
+local function leave(link)
+  local server = link.server
+  if server.open[link] then
+    server.open[link] = nil
+    server.n_open = server.n_open - 1
+  end
+end
+
+local function gone(link)
+  local server = link.server
+  server.links[link] = nil
+  server.n_links = server.n_links - 1
+  for _, listener in ipairs(server.listeners) do listener:retry() end
+  local stopping = server.stopping
+  if stopping and server.n_links == 0 then server.loop.wake(stopping) end
+end
+
+-- Counts a link among the server's, from its first byte to its last.
+local function join(server, link)
+  link.on_gone = gone
+  link.on_leave = leave
+  server.links[link] = true
+  server.n_links = server.n_links + 1
+end
+
+local function enter(link)
+  local server = link.server
+  server.open[link] = true
+  server.n_open = server.n_open + 1
+  link:digest(link.conn:poll(0))  -- what came with the request
+end
+
+-- The life of a connection, in a thread of its own.
+local function live(link)
+  local server = link.server
+  local ws = handshake.answer(link, server.options)
+  if not ws then return end
+  enter(link)
+  server.options.handler(ws)
+end
+
+local function on_request(link)
+  if link.conn:state() == "closed" then return end  -- refused by the core
+  link.loop.spawn_for(link, live, link)
+end
+
+--- A connection that has been accepted.
+function Server:welcome(how, fd, object, remote)
+  local o = self.options
+  local link = new_link(self, o, self.config, how)
+  if o.max_connections and self.n_links >= o.max_connections then
+    link.refuse = 503
+  end
+  link.remote = remote
+  link.on_handshake = on_request
+  link.thread_ended = handler_ended
+  join(self, link)
+  local ok, err = link:attach(fd, object)
+  if not ok then
+    gone(link)
+    self:report(err, nil, "websock: accept: " .. err)
+  end
+end
+
+function Server:report(...)
+  self.options.report(...)
+end
+
+-- listen ----------------------------------------------------------------------
+
+local function check_listen(o)
+  if not o.handler then misuse("listen: option 'handler' is required") end
+  if o.port == nil and not o.unix and not o.socket then
+    misuse("listen: option 'port' is required")
+  end
+end
+
+local function new_server(loop, o)
+  o.report = reporter(o.on_error)
+  return setmetatable({
+    loop = loop, options = o, config = core.config("server", o),
+    links = {}, n_links = 0, open = {}, n_open = 0, listeners = {},
+  }, Server)
+end
+
+local function listens(o)
+  return o.socket or o.unix or o.port
+end
+
+--- See docs/reference.md.
+function Server.listen(loop, given)
+  local o = options.check("listen", given)
+  check_listen(o)
+  local server = new_server(loop, o)
+  if listens(o) then
+    local listeners, err = Listener.open(server, o)
+    if not listeners then return nil, err end
+    server.listeners = listeners
+  end
+  return server
+end
+
+--- The open connections, as they are now.
+---@return fun(): table?
+function Server:connections()
+  local list, i = {}, 0
+  for link in pairs(self.open) do list[#list + 1] = link.ws end
+  return function()
+    i = i + 1
+    return list[i]
+  end
+end
+
+--- How many connections are open.
+---@return integer
+function Server:count()
+  return self.n_open
+end
+
+--- The address that the (first) listener is bound to.
+---@return string|nil host, integer|string? port_or_err, string? family
+function Server:getsockname()
+  local listener = self.listeners[1]
+  if not listener or not listener.fd then return nil, "closed" end
+  return core.localname(listener.fd)
+end
+
+-- Stopping --------------------------------------------------------------------
+
+local function close_everyone(server)
+  local links = {}
+  for link in pairs(server.links) do links[#links + 1] = link end
+  for _, link in ipairs(links) do
+    if link.stage == "open" then
+      link:begin_close(1001, "server stops")
+      if link.marked then link:flush() end
+    elseif link.stage == "handshake" then
+      link:drop "aborted"
+    end
+  end
+end
+
+local function drop_everyone(server)
+  local links = {}
+  for link in pairs(server.links) do links[#links + 1] = link end
+  for _, link in ipairs(links) do
+    if link.stage == "closed" then link:release() else link:drop "aborted" end
+  end
+end
+
+local function wait_for_links(server, timeout)
+  local deadline = server.loop.now() + timeout
+  server.stopping = coroutine.running()
+  local _, err
+  while server.n_links > 0 and err ~= "timeout" do
+    _, err = server.loop.park(deadline)
+  end
+  server.stopping = nil
+end
+
+--- Stops accepting, closes everyone with 1001, waits for the connections, then
+--- aborts what is left. Idempotent.
+---@param timeout? number # default: close_timeout; 0 waits for nobody
+function Server:stop(timeout)
+  options.check_timeout(timeout)
+  timeout = timeout or self.options.close_timeout
+  local how = self.loop.how()
+  if timeout > 0 and not how then misuse("cannot wait here") end
+  for _, listener in ipairs(self.listeners) do listener:close() end
+  close_everyone(self)
+  if timeout > 0 then wait_for_links(self, timeout) end
+  drop_everyone(self)
+  self.stopped = true
+  if self.serving then self.serving(self) end
+end
+
+function Server:__close()
+  self:stop(0)
+end
+
+function Server:__gc()
+  pcall(self.stop, self, 0)
+end
+
+function Server:__tostring()
+  return ("websock.server (%d open): %p"):format(self.n_open, self)
+end
+
+--- Topics and broadcasts come with a later version.
+function Server.publish()
+  misuse("topics come with a later version of websock")
+end
+
+function Server.broadcast()
+  misuse("broadcasts come with a later version of websock")
+end
+
+--- See docs/reference.md.
+function Server.serve(loop, given)
+  local server, err = Server.listen(loop, given)
+  if not server then return nil, err end
+  if loop.how() == "turn" then
+    server.serving = loop.stop
+    loop.run()
+  else
+    local me = coroutine.running()
+    server.serving = function() loop.wake(me) end
+    loop.park()
+  end
+  return true
+end
+
+-- accept ----------------------------------------------------------------------
+
+-- The head of a request that somebody else has read, for the core to check.
+local function rebuild(request)
+  local lines = {}
+  local function line(text)
+    if text:find "[\r\n\0]" then
+      misuse("accept: option 'request': CR, LF and NUL are not allowed")
+    end
+    lines[#lines + 1] = text .. "\r\n"
+  end
+  if type(request.method) ~= "string" or type(request.target) ~= "string" then
+    misuse("accept: option 'request': method and target are strings")
+  end
+  line(request.method .. " " .. request.target .. " HTTP/1.1")
+  local flat = headers.flatten("accept", request.headers)
+  for i = 1, #flat, 2 do line(flat[i] .. ": " .. flat[i + 1]) end
+  return table.concat(lines) .. "\r\n"
+end
+
+local function wait_for_request(loop, link)
+  local me = coroutine.running()
+  link.on_handshake = function() loop.wake(me) end
+  link:digest(link.conn:poll(1))
+  while link.stage == "handshake" and link.on_handshake do loop.park() end
+end
+
+local function check_server(server)
+  if server ~= nil and getmetatable(server) ~= Server then
+    misuse("accept: option 'server': a server of websock expected")
+  end
+end
+
+local function remote_of(fd)
+  local host, port, family = core.peer(fd)
+  return {host = host or "", port = port or 0, family = family}
+end
+
+--- See docs/reference.md.
+function Server.accept(loop, object, given)
+  local o = options.check("accept", given)
+  check_server(o.server)
+  if not loop.how() then misuse("cannot wait here") end
+  local head = o.request and rebuild(o.request)
+  local server = o.server or new_server(loop, o)
+  o.report = o.report or reporter(o.on_error or server.options.on_error)
+  local fd, how, foreign, received = socket.take("accept", object)
+  local link = new_link(server, o, core.config("server", o), how)
+  link.remote = remote_of(fd)
+  join(server, link)
+  local ok, err = link:attach(fd, foreign)
+  if not ok then
+    gone(link)
+    return nil, err
+  end
+  for _, bytes in ipairs {head or "", o.received or "", received} do
+    if bytes ~= "" then link.conn:feed(bytes) end
+  end
+  wait_for_request(loop, link)
+  if link.timed_out then return nil, "timeout" end
+  local ws
+  ws, err = handshake.answer(link, o)
+  if not ws then return nil, err end
+  enter(link)
+  return ws
+end
+
+return Server
