@@ -1,0 +1,102 @@
+-- Runs bin/websock as a real process, with its three streams apart: what goes
+-- to standard output and what to standard error is part of its contract.
+
+local process = require "support.process"
+
+local command = {}
+
+local function slurp(path)
+  local file <close> = assert(io.open(path, "rb"))
+  return file:read("a")
+end
+
+local function spill(path, text)
+  local file <close> = assert(io.open(path, "wb"))
+  assert(file:write(text))
+end
+
+-- process.start merges the streams and gives no input; a shell between puts
+-- them into files. The shell becomes the command, so the pid is the right one.
+local REDIRECT = 'exec scripts/lua bin/websock "$@" <"$IN" >"$OUT" 2>"$ERR"'
+
+-- Environment of a child that may load a sanitized module.
+local function environment(files)
+  return {
+    IN = files.input, OUT = files.out, ERR = files.err,
+    LD_PRELOAD = os.getenv("SANITIZED"),
+  }
+end
+
+local Command = {}
+Command.__index = Command
+
+local function start(args, files, shell)
+  files.out, files.err = os.tmpname(), os.tmpname()
+  local words = {"sh", "-c", shell or REDIRECT, "sh", table.unpack(args)}
+  local child = process.start(words, {env = environment(files)})
+  return setmetatable({child = child, files = files}, Command)
+end
+
+---Starts it with an input that stays open; `write` and `finish` feed it.
+function command.start(args)
+  local fifo = os.tmpname()
+  os.remove(fifo)
+  assert(os.execute("mkfifo " .. fifo))
+  -- Reading and writing, so that opening does not wait for the other side.
+  local pen = assert(io.open(fifo, "r+"))
+  pen:setvbuf("no")
+  local self = start(args, {input = fifo})
+  self.pen = pen
+  return self
+end
+
+---Runs it to its end on `input`, a regular file; returns status, standard
+---output, standard error. `shell` replaces the redirection above.
+function command.run(args, input, shell)
+  local path = os.tmpname()
+  spill(path, input or "")
+  local self <close> = start(args, {input = path}, shell)
+  return self:wait()
+end
+
+function Command:write(text)
+  assert(self.pen:write(text))
+end
+
+---The end of input.
+function Command:finish()
+  self.pen:close()
+  self.pen = nil
+end
+
+function Command:wait()
+  local status = self.child:wait()
+  return status, slurp(self.files.out), slurp(self.files.err)
+end
+
+---Waits until the stream ("out" or "err") matches; returns the captures.
+function Command:expect(stream, pattern)
+  local socket = require "socket"
+  local deadline = socket.gettime() + 20
+  repeat
+    local found = table.pack(slurp(self.files[stream]):match(pattern))
+    if found[1] then return table.unpack(found, 1, found.n) end
+    socket.sleep(0.01)
+  until socket.gettime() > deadline
+  error(("no %q in:\n%s"):format(pattern, slurp(self.files[stream])), 2)
+end
+
+function Command:signal(name)
+  self.child:signal(name)
+end
+
+---Ends it and removes its files. Idempotent.
+function Command:stop()
+  self.child:stop()
+  if self.pen then self:finish() end
+  for _, path in pairs(self.files) do os.remove(path) end
+end
+
+Command.__close = Command.stop
+
+return command
