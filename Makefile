@@ -70,6 +70,10 @@ build/obj/%.o: csrc/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
+# Lua's LUAMOD_API says nothing of visibility: luaopen_websock_core, alone in its
+# file, is what the module exports.
+build/obj/lua_core.o build/san/obj/lua_core.o: CFLAGS += -fvisibility=default
+
 # ---- running. What has just been installed is looked for by a second make.
 deps-run:
 	@scripts/deps run

@@ -71,8 +71,8 @@ static void let_go (ws_conn *c) {
     in->wr = in->rd + c->whole;
   } else {
     size_t ahead = (size_t)c->ahead, n = unread(c) - ahead;
-    unsigned char *p = in->p + in->rd;
-    if (n > 0) memmove(p + c->whole, p + ahead, n);
+    if (n > 0) /* else in->p may be NULL */
+      memmove(in->p + in->rd + c->whole, in->p + in->rd + ahead, n);
     in->wr = in->rd + c->whole + n;
     c->ahead = c->whole;
   }

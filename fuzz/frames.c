@@ -187,11 +187,14 @@ static void step (ws_conn *c, reader *r, int parts) {
   }
 }
 
+/* Memory follows what arrived and was sent, never what a header promises. */
 static void run (ws_conn *c, reader *r, int parts) {
+  size_t most = 64 * r->n + 65536;
   int ended = 0;
   while (r->n != 0) {
     step(c, r, parts);
     check_state(c, &ended);
+    assert(allocated <= most);
   }
   events_out(c, parts, 100);
   bytes_out(c, WS_NO_LIMIT);
