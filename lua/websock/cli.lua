@@ -168,12 +168,17 @@ local function limit(max_message)
   return max_message
 end
 
+-- Errors that the library raises say where in this file: of no use to a user.
+local function without_position(err)
+  return (tostring(err):gsub("^[^\n:]*:%d+: ", ""))
+end
+
 -- A misuse that only the library recognizes (a header name with a blank, say)
--- is the user's mistake here: a message without "file:line:", not a traceback.
+-- is the user's mistake here: a message, not a traceback.
 local function call(f, ...)
   local results = table.pack(pcall(f, ...))
   if results[1] then return table.unpack(results, 2, results.n) end
-  return nil, (tostring(results[2]):gsub("^[^\n]-:%d+: ", "")), nil, USAGE
+  return nil, without_position(results[2]), nil, USAGE
 end
 
 --------------------------------------------------------------------- the input
@@ -234,7 +239,7 @@ function Session:close(code, reason)
   local done, err = pcall(self.ws.close, self.ws, code, reason)
   if done then return end
   self.closing = false
-  say("websock: ", (tostring(err):gsub("^[^\n]-:%d+: ", "")))
+  say("websock: ", without_position(err))
 end
 
 function Session:ping()
@@ -325,7 +330,7 @@ end
 -- while the server does not answer, it just ends.
 function Session:interrupted(code)
   if not self.ws or self.closing then return websock.stop() end
-  websock.spawn(self.close, self, code)
+  self:close(code)
 end
 
 local function connect(session)
@@ -345,7 +350,7 @@ local function connect(session)
     err = ("%s: %s %s"):format(err, response.status, response.reason or "")
   end
   say("websock: ", options.url, ": ", err)
-  return nil, status or FAILED
+  return nil, status or err:find("^url: ") and USAGE or FAILED
 end
 
 local function client(options)
@@ -410,7 +415,7 @@ function cli.main(args)
     return USAGE
   end
   if options.help or options.version then
-    io.stdout:write(options.help and HELP or "websock " .. websock._VERSION .. "\n")
+    io.stdout:write(options.help and HELP or websock._VERSION .. "\n")
     return OK
   end
   return options.listen and serve(options) or client(options)
