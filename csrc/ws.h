@@ -133,8 +133,8 @@ void ws_abort (ws_conn *c, const char *why);
 
 /* The next event: > 0 its type (*ev filled in), 0 more bytes are needed,
    WS_END for good, or WS_ENOMEM or WS_ERANDOM (call again). An event stays
-   current, and is given again, until ws_taken. After WS_END nothing changes any more but what
-   is still to be sent. */
+   current, and is given again, until ws_taken. After WS_END nothing changes any
+   more but what is still to be sent. */
 int ws_next (ws_conn *c, ws_event *ev);
 
 /* The same, but messages are given in parts as they arrive, of at most max

@@ -60,15 +60,16 @@ enum {
 #define X4(x) x, x, x, x
 #define X16(x) X4(x), X4(x), X4(x), X4(x)
 
+/* clang-format off */
 static const uint64_t rows[256] = {
-    X16(ASCII), X16(ASCII), X16(ASCII), X16(ASCII), /* 00 .. 3F */
-    X16(ASCII), X16(ASCII), X16(ASCII), X16(ASCII), /* 40 .. 7F */
-    X16(C80),   X16(C90),   X16(CA0),   X16(CA0),   /* 80 .. BF */
-    NO,         NO,         L2,         L2,         X4(L2), X4(L2), X4(L2),
-    X16(L2), /* C0 .. DF */
-    LEAD(E0),   L3,         L3,         L3,         X4(L3), X4(L3), L3,
-    LEAD(ED),   L3,         L3,         LEAD(F0),   L4,     L4,     L4,
-    LEAD(F4),   NO,         NO,         NO,         X4(NO), X4(NO)};
+  X16(ASCII), X16(ASCII), X16(ASCII), X16(ASCII),                 /* 00 .. 3F */
+  X16(ASCII), X16(ASCII), X16(ASCII), X16(ASCII),                 /* 40 .. 7F */
+  X16(C80), X16(C90), X16(CA0), X16(CA0),                         /* 80 .. BF */
+  NO, NO, L2, L2, X4(L2), X4(L2), X4(L2), X16(L2),                /* C0 .. DF */
+  LEAD(E0), L3, L3, L3, X4(L3), X4(L3), L3, LEAD(ED), L3, L3,     /* E0 .. EF */
+  LEAD(F0), L4, L4, L4, LEAD(F4), NO, NO, NO, X4(NO), X4(NO)      /* F0 .. FF */
+};
+/* clang-format on */
 
 static uint32_t steps (uint32_t state, const unsigned char *p, size_t n) {
   uint64_t s = state;

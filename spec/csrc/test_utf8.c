@@ -1,0 +1,161 @@
+/*
+** test_utf8.c - ws_utf8 against a decoder that is plainly right.
+*/
+#include "test.h"
+
+/* Size of the character at p, 0 if there is none: RFC 3629 section 3. */
+static size_t character (const unsigned char *p, size_t n) {
+  static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
+  size_t size = p[0] < 0x80           ? 1
+                : (p[0] >> 5) == 0x06 ? 2
+                : (p[0] >> 4) == 0x0E ? 3
+                : (p[0] >> 3) == 0x1E ? 4
+                                      : 0;
+  if (size == 0 || size > n) return 0;
+  uint32_t code = size == 1 ? p[0] : p[0] & (0x7Fu >> size);
+  for (size_t i = 1; i < size; i++) {
+    if ((p[i] & 0xC0) != 0x80) return 0;
+    code = code << 6 | (p[i] & 0x3F);
+  }
+  if (code < least[size] || code > 0x10FFFF) return 0;
+  return code >= 0xD800 && code <= 0xDFFF ? 0 : size;
+}
+
+static int is_utf8 (const unsigned char *p, size_t n) {
+  while (n > 0) {
+    size_t size = character(p, n);
+    if (size == 0) return 0;
+    p += size;
+    n -= size;
+  }
+  return 1;
+}
+
+/* Can anything behind it make it UTF-8? Tried with one to three bytes. */
+static int is_prefix (const unsigned char *p, size_t n) {
+  unsigned char s[16];
+  memcpy(s, p, n);
+  memset(s + n, 0x80, 3);
+  if (is_utf8(p, n)) return 1;
+  for (int b = 0x80; b < 0xC0; b++) {
+    s[n] = (unsigned char)b;
+    for (size_t more = 1; more <= 3; more++)
+      if (is_utf8(s, n + more)) return 1;
+  }
+  return 0;
+}
+
+static int whole (const unsigned char *p, size_t n) {
+  uint32_t state = 0;
+  return ws_utf8(&state, p, n) && state == 0;
+}
+
+TEST(all_of_one_to_three_bytes) {
+  unsigned wrong = 0;
+  for (uint32_t v = 0; v < 1u << 24; v++) {
+    unsigned char s[3] = {(unsigned char)(v >> 16), (unsigned char)(v >> 8),
+                          (unsigned char)v};
+    wrong += whole(s, 3) != is_utf8(s, 3);
+    if (v < 1u << 16) wrong += whole(s + 1, 2) != is_utf8(s + 1, 2);
+    if (v < 1u << 8) wrong += whole(s + 2, 1) != is_utf8(s + 2, 1);
+  }
+  CHECK(wrong == 0);
+}
+
+TEST(samples_of_four_bytes) {
+  unsigned wrong = 0;
+  rnd_seed(4);
+  for (int i = 0; i < 4000000; i++) {
+    unsigned char s[4];
+    s[0] = (unsigned char)(0xEC + rnd(20));
+    for (int k = 1; k < 4; k++)
+      s[k] = (unsigned char)(rnd(8) ? 0x80 + rnd(64) : rnd(256));
+    wrong += whole(s, 4) != is_utf8(s, 4);
+  }
+  CHECK(wrong == 0);
+}
+
+TEST(every_character_of_four_bytes_and_its_neighbours) {
+  unsigned wrong = 0;
+  for (uint32_t code = 0xF000; code < 0x120000; code++) {
+    unsigned char s[4] = {(unsigned char)(0xF0 | code >> 18),
+                          (unsigned char)(0x80 | (code >> 12 & 63)),
+                          (unsigned char)(0x80 | (code >> 6 & 63)),
+                          (unsigned char)(0x80 | (code & 63))};
+    wrong += whole(s, 4) != (code >= 0x10000 && code <= 0x10FFFF);
+  }
+  CHECK(wrong == 0);
+}
+
+TEST(fails_at_the_earliest_byte) {
+  unsigned wrong = 0;
+  rnd_seed(7);
+  for (int i = 0; i < 20000; i++) {
+    unsigned char s[6];
+    uint32_t state = 0;
+    for (size_t k = 0; k < sizeof s; k++) {
+      s[k] = (unsigned char)(rnd(2)   ? 0x80 + rnd(128)
+                             : rnd(2) ? 0xE0 + rnd(24)
+                                      : 'a');
+      int ok = ws_utf8(&state, s + k, 1);
+      wrong += ok != is_prefix(s, k + 1);
+      wrong += ok && (state == 0) != is_utf8(s, k + 1);
+      if (!ok) break;
+    }
+  }
+  CHECK(wrong == 0);
+}
+
+static const char *const pieces[] = {"a",
+                                     "ASCII, more than sixteen bytes",
+                                     "\xC3\xA9",
+                                     "\xE2\x82\xAC",
+                                     "\xF0\x9F\x98\x80",
+                                     "\xED\x9F\xBF"};
+
+static size_t compose (unsigned char *s, size_t most) {
+  size_t n = 0;
+  while (n + 40 < most) {
+    const char *p = pieces[rnd(sizeof pieces / sizeof *pieces)];
+    memcpy(s + n, p, strlen(p));
+    n += strlen(p);
+  }
+  return n;
+}
+
+static int split (const unsigned char *s, size_t n) {
+  uint32_t state = 0;
+  while (n > 0) {
+    size_t k = 1 + rnd(n < 40 ? n : 40);
+    if (!ws_utf8(&state, guard_end(s, k), k)) return 0;
+    s += k;
+    n -= k;
+  }
+  return state == 0;
+}
+
+TEST(long_texts_in_pieces_at_guard_pages) {
+  unsigned char s[300];
+  rnd_seed(11);
+  for (int i = 0; i < 5000; i++) {
+    size_t n = compose(s, sizeof s);
+    CHECK(whole(guard_start(s, n), n));
+    CHECK(split(s, n));
+    s[rnd(n)] = (unsigned char)rnd(256);
+    int ok = is_utf8(s, n);
+    CHECK(whole(guard_end(s, n), n) == ok);
+    CHECK(split(s, n) == ok);
+  }
+}
+
+TEST(stays_bad) {
+  uint32_t state = 0;
+  CHECK(!ws_utf8(&state, "\xFF", 1));
+  CHECK(!ws_utf8(&state, "abc", 3));
+  CHECK(!ws_utf8(&state, "sixteen bytes of ASCII and more", 31));
+}
+
+TEST(nothing_is_utf8) {
+  uint32_t state = 0;
+  CHECK(ws_utf8(&state, NULL, 0) && state == 0);
+}
