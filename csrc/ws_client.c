@@ -146,7 +146,7 @@ static int accept (ws_conn *c, ws_hs *hs) {
 
 
 static int extensions (ws_conn *c, ws_hs *hs) {
-  ws_walk w = {0, {NULL, 0}};
+  ws_elements w = {0, {NULL, 0}};
   ws_str element;
   if (ws_hs_each(c, "Sec-WebSocket-Extensions", &w, &element))
     return broken(hs, "an extension that was not offered");

@@ -43,7 +43,7 @@ void ws_hs_free (ws_conn *c) {
 
 /* A request stays current until it is answered; that frees it. */
 void ws_hs_taken (ws_conn *c) {
-  if (c->config->role == WS_SERVER) return;
+  if (c->config->role == WS_SERVER && c->state == WS_CONNECTING) return;
   ws_hs_free(c);
   ws_in_rest(c);
 }
@@ -169,7 +169,7 @@ int ws_list_next (ws_str *rest, ws_str *element) {
 }
 
 
-int ws_hs_each (const ws_conn *c, const char *name, ws_walk *w,
+int ws_hs_each (const ws_conn *c, const char *name, ws_elements *w,
                 ws_str *element) {
   while (!ws_list_next(&w->rest, element)) {
     ws_field f;
@@ -184,7 +184,7 @@ int ws_hs_each (const ws_conn *c, const char *name, ws_walk *w,
 
 
 size_t ws_hs_lists (const ws_conn *c, const char *name, const char *token) {
-  ws_walk w = {0, {NULL, 0}};
+  ws_elements w = {0, {NULL, 0}};
   ws_str element;
   size_t count = 0;
   while (ws_hs_each(c, name, &w, &element))

@@ -47,13 +47,13 @@ size_t ws_hs_find (const ws_conn *c, const char *name, ws_str *value);
 
 /* The elements of a list (RFC 9110 section 5.6.1): empty ones are skipped. 0 at
    the end. ws_list_next takes an element off the front of a list; ws_hs_each
-   goes through all fields of a name, beginning with a walk of zeros. */
-typedef struct ws_walk {
+   goes through all fields of a name, beginning with one of zeros. */
+typedef struct ws_elements {
   size_t i;
   ws_str rest;
-} ws_walk;
+} ws_elements;
 int ws_list_next (ws_str *rest, ws_str *element);
-int ws_hs_each (const ws_conn *c, const char *name, ws_walk *w,
+int ws_hs_each (const ws_conn *c, const char *name, ws_elements *w,
                 ws_str *element);
 
 /* How often the fields of this name list a token (case-insensitive). */

@@ -9,7 +9,7 @@
 /* More subprotocols than anyone offers; they are compared with each other. */
 enum { MAX_OFFERED = 128 };
 
-static const ws_walk from_first = {0, {NULL, 0}};
+static const ws_elements from_first = {0, {NULL, 0}};
 
 
 static int refused (ws_hs *hs, int status, const char *rule) {
@@ -108,7 +108,7 @@ static int named_host (ws_conn *c, ws_hs *hs) {
 
 /* How many elements of Upgrade are "websocket", with a version or without. */
 static size_t upgrades (const ws_conn *c) {
-  ws_walk w = from_first;
+  ws_elements w = from_first;
   ws_str e;
   size_t n, count = 0;
   while (ws_hs_each(c, "Upgrade", &w, &e)) {
@@ -187,7 +187,7 @@ static int offer (ws_conn *c, ws_hs *hs, ws_str name) {
 
 /* A list of tokens, all different (RFC 6455 section 4.1, 10). */
 static int protocols (ws_conn *c, ws_hs *hs) {
-  ws_walk w = from_first;
+  ws_elements w = from_first;
   ws_str element;
   int r = HTTP_WHOLE;
   hs->noffered = 0; /* after WS_ENOMEM it is filled anew */
