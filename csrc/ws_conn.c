@@ -93,7 +93,6 @@ void ws_taken (ws_conn *c) {
   if (c->event >= WS_REQUEST) {
     ws_hs_taken(c);
     c->event = 0;
-    c->in.start = c->in.end = c->in.rd;
   } else if (c->event != 0) {
     ws_recv_taken(c);
   }

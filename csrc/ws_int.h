@@ -10,10 +10,14 @@
 **   ws_send.c       frames out
 **   ws_ping.c       pings and pongs, both ways
 **   ws_close.c      the closing handshake, and failing a connection
-**   ws_http.c       HTTP/1.1 heads and bodies, in place and incrementally
-**   ws_handshake.c  the rules common to both roles, ws_head and its fields
-**   ws_server.c     the server's side of the opening handshake
+**   ws_http.c       HTTP/1.1 heads, in place and incrementally
+**   ws_body.c       their bodies, chunked or not
+**   ws_chars.c      classes of characters, comparisons
+**   ws_handshake.c  what both roles do with a message; ws_http and its fields
+**   ws_server.c     the server's side of the opening handshake: its rules
+**   ws_answer.c     the server's side: 101, other answers, refusals
 **   ws_client.c     the client's side
+**   ws_fields.c     heads that are written; a caller's fields checked
 **   ws_mask.c ws_utf8.c ws_crypto.c   the pieces
 */
 #ifndef ws_int_h
