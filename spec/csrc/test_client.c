@@ -13,20 +13,21 @@
 #define OPEN LINE UPGRADE CONNECTION ACCEPT
 #define HELLO "\x81\x05hello"
 
-static const ws_str protocols[] = { { "chat", 4 }, { "Super", 5 } };
-static size_t offered = 2;   /* how many of them */
+static const ws_str protocols[] = {{"chat", 4}, {"Super", 5}};
+static size_t offered = 2; /* how many of them */
 
-static ws_str lit (const char *s) { return (ws_str){ s, strlen(s) }; }
+static ws_str lit (const char *s) { return (ws_str){s, strlen(s)}; }
 
 static ws_field field (const char *name, const char *value) {
-  return (ws_field){ lit(name), lit(value) };
+  return (ws_field){lit(name), lit(value)};
 }
 
 static void add_str (text *log, ws_str s) { text_add(log, s.p, s.n); }
 
 static void start (ws_conn *c) {
   int r;
-  do r = ws_request(c, lit("a.b:8080"), lit("/?q"), protocols, offered, NULL, 0);
+  do
+    r = ws_request(c, lit("a.b:8080"), lit("/?q"), protocols, offered, NULL, 0);
   while (r == WS_ENOMEM && heap.failed);
   CHECK(r == 0);
 }
@@ -66,8 +67,8 @@ static void log_event (ws_conn *c, const ws_event *ev, text *log) {
   text_addf(log, "; ");
 }
 
-static const feed client = { WS_CLIENT, configure, start, log_event, 0, 0, 0 };
-static const feed waiting = { WS_CLIENT, configure, start, log_event, 0, 0, 1 };
+static const feed client = {WS_CLIENT, configure, start, log_event, 0, 0, 0};
+static const feed waiting = {WS_CLIENT, configure, start, log_event, 0, 0, 1};
 
 /* The log of an answer up to the bytes sent, which are the request. */
 static const char *cut (const char *log) {
@@ -97,18 +98,18 @@ static void breaks (const char *answer, const char *rule, int line) {
 
 #define BROKEN(answer, rule) breaks(answer, rule, __LINE__)
 
-TEST (requests) {
+TEST(requests) {
   feeding f;
   ws_iov v[WS_IOV];
-  ws_field more[] = { field("Origin", "http://a"), field("X", "") };
+  ws_field more[] = {field("Origin", "http://a"), field("X", "")};
   feed how = client;
   how.start = NULL;
   feed_open(&f, &how);
   ws_init(&f.c, &f.config, heap_alloc, NULL);
-  CHECK(ws_request(&f.c, lit("[::1]:80"), lit("/a?b"), protocols, 2, more, 2)
-        == 0);
+  CHECK(ws_request(&f.c, lit("[::1]:80"), lit("/a?b"), protocols, 2, more, 2) ==
+        0);
   CHECK(ws_pending(&f.c, v, WS_IOV) == 1);
-  text t = { NULL, 0, 0 };
+  text t = {NULL, 0, 0};
   text_add(&t, v[0].base, v[0].len);
   CHECK_STR(t.p, "GET /a?b HTTP/1.1\r\nHost: [::1]:80\r\n"
                  "Upgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -139,16 +140,24 @@ static void misuse (ws_str host, ws_str target, const ws_str *list, size_t n,
 #define MISUSE(host, target) \
   misuse(lit(host), target, NULL, 0, NULL, 0, __LINE__)
 
-TEST (requests_that_may_not_be_sent) {
-  static const char *const names[] = {
-    "host", "Upgrade", "connection", "Sec-WebSocket-Key",
-    "Sec-WebSocket-Version", "sec-websocket-protocol",
-    "Sec-WebSocket-Extensions", "Sec-WebSocket-Accept", "Content-Length",
-    "Transfer-Encoding", "", "a b", "a:", "a\r\nb"
-  };
-  static const char *const targets[] = { "", "a", "*", "/a b", "/#a", "/\r\n",
-                                         "/\xc3\xa4", "http://a/" };
-  static const char *const tokens[] = { "", "a b", "a,b", "\xc3\xa4", "a\r\nb" };
+TEST(requests_that_may_not_be_sent) {
+  static const char *const names[] = {"host",
+                                      "Upgrade",
+                                      "connection",
+                                      "Sec-WebSocket-Key",
+                                      "Sec-WebSocket-Version",
+                                      "sec-websocket-protocol",
+                                      "Sec-WebSocket-Extensions",
+                                      "Sec-WebSocket-Accept",
+                                      "Content-Length",
+                                      "Transfer-Encoding",
+                                      "",
+                                      "a b",
+                                      "a:",
+                                      "a\r\nb"};
+  static const char *const targets[] = {
+      "", "a", "*", "/a b", "/#a", "/\r\n", "/\xc3\xa4", "http://a/"};
+  static const char *const tokens[] = {"", "a b", "a,b", "\xc3\xa4", "a\r\nb"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     ws_field f = field(names[i], "x");
     misuse(lit("a"), lit("/"), NULL, 0, &f, 1, __LINE__);
@@ -159,14 +168,14 @@ TEST (requests_that_may_not_be_sent) {
     ws_str s = lit(tokens[i]);
     misuse(lit("a"), lit("/"), &s, 1, NULL, 0, __LINE__);
   }
-  MISUSE("a", ((ws_str){ "/\0", 2 }));
+  MISUSE("a", ((ws_str){"/\0", 2}));
   MISUSE("", lit("/"));
   MISUSE("a\r\nb", lit("/"));
   MISUSE("u@a", lit("/"));
   MISUSE("a/b", lit("/"));
-  ws_str twice[] = { lit("a"), lit("b"), lit("a") };
+  ws_str twice[] = {lit("a"), lit("b"), lit("a")};
   misuse(lit("a"), lit("/"), twice, 3, NULL, 0, __LINE__);
-  ws_field lf = field("X", "a\nb"), nul = { { "X", 1 }, { "a\0", 2 } };
+  ws_field lf = field("X", "a\nb"), nul = {{"X", 1}, {"a\0", 2}};
   misuse(lit("a"), lit("/"), NULL, 0, &lf, 1, __LINE__);
   misuse(lit("a"), lit("/"), NULL, 0, &nul, 1, __LINE__);
 }
@@ -176,7 +185,7 @@ static int no_random (void *ud, void *out, size_t n) {
   return -1;
 }
 
-TEST (requests_need_randomness_and_a_client) {
+TEST(requests_need_randomness_and_a_client) {
   ws_config config;
   ws_conn c;
   ws_config_init(&config, WS_CLIENT);
@@ -188,10 +197,9 @@ TEST (requests_need_randomness_and_a_client) {
   CHECK(ws_request(&c, lit("a"), lit("/"), NULL, 0, NULL, 0) == WS_ESTATE);
 }
 
-TEST (opens) {
-  CHECK_STR(get_open(OPEN "\r\n"),
-            "open 101 Switching Protocols 1.1/3 "
-            "ICX+Yqv66kxgM0FcWaLWlFLwTAI=; state 1");
+TEST(opens) {
+  CHECK_STR(get_open(OPEN "\r\n"), "open 101 Switching Protocols 1.1/3 "
+                                   "ICX+Yqv66kxgM0FcWaLWlFLwTAI=; state 1");
   CHECK(strstr(get_open("HTTP/1.1 101\r\nUPGRADE:WebSocket\r\n"
                         "connection: keep-alive\r\nConnection:,\tupgrade\r\n"
                         "sec-websocket-accept:  "
@@ -200,13 +208,13 @@ TEST (opens) {
   CHECK(strstr(get(OPEN "\r\n"), "; end 1006 \"eof\""));
 }
 
-TEST (bytes_after_the_head_are_kept) {
+TEST(bytes_after_the_head_are_kept) {
   CHECK(strstr(get_open(OPEN "\r\n" HELLO HELLO),
                "; message \"hello\"; message \"hello\"; state 1"));
 }
 
 /* The choice is read while the event is current, and in moved memory. */
-TEST (subprotocols) {
+TEST(subprotocols) {
   CHECK(strstr(get_open(OPEN "Sec-WebSocket-Protocol: Super\r\n\r\n" HELLO),
                " chose Super; message"));
   BROKEN(OPEN "Sec-WebSocket-Protocol: super\r\n\r\n",
@@ -216,7 +224,7 @@ TEST (subprotocols) {
   BROKEN(OPEN "Sec-WebSocket-Protocol:\r\n\r\n",
          "a subprotocol that was not offered");
   BROKEN(OPEN "Sec-WebSocket-Protocol: chat\r\n"
-         "Sec-WebSocket-Protocol: chat\r\n\r\n",
+              "Sec-WebSocket-Protocol: chat\r\n\r\n",
          "more than one Sec-WebSocket-Protocol");
   offered = 0;
   BROKEN(OPEN "Sec-WebSocket-Protocol: chat\r\n\r\n",
@@ -225,9 +233,8 @@ TEST (subprotocols) {
 }
 
 /* ATTACKS rows 11 and 22. */
-TEST (answers_that_break_a_rule) {
-  BROKEN("HTTP/1.0 101 x\r\n" UPGRADE CONNECTION ACCEPT "\r\n",
-         "not HTTP/1.1");
+TEST(answers_that_break_a_rule) {
+  BROKEN("HTTP/1.0 101 x\r\n" UPGRADE CONNECTION ACCEPT "\r\n", "not HTTP/1.1");
   BROKEN(LINE CONNECTION ACCEPT "\r\n", "Upgrade is not websocket");
   BROKEN(OPEN UPGRADE "\r\n", "Upgrade is not websocket");
   BROKEN(LINE "Upgrade: websocket, x\r\n" CONNECTION ACCEPT "\r\n",
@@ -248,7 +255,7 @@ TEST (answers_that_break_a_rule) {
   CHECK(strstr(get_open(OPEN "Sec-WebSocket-Extensions: ,\r\n\r\n"), "open"));
 }
 
-TEST (answers_that_are_no_http) {
+TEST(answers_that_are_no_http) {
   BROKEN("SSH-2.0-OpenSSH_9.2\r\n", "malformed status line");
   BROKEN("HTTP/2.0 101 x\r\n", "not HTTP/1.1");
   BROKEN(LINE "A : b\r\n\r\n", "malformed field name");
@@ -259,14 +266,14 @@ TEST (answers_that_are_no_http) {
 }
 
 /* RFC 9112 section 5.2. */
-TEST (folded_lines) {
+TEST(folded_lines) {
   CHECK(strstr(get_open(LINE UPGRADE ACCEPT
                         "Connection:\r\n  close,\r\n\tUpgrade\r\n\r\n"),
                "1.1/3 close,  \tUpgrade; "));
 }
 
 /* RFC 9110 section 15.2. */
-TEST (interim_responses) {
+TEST(interim_responses) {
   CHECK(strstr(get_open("HTTP/1.1 100 Continue\r\nA: b\r\n\r\n"
                         "HTTP/1.1 103 Early Hints\r\n\r\n" OPEN "\r\n" HELLO),
                "open 101 Switching Protocols 1.1/3 "));
@@ -274,20 +281,24 @@ TEST (interim_responses) {
 }
 
 /* ATTACKS row 6: all heads together are as long as one may be. */
-TEST (limits_of_heads) {
+TEST(limits_of_heads) {
   const char *answer = "HTTP/1.1 100 x\r\n\r\n" OPEN "\r\n";
   size_t n = strlen(answer);
   for (max_header = n - 1; max_header <= n + 1; max_header++) {
-    if (max_header >= n) CHECK(strstr(get_open(answer), "open 101"));
-    else BROKEN(answer, "response head too large");
+    if (max_header >= n)
+      CHECK(strstr(get_open(answer), "open 101"));
+    else
+      BROKEN(answer, "response head too large");
   }
   max_header = 0;
   for (max_fields = 2; max_fields <= 4; max_fields++) {
-    if (max_fields >= 3) CHECK(strstr(get_open(OPEN "\r\n"), "open 101"));
-    else BROKEN(OPEN "\r\n", "too many header fields");
+    if (max_fields >= 3)
+      CHECK(strstr(get_open(OPEN "\r\n"), "open 101"));
+    else
+      BROKEN(OPEN "\r\n", "too many header fields");
   }
   max_fields = 0;
-  text t = { NULL, 0, 0 };
+  text t = {NULL, 0, 0};
   while (t.n < 40000) text_addf(&t, "HTTP/1.1 100 x\r\n\r\n");
   BROKEN(t.p, "response head too large");
   text_clear(&t);
@@ -299,17 +310,16 @@ TEST (limits_of_heads) {
 
 /* ------------------------------------------------------------------ refusals */
 
-#define REFUSED(answer, want) \
-  do { \
+#define REFUSED(answer, want)                                   \
+  do {                                                          \
     CHECK_STR(get_open(answer), want "; end 1006 \"refused\""); \
-    CHECK_STR(get(answer), want "; end 1006 \"refused\""); \
+    CHECK_STR(get(answer), want "; end 1006 \"refused\"");      \
   } while (0)
 
-TEST (refusals) {
+TEST(refusals) {
   REFUSED("HTTP/1.1 403 No\r\nContent-Length: 5\r\n\r\nhello more",
           "refused 403 No 1.1/1 5 \"hello\"");
-  REFUSED("HTTP/1.0 404 \r\nContent-Length: 0\r\n\r\n",
-          "refused 404  1.0/1 0");
+  REFUSED("HTTP/1.0 404 \r\nContent-Length: 0\r\n\r\n", "refused 404  1.0/1 0");
   REFUSED("HTTP/1.1 302 Found\r\nTransfer-Encoding: chunked\r\n\r\n"
           "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
           "refused 302 Found 1.1/1 chunked \"hello\"");
@@ -320,7 +330,7 @@ TEST (refusals) {
           "refused 200 OK 1.1/1 2 \"\\x81\\x05\"");
 }
 
-TEST (refusals_up_to_the_end) {
+TEST(refusals_up_to_the_end) {
   CHECK_STR(get("HTTP/1.1 500 x\r\n\r\nhello"),
             "refused 500 x 1.1/0 \"hello\"; end 1006 \"refused\"");
   CHECK_STR(get_open("HTTP/1.1 500 x\r\n\r\nhello"), "state 0");
@@ -335,7 +345,7 @@ TEST (refusals_up_to_the_end) {
 }
 
 /* A length that cannot be told fails; a body that breaks off does not. */
-TEST (refusals_in_disorder) {
+TEST(refusals_in_disorder) {
   BROKEN("HTTP/1.1 500 x\r\nContent-Length: x\r\n\r\n",
          "invalid Content-Length");
   BROKEN("HTTP/1.1 500 x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
@@ -344,19 +354,18 @@ TEST (refusals_in_disorder) {
           "refused 500 x 1.1/1 chunked \"he\"");
 }
 
-TEST (refusals_are_cut_off) {
-  static const char *const want[] = { "", "h", "he", "hel", "hell", "hello",
-                                      "hello", "hello" };
+TEST(refusals_are_cut_off) {
+  static const char *const want[] = {"",     "h",     "he",    "hel",
+                                     "hell", "hello", "hello", "hello"};
   static const char *const answers[] = {
-    "HTTP/1.1 403 x\r\nA: b\r\nContent-Length: 5\r\n\r\nhello",
-    "HTTP/1.1 403 x\r\nA: b\r\nTransfer-Encoding: chunked\r\n\r\n"
-    "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
-    "HTTP/1.1 403 x\r\nA: b\r\n\r\nhello"
-  };
+      "HTTP/1.1 403 x\r\nA: b\r\nContent-Length: 5\r\n\r\nhello",
+      "HTTP/1.1 403 x\r\nA: b\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+      "HTTP/1.1 403 x\r\nA: b\r\n\r\nhello"};
   for (size_t n = 0; n <= 7; n++)
     for (size_t i = 0; i < 3; i++) {
       char quoted[20];
-      max_body = n + 1;  /* as configure has it */
+      max_body = n + 1; /* as configure has it */
       snprintf(quoted, sizeof quoted, " \"%s\"; ", want[n]);
       CHECK(n == 0 || strstr(get(answers[i]), quoted));
       CHECK(n > 0 || !strstr(get(answers[i]), "h\""));
@@ -368,7 +377,7 @@ TEST (refusals_are_cut_off) {
 }
 
 /* ATTACKS row 33. */
-TEST (allocations_that_fail) {
+TEST(allocations_that_fail) {
   const char open[] = "HTTP/1.1 100 x\r\nA: b\r\n\r\n" OPEN
                       "Sec-WebSocket-Protocol: chat\r\n\r\n" HELLO;
   const char no[] = "HTTP/1.1 403 x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -378,7 +387,7 @@ TEST (allocations_that_fail) {
   feed_oom(&client, no, sizeof no - 1, 7);
 }
 
-TEST (closes_in_the_handshake) {
+TEST(closes_in_the_handshake) {
   feeding f;
   ws_event ev;
   feed_open(&f, &client);
@@ -389,7 +398,7 @@ TEST (closes_in_the_handshake) {
   text_free(&log);
 }
 
-TEST (sends_before_the_open_event_is_taken) {
+TEST(sends_before_the_open_event_is_taken) {
   feeding f;
   ws_event ev;
   feed_open(&f, &client);

@@ -102,7 +102,7 @@ static size_t refused_at (const char *bytes, size_t size) {
   return n;
 }
 
-TEST (requests) {
+TEST(requests) {
   REQUEST("GET / HTTP/1.1\r\n\r\n", "GET / 1");
   REQUEST("GET / HTTP/1.0\r\n\r\n", "GET / 0");
   REQUEST("GET / HTTP/1.9\r\n\r\n", "GET / 9");
@@ -112,7 +112,7 @@ TEST (requests) {
           "get /?a=b%20&c 1|Host=a|X=y");
 }
 
-TEST (one_empty_line_before_a_request) {
+TEST(one_empty_line_before_a_request) {
   REQUEST("\r\nGET / HTTP/1.1\r\n\r\n", "GET / 1");
   REQUEST("\r\n\r\nGET / HTTP/1.1\r\n\r\n", "400 malformed request line");
   REQUEST("\nGET / HTTP/1.1\r\n\r\n", "400 malformed request line");
@@ -120,23 +120,31 @@ TEST (one_empty_line_before_a_request) {
   RESPONSE("\r\nHTTP/1.1 200 OK\r\n\r\n", "400 malformed status line");
 }
 
-TEST (malformed_request_lines) {
-  static const char *const lines[] = {
-    " GET / HTTP/1.1\r\n\r\n", "GET  / HTTP/1.1\r\n\r\n",
-    "GET\t/ HTTP/1.1\r\n\r\n", "GET /  HTTP/1.1\r\n\r\n",
-    "GET / HTTP/1.1 \r\n\r\n", "GET / HTTP/1.1\n\n", "GET / HTTP/1.1\r\r\n",
-    "GET /\r\n\r\n", "GET / \r\n\r\n", "GET / http/1.1\r\n\r\n",
-    "GET / HTTP/1,1\r\n\r\n", "GET / HTTP/1.10\r\n\r\n",
-    "GET / HTTP/11\r\n\r\n", "GET /#a HTTP/1.1\r\n\r\n",
-    "GET /\x7f HTTP/1.1\r\n\r\n", "GET /\xc3\xa4 HTTP/1.1\r\n\r\n",
-    "G(T / HTTP/1.1\r\n\r\n", "G\xc4T / HTTP/1.1\r\n\r\n"
-  };
+TEST(malformed_request_lines) {
+  static const char *const lines[] = {" GET / HTTP/1.1\r\n\r\n",
+                                      "GET  / HTTP/1.1\r\n\r\n",
+                                      "GET\t/ HTTP/1.1\r\n\r\n",
+                                      "GET /  HTTP/1.1\r\n\r\n",
+                                      "GET / HTTP/1.1 \r\n\r\n",
+                                      "GET / HTTP/1.1\n\n",
+                                      "GET / HTTP/1.1\r\r\n",
+                                      "GET /\r\n\r\n",
+                                      "GET / \r\n\r\n",
+                                      "GET / http/1.1\r\n\r\n",
+                                      "GET / HTTP/1,1\r\n\r\n",
+                                      "GET / HTTP/1.10\r\n\r\n",
+                                      "GET / HTTP/11\r\n\r\n",
+                                      "GET /#a HTTP/1.1\r\n\r\n",
+                                      "GET /\x7f HTTP/1.1\r\n\r\n",
+                                      "GET /\xc3\xa4 HTTP/1.1\r\n\r\n",
+                                      "G(T / HTTP/1.1\r\n\r\n",
+                                      "G\xc4T / HTTP/1.1\r\n\r\n"};
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
     same(WS_SERVER, lines[i], strlen(lines[i]), "400 malformed request line");
   REQUEST("GET /\0 HTTP/1.1\r\n\r\n", "400 malformed request line");
 }
 
-TEST (other_major_versions) {
+TEST(other_major_versions) {
   REQUEST("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505 not HTTP/1.1");
   REQUEST("GET / HTTP/0.9\r\n\r\n", "505 not HTTP/1.1");
   REQUEST("GET / HTTP/3.0\r\n\r\n", "505 not HTTP/1.1");
@@ -144,8 +152,8 @@ TEST (other_major_versions) {
 }
 
 /* The earliest byte that shows it. */
-TEST (refused_at_once) {
-  CHECK(refused_at("\x16\x03\x01\x02", 4) == 1);  /* a TLS ClientHello */
+TEST(refused_at_once) {
+  CHECK(refused_at("\x16\x03\x01\x02", 4) == 1); /* a TLS ClientHello */
   CHECK(refused_at("\x80\x01", 2) == 1);
   CHECK(refused_at("GET @\x01", 6) == 6);
   CHECK(refused_at("GET / HTTQ/1.1\r\n", 16) == 10);
@@ -157,14 +165,14 @@ TEST (refused_at_once) {
   CHECK(refused_at("GET / HTTP/1.1\r\nA:b\r\n ", 22) == 22);
 }
 
-TEST (fields) {
+TEST(fields) {
   REQUEST("GET / HTTP/1.1\r\nA:\r\nB: \t \r\nC:  d  e \t\r\nF:\tg\r\n\r\n",
           "GET / 1|A=|B=|C=d  e|F=g");
   REQUEST("GET / HTTP/1.1\r\nA: b:c: \r\n!#$%&'*+-.^_`|~09azAZ: x\r\n\r\n",
           "GET / 1|A=b:c:|!#$%&'*+-.^_`|~09azAZ=x");
 }
 
-TEST (malformed_fields) {
+TEST(malformed_fields) {
   REQUEST("GET / HTTP/1.1\r\nA : b\r\n\r\n", "400 malformed field name");
   REQUEST("GET / HTTP/1.1\r\n: b\r\n\r\n", "400 malformed field name");
   REQUEST("GET / HTTP/1.1\r\nA\r\n\r\n", "400 malformed field name");
@@ -182,7 +190,7 @@ TEST (malformed_fields) {
 }
 
 /* ATTACKS row 14; cookies are as pages set them. */
-TEST (bytes_from_0x80_on) {
+TEST(bytes_from_0x80_on) {
   REQUEST("GET / HTTP/1.1\r\nA: \x80\r\n\r\n",
           "400 invalid byte in a field value");
   REQUEST("GET / HTTP/1.1\r\nCookies: \x80\r\n\r\n",
@@ -196,7 +204,7 @@ TEST (bytes_from_0x80_on) {
 }
 
 /* RFC 9112 section 5.2. */
-TEST (folded_lines) {
+TEST(folded_lines) {
   REQUEST("GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", "400 folded field line");
   REQUEST("GET / HTTP/1.1\r\nA: b\r\n\tc\r\n\r\n", "400 folded field line");
   RESPONSE("HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\td \r\nE: f\r\n\r\n",
@@ -205,7 +213,7 @@ TEST (folded_lines) {
   RESPONSE("HTTP/1.1 200 OK\r\n A: b\r\n\r\n", "400 malformed field name");
 }
 
-TEST (status_lines) {
+TEST(status_lines) {
   RESPONSE("HTTP/1.1 101 Switching Protocols\r\n\r\n",
            "101 Switching Protocols");
   RESPONSE("HTTP/1.0 404 \r\n\r\n", "404 ");
@@ -233,7 +241,7 @@ static size_t parse_forgetting (int role, const char *bytes, size_t n) {
     p[i] = (unsigned char)bytes[i];
     x.r = ws_http_parse(&x.c, &x.h, p, i + 1);
     CHECK(x.r != HTTP_MORE || x.h.looked == i + 1);
-    size_t used = x.h.mark < i ? x.h.mark : i;  /* what is complete */
+    size_t used = x.h.mark < i ? x.h.mark : i; /* what is complete */
     if (i > 400) memset(p + used - 100, 0, used > 100 ? 90 : 0);
   }
   CHECK(x.r == HTTP_WHOLE);
@@ -243,8 +251,8 @@ static size_t parse_forgetting (int role, const char *bytes, size_t n) {
   return fields;
 }
 
-TEST (a_dripped_head_is_looked_at_once) {
-  text t = { NULL, 0, 0 };
+TEST(a_dripped_head_is_looked_at_once) {
+  text t = {NULL, 0, 0};
   text_addf(&t, "GET / HTTP/1.1\r\n");
   for (int i = 0; i < 2000; i++) text_addf(&t, "Name-%d: value %d\r\n", i, i);
   text_addf(&t, "\r\n");
@@ -252,8 +260,8 @@ TEST (a_dripped_head_is_looked_at_once) {
   text_free(&t);
 }
 
-TEST (folds_and_blanks_are_looked_at_once) {
-  text t = { NULL, 0, 0 };
+TEST(folds_and_blanks_are_looked_at_once) {
+  text t = {NULL, 0, 0};
   text_addf(&t, "HTTP/1.1 200 OK\r\nA: b");
   for (int i = 0; i < 65536; i++) text_add(&t, " ", 1);
   for (int i = 0; i < 9000; i++) text_addf(&t, "\r\n  ");
@@ -268,12 +276,12 @@ static const char *limited (const char *bytes, size_t limit, size_t fields) {
   parse_begin(&x, WS_SERVER);
   x.h.limit = limit;
   x.h.max_fields = fields;
-  x.r = ws_http_parse(&x.c, &x.h, guard_end(bytes, strlen(bytes)),
-                      strlen(bytes));
+  x.r =
+      ws_http_parse(&x.c, &x.h, guard_end(bytes, strlen(bytes)), strlen(bytes));
   return parse_end(&x, bytes);
 }
 
-TEST (limit_of_bytes) {
+TEST(limit_of_bytes) {
   const char *head = "GET / HTTP/1.1\r\nA: b\r\n\r\n";
   size_t n = strlen(head);
   CHECK_STR(limited(head, n + 1, 9), "GET / 1|A=b");
@@ -282,7 +290,7 @@ TEST (limit_of_bytes) {
   CHECK_STR(limited(head, 1, 9), "431 request head too large");
 }
 
-TEST (limit_of_fields) {
+TEST(limit_of_fields) {
   const char *head = "GET / HTTP/1.1\r\nA: b\r\nC: d\r\n\r\n";
   CHECK_STR(limited(head, 999, 3), "GET / 1|A=b|C=d");
   CHECK_STR(limited(head, 999, 2), "GET / 1|A=b|C=d");
@@ -295,7 +303,7 @@ TEST (limit_of_fields) {
 static const char *chunks_once (const char *bytes, size_t size, size_t max,
                                 int cut, size_t step) {
   static text log;
-  ws_body b = { 0 };
+  ws_body b = {0};
   unsigned char *p = malloc(size + 1);
   size_t rd = 0, n = 0, used;
   int r = HTTP_MORE;
@@ -313,7 +321,8 @@ static const char *chunks_once (const char *bytes, size_t size, size_t max,
     memcpy(p, q, n);
   }
   text_clear(&log);
-  if (r == HTTP_BAD) text_addf(&log, "%d %s", b.fault.status, b.fault.rule);
+  if (r == HTTP_BAD)
+    text_addf(&log, "%d %s", b.fault.status, b.fault.rule);
   else {
     text_addf(&log, "%s ", r == HTTP_WHOLE ? "whole" : "more");
     text_add(&log, p, b.size);
@@ -332,7 +341,7 @@ static void chunks (const char *bytes, size_t max, int cut, const char *want) {
     CHECK_STR(chunks_once(bytes, n, max, cut, 0), want);
 }
 
-TEST (chunked) {
+TEST(chunked) {
   chunks("0\r\n\r\n", 9, 0, "whole  +0");
   chunks("3\r\nabc\r\n0\r\n\r\nxy", 9, 0, "whole abc +2");
   chunks("3\r\nabc\r\nA\r\n0123456789\r\n00\r\n\r\n", 99, 0,
@@ -342,17 +351,16 @@ TEST (chunked) {
   chunks("3\r\nab", 9, 0, "more ab");
 }
 
-TEST (malformed_chunks) {
+TEST(malformed_chunks) {
   static const char *const list[] = {
-    "\r\n", "g\r\n", "-1\r\n", "0x1\r\n", " 1\r\n", ";\r\n", "1 \r\na",
-    "1\na", "1\r\rn", "1\r\nab", "1\r\na\n0", "1\r\na\rb", "1;\n", "1;\x01",
-    "0\r\n\n", "0\r\n\rx", "0\r\nA\n", "0\r\nA\rb"
-  };
+      "\r\n",    "g\r\n",  "-1\r\n",  "0x1\r\n",  " 1\r\n",    ";\r\n",
+      "1 \r\na", "1\na",   "1\r\rn",  "1\r\nab",  "1\r\na\n0", "1\r\na\rb",
+      "1;\n",    "1;\x01", "0\r\n\n", "0\r\n\rx", "0\r\nA\n",  "0\r\nA\rb"};
   for (size_t i = 0; i < sizeof list / sizeof *list; i++)
     chunks(list[i], 9, 0, "400 malformed chunk");
 }
 
-TEST (limits_of_chunks) {
+TEST(limits_of_chunks) {
   chunks("2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", 4, 0, "whole abc +0");
   chunks("2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", 3, 0, "whole abc +0");
   chunks("2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", 2, 0, "413 body too large");
@@ -371,14 +379,14 @@ TEST (limits_of_chunks) {
          "431 chunk extensions and trailers too large");
 }
 
-TEST (chunks_cut_off) {
+TEST(chunks_cut_off) {
   chunks("3\r\nabc\r\n0\r\n\r\n", 2, 1, "whole ab +8");
   chunks("3\r\nabc\r\n0\r\n\r\n", 3, 1, "whole abc +7");
   chunks("3\r\nabc\r\n0\r\n\r\n", 4, 1, "whole abc +0");
   chunks("ffffffffffffffffff\r\nabc", 2, 1, "whole ab +1");
 }
 
-TEST (numbers) {
+TEST(numbers) {
   size_t n = 7;
   CHECK(ws_number(ws_lit("0"), &n) && n == 0);
   CHECK(ws_number(ws_lit("0042"), &n) && n == 42);
@@ -393,7 +401,7 @@ TEST (numbers) {
 
 static const char *list (const char *value) {
   static text log;
-  ws_str rest = { guard_end(value, strlen(value)), strlen(value) }, e;
+  ws_str rest = {guard_end(value, strlen(value)), strlen(value)}, e;
   text_clear(&log);
   while (ws_list_next(&rest, &e)) {
     text_addf(&log, "[");
@@ -403,7 +411,7 @@ static const char *list (const char *value) {
   return log.p;
 }
 
-TEST (lists) {
+TEST(lists) {
   CHECK_STR(list(""), "");
   CHECK_STR(list(" , ,,\t"), "");
   CHECK_STR(list("a"), "[a]");
@@ -412,29 +420,29 @@ TEST (lists) {
 }
 
 /* ATTACKS row 12: each call goes on where the last one ended. */
-TEST (lists_of_blanks_are_walked_once) {
+TEST(lists_of_blanks_are_walked_once) {
   enum { N = 65536 };
   char *p = malloc(N);
-  ws_str rest = { p, N }, e;
+  ws_str rest = {p, N}, e;
   memset(p, ' ', N);
   CHECK(!ws_list_next(&rest, &e) && rest.n == 0);
   for (size_t i = 0; i < N; i += 2) p[i] = ',';
-  rest = (ws_str){ p, N };
+  rest = (ws_str){p, N};
   CHECK(!ws_list_next(&rest, &e) && rest.n == 0);
   memset(p, 'a', N / 2);
   p[0] = p[2] = ',';
-  rest = (ws_str){ p, N };
+  rest = (ws_str){p, N};
   CHECK(ws_list_next(&rest, &e) && e.n == 1 && rest.n == N - 2);
   CHECK(ws_list_next(&rest, &e) && e.n == N / 2 - 3 && rest.n == N / 2);
   free(p);
 }
 
-TEST (hosts) {
-  static const char *const good[] = { "a", "a.b:80", "a:", "127.0.0.1:1",
-                                      "[::1]", "[::1]:80", "x_y~%41" };
-  static const char *const wrong[] = { "",     "a b",  "a:b",   ":80",
-                                       "a/b",  "a@b",  "a:1:2", "[]",
-                                       "[::1", "[a]b", "::1",   "a\"" };
+TEST(hosts) {
+  static const char *const good[] = {
+      "a", "a.b:80", "a:", "127.0.0.1:1", "[::1]", "[::1]:80", "x_y~%41"};
+  static const char *const wrong[] = {"",     "a b",  "a:b",   ":80",
+                                      "a/b",  "a@b",  "a:1:2", "[]",
+                                      "[::1", "[a]b", "::1",   "a\""};
   for (size_t i = 0; i < sizeof good / sizeof *good; i++)
     if (!CHECK(ws_host_valid(ws_lit(good[i])))) printf("  %s\n", good[i]);
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)

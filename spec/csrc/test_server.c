@@ -41,7 +41,7 @@ static int again (int r) { return r == WS_ENOMEM && heap.failed; }
 
 /* Accepts handshakes, answers the rest with 200. */
 static void answer (ws_conn *c, const ws_event *ev, text *log) {
-  static const ws_field page = { { "X-Page", 6 }, { "1", 1 } };
+  static const ws_field page = {{"X-Page", 6}, {"1", 1}};
   int r;
   if (ev->type != WS_REQUEST) {
     text_addf(log, "message ");
@@ -50,12 +50,12 @@ static void answer (ws_conn *c, const ws_event *ev, text *log) {
     return;
   }
   log_request(c, ev, log);
-  ws_taken(c);  /* does nothing before the answer */
+  ws_taken(c); /* does nothing before the answer */
   if (ws_http(c)->upgrade) {
     do r = ws_accept(c, ws_offered(c, 0), NULL, 0);
     while (again(r));
   } else {
-    do r = ws_reject(c, 200, &page, 1, (ws_str){ "hi", 2 });
+    do r = ws_reject(c, 200, &page, 1, (ws_str){"hi", 2});
     while (again(r));
   }
   CHECK(r == 0);
@@ -71,7 +71,7 @@ static void configure (ws_config *config) {
   if (max_body) config->max_body = max_body;
 }
 
-static const feed server = { WS_SERVER, configure, start, answer, 0, 0, 0 };
+static const feed server = {WS_SERVER, configure, start, answer, 0, 0, 0};
 
 /* Feeds all ways; the log with the bytes answered as text, in one string:
    "...; out HTTP/1.1 ..." with "|" for CRLF. */
@@ -88,8 +88,10 @@ static const char *serve_n (const char *bytes, size_t n) {
   for (int i = 0; i < k; i++)
     for (size_t j = 0; j < v[i].len; j++) {
       char ch = ((const char *)v[i].base)[j];
-      if (ch == '\r') text_add(&log, "|", 1);
-      else if (ch != '\n') text_add(&log, &ch, 1);
+      if (ch == '\r')
+        text_add(&log, "|", 1);
+      else if (ch != '\n')
+        text_add(&log, &ch, 1);
     }
   text_addf(&f.log, "out %s", log.p);
   text_clear(&log);
@@ -121,8 +123,8 @@ static void refuses (const char *request, int status, const char *rule,
   snprintf(want, sizeof want, "out HTTP/1.1 %d ", status);
   int ok = strncmp(got, want, strlen(want)) == 0;
   snprintf(want, sizeof want,
-           "Content-Type: text/plain|Content-Length: %zu||%s",
-           strlen(rule) + 1, rule);
+           "Content-Type: text/plain|Content-Length: %zu||%s", strlen(rule) + 1,
+           rule);
   ok = ok && strlen(got) > strlen(want) &&
        strcmp(got + strlen(got) - strlen(want), want) == 0;
   if (!test_check(ok, __FILE__, line, rule)) printf("  got %s\n", got);
@@ -131,7 +133,7 @@ static void refuses (const char *request, int status, const char *rule,
 #define REFUSED(request, status, rule) refuses(request, status, rule, __LINE__)
 
 /* RFC 6455 section 1.3. */
-TEST (accepts_the_rfc_example) {
+TEST(accepts_the_rfc_example) {
   CHECK_STR(serve("GET /chat HTTP/1.1\r\nHost: server.example.com\r\n"
                   "Upgrade: websocket\r\nConnection: Upgrade\r\n"
                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -145,23 +147,23 @@ TEST (accepts_the_rfc_example) {
             "Sec-WebSocket-Protocol: chat||");
 }
 
-TEST (bytes_after_the_head_are_kept) {
+TEST(bytes_after_the_head_are_kept) {
   const char with[] = SHAKE "\r\n" HELLO HELLO;
   CHECK(begins(serve_n(with, sizeof with - 1),
                "WS GET /chat 1/5; message \"hello\"; message \"hello\"; "));
 }
 
-TEST (case_and_spacing) {
+TEST(case_and_spacing) {
   ACCEPTED(GET "HOST:a\r\nUPGRADE:\t WebSocket \r\nconnection:UPGRADE\r\n"
-           "sec-websocket-key:dGhlIHNhbXBsZSBub25jZQ==\t\r\n"
-           "SEC-WEBSOCKET-VERSION:  13  \r\n\r\n");
+               "sec-websocket-key:dGhlIHNhbXBsZSBub25jZQ==\t\r\n"
+               "SEC-WEBSOCKET-VERSION:  13  \r\n\r\n");
   ACCEPTED("\r\n" SHAKE "\r\n");
   ACCEPTED("GET http://example.com/ HTTP/1.1\r\n" HOST REST "\r\n");
   ACCEPTED("GET WSS://[::1]:9?q HTTP/1.1\r\n" HOST REST "\r\n");
   ACCEPTED("GET / HTTP/1.2\r\n" HOST REST "\r\n");
 }
 
-TEST (token_lists) {
+TEST(token_lists) {
   ACCEPTED(GET HOST KEY VERSION
            "Upgrade: h2c, , WebSocket/13\r\nConnection: keep-alive\r\n"
            "Connection: ,close,\tupgrade\r\n\r\n");
@@ -178,7 +180,7 @@ TEST (token_lists) {
 }
 
 /* ATTACKS row 11. */
-TEST (fields_left_out) {
+TEST(fields_left_out) {
   REFUSED(GET REST "\r\n", 400, "missing Host field");
   REFUSED(GET HOST CONNECTION KEY VERSION "\r\n", 400,
           "Upgrade does not list websocket");
@@ -190,7 +192,7 @@ TEST (fields_left_out) {
           "missing Sec-WebSocket-Version");
 }
 
-TEST (fields_doubled) {
+TEST(fields_doubled) {
   REFUSED(SHAKE HOST "\r\n", 400, "more than one Host field");
   REFUSED(SHAKE UPGRADE "\r\n", 400, "Upgrade lists websocket twice");
   REFUSED(SHAKE CONNECTION "\r\n", 400, "Connection lists Upgrade twice");
@@ -200,7 +202,7 @@ TEST (fields_doubled) {
           "more than one Origin field");
 }
 
-TEST (methods_and_targets) {
+TEST(methods_and_targets) {
   REFUSED("POST / HTTP/1.1\r\n" HOST REST "\r\n", 405,
           "the method of a handshake is GET");
   CHECK(strstr(serve("get / HTTP/1.1\r\n" HOST REST "\r\n"), "|Allow: GET|"));
@@ -217,22 +219,23 @@ TEST (methods_and_targets) {
 }
 
 /* A refusal of HEAD has no body, but its length. */
-TEST (head_is_refused_without_a_body) {
+TEST(head_is_refused_without_a_body) {
   CHECK_STR(serve("HEAD / HTTP/1.1\r\n" HOST REST "\r\n"),
             "out HTTP/1.1 405 Method Not Allowed|Connection: close|Allow: GET|"
             "Content-Type: text/plain|Content-Length: 33||");
 }
 
 /* ATTACKS row 29. */
-TEST (versions) {
-  static const char *const others[] = { "8", "0", "14", "1313", "013" };
-  static const char *const wrong[] = { "", "x", "13, 8", "8, 13", "-13",
-                                       "13;a", "1 3" };
+TEST(versions) {
+  static const char *const others[] = {"8", "0", "14", "1313", "013"};
+  static const char *const wrong[] = {"",    "x",    "13, 8", "8, 13",
+                                      "-13", "13;a", "1 3"};
   char request[500];
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
     snprintf(request, sizeof request,
              GET HOST UPGRADE CONNECTION KEY
-             "Sec-WebSocket-Version: %s\r\n\r\n", others[i]);
+             "Sec-WebSocket-Version: %s\r\n\r\n",
+             others[i]);
     CHECK(begins(serve(request),
                  "out HTTP/1.1 426 Upgrade Required|Connection: Upgrade, close|"
                  "Upgrade: websocket|Sec-WebSocket-Version: 13|"));
@@ -240,29 +243,35 @@ TEST (versions) {
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     snprintf(request, sizeof request,
              GET HOST UPGRADE CONNECTION KEY
-             "Sec-WebSocket-Version: %s\r\n\r\n", wrong[i]);
+             "Sec-WebSocket-Version: %s\r\n\r\n",
+             wrong[i]);
     REFUSED(request, 400, "invalid Sec-WebSocket-Version");
   }
 }
 
-TEST (keys) {
+TEST(keys) {
   static const char *const wrong[] = {
-    "", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ",
-    "dGhlIHNhbXBsZSBub25jZQ===", "dGhlIHNhbXBsZSBub25jZQA=",
-    "dGhlIHNhbXBsZSBub25jZQAA", "dGhl HNhbXBsZSBub25jZQ==",
-    "dGhl_HNhbXBsZSBub25jZQ==", "====IHNhbXBsZSBub25jZQ==",
-    "dGhlIHNhbXBsZSBub25jZQ==, dGhlIHNhbXBsZSBub25jZQ=="
-  };
+      "",
+      "dGhlIHNhbXBsZSBub25jZQ=",
+      "dGhlIHNhbXBsZSBub25jZQ",
+      "dGhlIHNhbXBsZSBub25jZQ===",
+      "dGhlIHNhbXBsZSBub25jZQA=",
+      "dGhlIHNhbXBsZSBub25jZQAA",
+      "dGhl HNhbXBsZSBub25jZQ==",
+      "dGhl_HNhbXBsZSBub25jZQ==",
+      "====IHNhbXBsZSBub25jZQ==",
+      "dGhlIHNhbXBsZSBub25jZQ==, dGhlIHNhbXBsZSBub25jZQ=="};
   char request[500];
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     snprintf(request, sizeof request,
              GET HOST UPGRADE CONNECTION VERSION
-             "Sec-WebSocket-Key: %s\r\n\r\n", wrong[i]);
+             "Sec-WebSocket-Key: %s\r\n\r\n",
+             wrong[i]);
     REFUSED(request, 400, "invalid Sec-WebSocket-Key");
   }
 }
 
-TEST (hosts) {
+TEST(hosts) {
   REFUSED(GET "Host: \r\n" REST "\r\n", 400, "empty Host field");
   REFUSED(GET "Host: a b\r\n" REST "\r\n", 400, "invalid Host field");
   REFUSED(GET "Host: a/b\r\n\r\n", 400, "invalid Host field");
@@ -273,13 +282,13 @@ TEST (hosts) {
   PLAIN(GET "Host:\r\n\r\n");
 }
 
-TEST (subprotocols) {
+TEST(subprotocols) {
   CHECK(begins(serve(SHAKE "Sec-WebSocket-Protocol: b,, a ,\r\n"
-                     "sec-websocket-protocol: ,A\r\n\r\n"),
+                           "sec-websocket-protocol: ,A\r\n\r\n"),
                "WS GET /chat 1/7 +b +a +A; "));
   REFUSED(SHAKE "Sec-WebSocket-Protocol: a, b\r\nX: y\r\n"
-          "Sec-WebSocket-Protocol: c, a\r\n\r\n", 400,
-          "a subprotocol is offered twice");
+                "Sec-WebSocket-Protocol: c, a\r\n\r\n",
+          400, "a subprotocol is offered twice");
   REFUSED(SHAKE "Sec-WebSocket-Protocol:\r\n\r\n", 400,
           "empty Sec-WebSocket-Protocol");
   REFUSED(SHAKE "Sec-WebSocket-Protocol: , ,\r\n\r\n", 400,
@@ -302,15 +311,16 @@ static const char *many_protocols (int n) {
   return request;
 }
 
-TEST (number_of_subprotocols) {
+TEST(number_of_subprotocols) {
   ACCEPTED(many_protocols(127));
   ACCEPTED(many_protocols(128));
   REFUSED(many_protocols(129), 400, "too many subprotocols");
 }
 
 /* ATTACKS row 13: names that mean something elsewhere mean nothing here. */
-TEST (magic_names) {
-  CHECK(begins(serve(SHAKE "__index: __gc\r\n__gc: x\r\nconstructor: __proto__"
+TEST(magic_names) {
+  CHECK(begins(serve(SHAKE
+                     "__index: __gc\r\n__gc: x\r\nconstructor: __proto__"
                      "\r\nSec-WebSocket-Extensions: __index; __gc=constructor"
                      "\r\nSec-WebSocket-Protocol: __index, constructor\r\n"
                      "Sec-WebSocket-Extensions: __proto__\r\n\r\n"),
@@ -318,7 +328,7 @@ TEST (magic_names) {
 }
 
 /* ATTACKS rows 9 and 14. */
-TEST (bytes_that_do_not_belong) {
+TEST(bytes_that_do_not_belong) {
   REFUSED(SHAKE "Sec-WebSocket-Protocol: \xc3\xa4\r\n\r\n", 400,
           "invalid byte in a field value");
   REFUSED(SHAKE "X: \x80\r\n\r\n", 400, "invalid byte in a field value");
@@ -329,7 +339,7 @@ TEST (bytes_that_do_not_belong) {
   REFUSED(SHAKE "A: b\r\n c\r\n\r\n", 400, "folded field line");
 }
 
-TEST (old_versions_of_http) {
+TEST(old_versions_of_http) {
   CHECK(begins(serve("GET / HTTP/1.0\r\n" REST "\r\n"), "HTTP GET / 0/4; "));
   REFUSED("GET / HTTP/2.0\r\n\r\n", 505, "not HTTP/1.1");
   REFUSED("GET /\r\n", 400, "malformed request line");
@@ -337,7 +347,7 @@ TEST (old_versions_of_http) {
 
 /* ------------------------------------------------------------- plain requests */
 
-TEST (plain_requests) {
+TEST(plain_requests) {
   CHECK_STR(serve("GET /a?b HTTP/1.1\r\n" HOST "\r\n"),
             "HTTP GET /a?b 1/1; out HTTP/1.1 200 OK|Connection: close|"
             "X-Page: 1|Content-Type: text/plain|Content-Length: 2||hi");
@@ -350,15 +360,15 @@ TEST (plain_requests) {
 }
 
 /* What follows a request that is answered is dropped. */
-TEST (pipelined_requests_are_dropped) {
+TEST(pipelined_requests_are_dropped) {
   CHECK_STR(serve("GET / HTTP/1.1\r\n" HOST "\r\nGET /b HTTP/1.1\r\n\r\n"),
             serve("GET / HTTP/1.1\r\n" HOST "\r\n"));
 }
 
-TEST (bodies) {
-  CHECK(begins(serve("POST / HTTP/1.1\r\n" HOST
-                     "Content-Length: 5\r\n\r\nhello!"),
-               "HTTP POST / 1/2 \"hello\"; "));
+TEST(bodies) {
+  CHECK(begins(
+      serve("POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello!"),
+      "HTTP POST / 1/2 \"hello\"; "));
   CHECK(begins(serve("POST / HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n"),
                "HTTP POST / 1/2; "));
   CHECK(begins(serve("POST / HTTP/1.1\r\n" HOST
@@ -369,7 +379,7 @@ TEST (bodies) {
             "out ");
 }
 
-TEST (limits_of_bodies) {
+TEST(limits_of_bodies) {
   max_body = 3;
   CHECK(begins(serve("POST / HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nab"),
                "HTTP POST / 1/2 \"ab\"; "));
@@ -378,45 +388,49 @@ TEST (limits_of_bodies) {
   REFUSED("POST / HTTP/1.1\r\n" HOST "Content-Length: 4\r\n\r\n", 413,
           "body too large");
   REFUSED("POST / HTTP/1.1\r\n" HOST
-          "Content-Length: 99999999999999999999\r\n\r\n", 413,
-          "body too large");
+          "Content-Length: 99999999999999999999\r\n\r\n",
+          413, "body too large");
   REFUSED("POST / HTTP/1.1\r\n" HOST
-          "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1", 413,
-          "body too large");
+          "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1",
+          413, "body too large");
   max_body = WS_NO_LIMIT;
   REFUSED("POST / HTTP/1.1\r\n" HOST
-          "Content-Length: 18446744073709551615\r\n\r\n", 413,
-          "body too large");
+          "Content-Length: 18446744073709551615\r\n\r\n",
+          413, "body too large");
   max_body = 0;
 }
 
 /* ATTACKS row 22: whatever two parties could read differently. */
-TEST (smuggling) {
-  static const struct { const char *fields; int status; const char *rule; }
-  list[] = {
-    { "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", 400,
-      "both Transfer-Encoding and Content-Length" },
-    { "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n", 400,
-      "both Transfer-Encoding and Content-Length" },
-    { "Content-Length: 5\r\nContent-Length: 6\r\n", 400,
-      "invalid Content-Length" },
-    { "Content-Length: 5\r\nContent-Length: 5\r\n", 400,
-      "invalid Content-Length" },
-    { "Content-Length: 5, 5\r\n", 400, "invalid Content-Length" },
-    { "Content-Length: +5\r\n", 400, "invalid Content-Length" },
-    { "Content-Length: 0x5\r\n", 400, "invalid Content-Length" },
-    { "Content-Length:\r\n", 400, "invalid Content-Length" },
-    { "Content-Length : 5\r\n", 400, "malformed field name" },
-    { "Transfer-Encoding: chunked, chunked\r\n", 400,
-      "invalid Transfer-Encoding" },
-    { "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", 400,
-      "invalid Transfer-Encoding" },
-    { "Transfer-Encoding:\r\n", 400, "invalid Transfer-Encoding" },
-    { "Transfer-Encoding: gzip\r\n", 501, "unknown transfer coding" },
-    { "Transfer-Encoding: gzip, chunked\r\n", 501, "unknown transfer coding" },
-    { "Transfer-Encoding: xchunked\r\n", 501, "unknown transfer coding" },
-    { "Transfer-Encoding: \x0b" "chunked\r\n", 400,
-      "invalid byte in a field value" },
+TEST(smuggling) {
+  static const struct {
+    const char *fields;
+    int status;
+    const char *rule;
+  } list[] = {
+      {"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", 400,
+       "both Transfer-Encoding and Content-Length"},
+      {"Transfer-Encoding: chunked\r\nContent-Length: 0\r\n", 400,
+       "both Transfer-Encoding and Content-Length"},
+      {"Content-Length: 5\r\nContent-Length: 6\r\n", 400,
+       "invalid Content-Length"},
+      {"Content-Length: 5\r\nContent-Length: 5\r\n", 400,
+       "invalid Content-Length"},
+      {"Content-Length: 5, 5\r\n", 400, "invalid Content-Length"},
+      {"Content-Length: +5\r\n", 400, "invalid Content-Length"},
+      {"Content-Length: 0x5\r\n", 400, "invalid Content-Length"},
+      {"Content-Length:\r\n", 400, "invalid Content-Length"},
+      {"Content-Length : 5\r\n", 400, "malformed field name"},
+      {"Transfer-Encoding: chunked, chunked\r\n", 400,
+       "invalid Transfer-Encoding"},
+      {"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", 400,
+       "invalid Transfer-Encoding"},
+      {"Transfer-Encoding:\r\n", 400, "invalid Transfer-Encoding"},
+      {"Transfer-Encoding: gzip\r\n", 501, "unknown transfer coding"},
+      {"Transfer-Encoding: gzip, chunked\r\n", 501, "unknown transfer coding"},
+      {"Transfer-Encoding: xchunked\r\n", 501, "unknown transfer coding"},
+      {"Transfer-Encoding: \x0b"
+       "chunked\r\n",
+       400, "invalid byte in a field value"},
   };
   char request[500];
   for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
@@ -430,14 +444,14 @@ TEST (smuggling) {
           400, "malformed chunk");
 }
 
-TEST (a_handshake_has_no_body) {
+TEST(a_handshake_has_no_body) {
   ACCEPTED(SHAKE "Content-Length: 0\r\n\r\n");
   REFUSED(SHAKE "Content-Length: 1\r\n\r\n", 400, "a handshake has no body");
   REFUSED(SHAKE "Transfer-Encoding: chunked\r\n\r\n", 400,
           "a handshake has no body");
 }
 
-TEST (expectations) {
+TEST(expectations) {
   const char *got = serve("POST / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n"
                           "Expect: 100-Continue\r\n\r\na");
   CHECK(begins(got, "HTTP POST / 1/3 \"a\"; out HTTP/1.1 100 Continue||"
@@ -446,36 +460,43 @@ TEST (expectations) {
                      "Expect: 100-continue\r\n\r\n"),
                "out HTTP/1.1 100 Continue||"));
   CHECK(!strstr(serve("POST / HTTP/1.1\r\n" HOST "Content-Length: 0\r\n"
-                      "Expect: 100-continue\r\n\r\n"), " 100 "));
+                      "Expect: 100-continue\r\n\r\n"),
+                " 100 "));
   CHECK(!strstr(serve("POST / HTTP/1.0\r\n" HOST "Content-Length: 1\r\n"
-                      "Expect: 100-continue\r\n\r\na"), " 100 "));
+                      "Expect: 100-continue\r\n\r\na"),
+                " 100 "));
   REFUSED("POST / HTTP/1.1\r\n" HOST "Expect: tea\r\n\r\n", 417,
           "unknown expectation");
   max_body = 1;
   REFUSED("POST / HTTP/1.1\r\n" HOST "Content-Length: 2\r\n"
-          "Expect: 100-continue\r\n\r\n", 413, "body too large");
+          "Expect: 100-continue\r\n\r\n",
+          413, "body too large");
   max_body = 0;
 }
 
 /* ------------------------------------------------------------------- limits */
 
-TEST (limits_of_heads) {
+TEST(limits_of_heads) {
   size_t n = strlen(SHAKE "\r\n");
   for (max_header = n - 1; max_header <= n + 1; max_header++) {
-    if (max_header >= n) ACCEPTED(SHAKE "\r\n");
-    else REFUSED(SHAKE "\r\n", 431, "request head too large");
+    if (max_header >= n)
+      ACCEPTED(SHAKE "\r\n");
+    else
+      REFUSED(SHAKE "\r\n", 431, "request head too large");
   }
   max_header = 0;
   for (max_fields = 4; max_fields <= 6; max_fields++) {
-    if (max_fields >= 5) ACCEPTED(SHAKE "\r\n");
-    else REFUSED(SHAKE "\r\n", 431, "too many header fields");
+    if (max_fields >= 5)
+      ACCEPTED(SHAKE "\r\n");
+    else
+      REFUSED(SHAKE "\r\n", 431, "too many header fields");
   }
   max_fields = 0;
 }
 
 /* ATTACKS row 10. */
-TEST (header_floods) {
-  text t = { NULL, 0, 0 };
+TEST(header_floods) {
+  text t = {NULL, 0, 0};
   text_addf(&t, "GET / HTTP/1.1\r\n");
   for (int i = 0; i < 2000; i++) text_addf(&t, "A: b\r\n");
   REFUSED(t.p, 431, "too many header fields");
@@ -491,9 +512,9 @@ TEST (header_floods) {
 }
 
 /* Memory stays about what has come, whatever is announced. */
-TEST (a_flood_takes_little_memory) {
+TEST(a_flood_takes_little_memory) {
   feeding f;
-  text t = { NULL, 0, 0 };
+  text t = {NULL, 0, 0};
   while (t.n < 1000000) text_addf(&t, "endless");
   heap_reset();
   feed_open(&f, &server);
@@ -521,18 +542,27 @@ static void drop (feeding *f) {
 }
 
 static ws_field field (const char *name, const char *value) {
-  return (ws_field){ { name, strlen(name) }, { value, strlen(value) } };
+  return (ws_field){{name, strlen(name)}, {value, strlen(value)}};
 }
 
 /* ATTACKS row 21. */
-TEST (fields_that_may_not_be_sent) {
-  static const char *const ours[] = {
-    "upgrade", "Connection", "sec-websocket-accept", "Sec-WebSocket-Protocol",
-    "Sec-WebSocket-Extensions", "Sec-WebSocket-Version", "Sec-WebSocket-Key",
-    "Content-Length", "Transfer-Encoding", "", "a b", "a:", "a\r\nb", "\xe4"
-  };
-  static const char *const values[] = { "a\r\nb: c", "a\nb", "\r", "\x01",
-                                        "\x7f" };
+TEST(fields_that_may_not_be_sent) {
+  static const char *const ours[] = {"upgrade",
+                                     "Connection",
+                                     "sec-websocket-accept",
+                                     "Sec-WebSocket-Protocol",
+                                     "Sec-WebSocket-Extensions",
+                                     "Sec-WebSocket-Version",
+                                     "Sec-WebSocket-Key",
+                                     "Content-Length",
+                                     "Transfer-Encoding",
+                                     "",
+                                     "a b",
+                                     "a:",
+                                     "a\r\nb",
+                                     "\xe4"};
+  static const char *const values[] = {"a\r\nb: c", "a\nb", "\r", "\x01",
+                                       "\x7f"};
   feeding f;
   ws_event ev;
   open_with(&f, SHAKE "\r\n", &ev);
@@ -545,7 +575,7 @@ TEST (fields_that_may_not_be_sent) {
     CHECK(ws_accept(&f.c, none, &bad, 1) == WS_EINVAL && *ws_error(&f.c));
     CHECK(ws_reject(&f.c, 403, &bad, 1, none) == WS_EINVAL);
   }
-  ws_field nul = { { "X", 1 }, { "a\0b", 3 } };
+  ws_field nul = {{"X", 1}, {"a\0b", 3}};
   CHECK(ws_accept(&f.c, none, &nul, 1) == WS_EINVAL);
   CHECK(ws_queued(&f.c) == 0 && ws_next(&f.c, &ev) == WS_REQUEST);
   ws_field good = field("X", "\xc3\xa4\tb");
@@ -555,11 +585,11 @@ TEST (fields_that_may_not_be_sent) {
   drop(&f);
 }
 
-TEST (misused_answers) {
+TEST(misused_answers) {
   feeding f;
   ws_event ev;
   open_with(&f, SHAKE "Sec-WebSocket-Protocol: a\r\n\r\n", &ev);
-  CHECK(ws_accept(&f.c, (ws_str){ "A", 1 }, NULL, 0) == WS_EINVAL);
+  CHECK(ws_accept(&f.c, (ws_str){"A", 1}, NULL, 0) == WS_EINVAL);
   CHECK(ws_reject(&f.c, 101, NULL, 0, none) == WS_EINVAL);
   CHECK(ws_reject(&f.c, 199, NULL, 0, none) == WS_EINVAL);
   CHECK(ws_reject(&f.c, 600, NULL, 0, none) == WS_EINVAL);
@@ -583,14 +613,14 @@ static const char *rejected (int status, const ws_field *fields, size_t n,
   ws_event ev;
   ws_iov v[WS_IOV];
   open_with(&f, SHAKE "\r\n", &ev);
-  CHECK(ws_reject(&f.c, status, fields, n, (ws_str){ body, strlen(body) }) == 0);
+  CHECK(ws_reject(&f.c, status, fields, n, (ws_str){body, strlen(body)}) == 0);
   CHECK(ws_pending(&f.c, v, WS_IOV) == 1);
   snprintf(out, sizeof out, "%.*s", (int)v[0].len, (const char *)v[0].base);
   drop(&f);
   return out;
 }
 
-TEST (rejections) {
+TEST(rejections) {
   ws_field ask = field("WWW-Authenticate", "Basic"),
            type = field("content-type", "text/html"),
            old = field("Sec-WebSocket-Version", "13, 8");
@@ -612,7 +642,7 @@ TEST (rejections) {
             "Content-Length: 0\r\n\r\n");
 }
 
-TEST (fields_of_a_request) {
+TEST(fields_of_a_request) {
   feeding f;
   ws_event ev;
   open_with(&f, SHAKE "\r\n", &ev);
@@ -627,7 +657,7 @@ TEST (fields_of_a_request) {
 }
 
 /* A pending request outlives the buffer's moves and the transport's end. */
-TEST (a_request_waits_for_its_answer) {
+TEST(a_request_waits_for_its_answer) {
   feeding f;
   ws_event ev;
   open_with(&f, SHAKE "Sec-WebSocket-Protocol: a\r\n\r\n", &ev);
@@ -646,7 +676,7 @@ TEST (a_request_waits_for_its_answer) {
   drop(&f);
 }
 
-TEST (ends_in_the_handshake) {
+TEST(ends_in_the_handshake) {
   feeding f;
   ws_event ev;
   CHECK_STR(feed_all(&server, SHAKE, strlen(SHAKE)), "end 1006 \"eof\"");
@@ -660,7 +690,7 @@ TEST (ends_in_the_handshake) {
 }
 
 /* What looks like a frame is none before there is a WebSocket. */
-TEST (no_frames_without_a_handshake) {
+TEST(no_frames_without_a_handshake) {
   feeding f;
   ws_event ev;
   feed_open(&f, &server);
@@ -682,18 +712,18 @@ TEST (no_frames_without_a_handshake) {
   drop(&f);
 }
 
-TEST (closed_says_the_status) {
+TEST(closed_says_the_status) {
   CHECK(strstr(feed_all(&server, "x\r\n", 3),
                "end 1006 \"malformed request line\" status 400"));
 }
 
 /* ATTACKS row 33. */
-TEST (allocations_that_fail) {
+TEST(allocations_that_fail) {
   const char shake[] = SHAKE "Sec-WebSocket-Protocol: a, b\r\n\r\n" HELLO;
   const char post[] = "POST / HTTP/1.1\r\n" HOST "Expect: 100-continue\r\n"
                       "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n";
-  const char old[] = GET HOST UPGRADE CONNECTION KEY
-                     "Sec-WebSocket-Version: 8\r\n\r\n";
+  const char old[] =
+      GET HOST UPGRADE CONNECTION KEY "Sec-WebSocket-Version: 8\r\n\r\n";
   feed_oom(&server, shake, sizeof shake - 1, 7);
   feed_oom(&server, shake, sizeof shake - 1, sizeof shake);
   feed_oom(&server, post, sizeof post - 1, 5);
@@ -701,7 +731,7 @@ TEST (allocations_that_fail) {
   feed_oom(&server, many_protocols(40), strlen(many_protocols(40)), 99);
 }
 
-TEST (status_texts) {
+TEST(status_texts) {
   CHECK_STR(ws_status_text(101), "Switching Protocols");
   CHECK_STR(ws_status_text(404), "Not Found");
   CHECK_STR(ws_status_text(511), "Network Authentication Required");
