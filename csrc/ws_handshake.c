@@ -70,6 +70,7 @@ int ws_hs_advance (ws_conn *c, ws_hs_step *const *steps) {
 int ws_hs_read_head (ws_conn *c, ws_hs *hs) {
   ws_in *in = &c->in;
   int r;
+  if (in->rd == in->wr) return HTTP_MORE; /* perhaps there is no buffer */
   if (hs->http.looked == 0) in->start = in->end = in->rd;
   r = ws_http_parse(c, &hs->http, in->p + in->start, in->wr - in->start);
   in->end = in->rd = in->start + hs->http.looked;
@@ -159,6 +160,8 @@ static int is_blank (char ch) { return ch == ' ' || ch == '\t'; }
 
 int ws_list_next (ws_str *rest, ws_str *element) {
   size_t from = 0, to, end;
+  *element = none;
+  if (rest->n == 0) return 0;
   while (from < rest->n && (rest->p[from] == ',' || is_blank(rest->p[from])))
     from++;
   for (to = end = from; to < rest->n && rest->p[to] != ','; to++)

@@ -359,8 +359,8 @@ TEST(refusals_are_cut_off) {
                                      "hell", "hello", "hello", "hello"};
   static const char *const answers[] = {
       "HTTP/1.1 403 x\r\nA: b\r\nContent-Length: 5\r\n\r\nhello",
-      "HTTP/1.1 403 x\r\nA: b\r\nTransfer-Encoding: chunked\r\n\r\n"
-      "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+      ("HTTP/1.1 403 x\r\nA: b\r\nTransfer-Encoding: chunked\r\n\r\n"
+       "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"),
       "HTTP/1.1 403 x\r\nA: b\r\n\r\nhello"};
   for (size_t n = 0; n <= 7; n++)
     for (size_t i = 0; i < 3; i++) {
