@@ -15,7 +15,8 @@ local function add(flat, where, name, value)
   if type(name) ~= "string" then
     misuse("%s: header names are strings, got %s", where, type(name))
   end
-  for _, one in ipairs(type(value) == "table" and value or {value}) do
+  if type(value) ~= "table" then value = {value_text(where, name, value)} end
+  for _, one in ipairs(value) do
     local text = value_text(where, name, one)
     if text:find "[\r\n\0]" or name:find "[\r\n\0]" then
       misuse("%s: header '%s': CR, LF and NUL are not allowed", where,

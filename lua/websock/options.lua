@@ -36,13 +36,14 @@ local function seconds(value)
 end
 
 local function is_list_of_strings(value)
-  if type(value) ~= "table" then return false, "a list of strings" end
+  local expected = "a list of strings"
+  if type(value) ~= "table" then return false, expected end
   local n = 0
   for _ in pairs(value) do n = n + 1 end
   for i = 1, n do
-    if type(value[i]) ~= "string" then return false, "a list of strings" end
+    if type(value[i]) ~= "string" then return false, expected end
   end
-  return true
+  return true, expected
 end
 
 local function callable(value)
