@@ -181,7 +181,7 @@ int ws_accept (ws_conn *c, ws_str protocol,
 int ws_reject (ws_conn *c, int status, const ws_field *fields, size_t nfields,
                ws_str body);
 
-/* The head of the current event, its i-th field (0 .. nfields-1; value without
+/* The head of the current event (NULL if it has none), its i-th field (0 .. nfields-1; value without
    surrounding blanks), the n-th (from 0) subprotocol of the
    Sec-WebSocket-Protocol fields in a request ({NULL, 0} after the last). */
 const ws_head *ws_http (const ws_conn *c);

@@ -511,6 +511,25 @@ TEST(header_floods) {
   text_free(&t);
 }
 
+/* ATTACKS row 12: 64 KiB of blanks, commas or an unclosed quote in a list; that
+   each is walked once is shown in test_http.c. */
+TEST(long_lists) {
+  static const char *const fillings[] = {" ", ",", ", ", ";\t", "\"\\"};
+  static const char *const names[] = {"Sec-WebSocket-Extensions", "Connection",
+                                      "Upgrade"};
+  max_header = 100000;
+  for (size_t i = 0; i < sizeof fillings / sizeof *fillings; i++)
+    for (size_t j = 0; j < sizeof names / sizeof *names; j++) {
+      text t = {NULL, 0, 0};
+      text_addf(&t, SHAKE "%s: a", names[j]);
+      while (t.n < 65536) text_addf(&t, "%s", fillings[i]);
+      text_addf(&t, "b\r\n\r\n");
+      ACCEPTED(t.p);
+      text_free(&t);
+    }
+  max_header = 0;
+}
+
 /* Memory stays about what has come, whatever is announced. */
 TEST(a_flood_takes_little_memory) {
   feeding f;
