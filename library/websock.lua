@@ -1,0 +1,507 @@
+---@meta websock
+-- Annotations for lua-language-server (LuaCATS): add the folder of this file to
+-- `workspace.library`. Nothing requires it. docs/reference.md says more of each;
+-- spec/docs_spec.lua holds both against the code.
+-- luacheck: ignore 212 241
+
+---Times are seconds, sizes are bytes. What the network or the peer does wrong
+---comes back as `nil, err, ...`; misuse raises.
+---@class websock
+---@field core websock.core
+---@field on_error? fun(err: any, thread: thread?, traceback: string) of spawned functions; default: stderr
+---@field _VERSION string
+local websock = {}
+
+---@alias websock.Kind "text"|"binary"
+---@alias websock.Fields table<string, string|number|(string|number)[]>|[string, string|number][]
+---@alias websock.LaterBoolean false only false in this version
+
+-- Options ---------------------------------------------------------------------
+
+---Of every connection.
+---@class websock.ConnectionOptions
+---@field max_message? integer|false most bytes of a message that is received (1 MiB)
+---@field max_fragments? integer|false most frames of a message that is received (16384)
+---@field max_queue? integer bytes queued above which `send` waits (1 MiB)
+---@field close_timeout? number seconds for the closing handshake (5)
+---@field nodelay? boolean TCP_NODELAY (true)
+---@field ping_timeout? number seconds that `ping` waits for its pong (20)
+---@field ping_interval? websock.LaterBoolean
+---@field compress? websock.LaterBoolean
+---@field tls? nil
+---@field scheduler? "loop"
+
+---@class websock.ConnectOptions: websock.ConnectionOptions
+---@field timeout? number|false seconds for look-up, connect and handshake together (10)
+---@field protocols? string[] subprotocols to offer, the preferred one first
+---@field headers? websock.Fields more fields of the request
+---@field origin? string the Origin field
+---@field family? "any"|"inet"|"inet6" which addresses to try ("any")
+---@field unix? string path of a Unix socket to dial in place of the URL's host
+---@field socket? any a connected socket object, owned from the call on
+---@field redirects? 0
+---@field proxy? websock.LaterBoolean
+
+---Of a connection to a server, however it came.
+---@class websock.ServedOptions: websock.ConnectionOptions
+---@field protocols? string[]|fun(offered: string[], request: websock.Request): string? in order of preference
+---@field origins? "same"|"*"|string[] whose pages may connect ("same")
+---@field authorize? fun(request: websock.Request): boolean?, integer?, websock.Fields?, string? else status 403
+---@field headers? websock.Fields|fun(request: websock.Request): websock.Fields? more fields of the 101
+---@field http? fun(request: websock.Request): integer, websock.Fields?, string? for what is no handshake
+---@field max_body? integer most bytes of such a request's body (64 KiB)
+---@field max_header? integer most bytes of a request's head (16 KiB)
+---@field handshake_timeout? number|false seconds for the opening handshake, the hooks included (10)
+---@field idle_timeout? websock.LaterBoolean
+---@field on_error? fun(err: any, ws: websock.Connection?, traceback: string) default: stderr
+
+---@class websock.AcceptOptions: websock.ServedOptions
+---@field request? {method: string, target: string, headers: websock.Fields} read already by an HTTP server
+---@field received? string bytes read past that request
+---@field server? websock.Server the server that the connection joins
+
+---`handler` is required, and one of `port`, `unix`, `socket`.
+---@class websock.ListenOptions: websock.ServedOptions
+---@field handler fun(ws: websock.Connection) run in a coroutine for each connection
+---@field host? string "*": every address, IPv4 and IPv6 ("127.0.0.1")
+---@field port? integer|false 0: any that is free; false: no listener
+---@field unix? string path of a Unix socket to listen on
+---@field socket? any a LuaSocket object that is listening already
+---@field backlog? integer connections that may wait to be accepted (511)
+---@field reuseport? boolean several processes share the port (false)
+---@field max_connections? integer|false more are answered with 503 (false)
+
+---@class websock.SendOptions
+---@field timeout? number seconds to wait for room in the queue
+---@field compress? boolean without effect in this version
+
+-- What hooks and fields hold -----------------------------------------------------
+
+---What a client has asked for. Hooks may set fields of their own.
+---@class websock.Request
+---@field method string
+---@field target string as sent
+---@field path string undecoded
+---@field query? string undecoded
+---@field headers table<string, string> any case may be indexed; repeats joined by ", "
+---@field remote {host: string, port: integer, family: string?}
+---@field body? string of a plain request
+---@field [string] any
+
+---A server's answer to the opening handshake.
+---@class websock.Response
+---@field status integer
+---@field reason? string
+---@field headers table<string, string> any case may be indexed; repeats joined by ", "
+---@field body? string of a refusal: its first 64 KiB
+
+-- Connections -----------------------------------------------------------------
+
+---Fields of your own may be set too.
+---@class websock.Connection
+---@field protocol? string the subprotocol that was chosen
+---@field request? websock.Request of a server's connection
+---@field response? websock.Response of a client's connection
+---@field extensions? string nil in this version
+---@field latency? number nil in this version
+---@field server? websock.Server of a server's connection
+---@field close_code? integer once closed; 1005 when the peer gave none, 1006 without its Close frame (7.1.5)
+---@field close_reason? string once closed
+---@field close_clean? boolean once closed: both Close frames went through
+---@field [string] any
+local Connection = {}
+
+---The next message.
+---@param timeout? number seconds; nil: as long as it takes, 0: not at all
+---@return string? message
+---@return websock.Kind|"timeout"|"busy"|"closed" kind_or_err
+---@return integer? code with "closed"
+---@return string? reason with "closed"
+function Connection:receive(timeout) end
+
+---Iterates over the messages until the connection ends; `close_code` says how.
+---@return fun(ws: websock.Connection): string?, websock.Kind?
+---@return websock.Connection
+function Connection:messages() end
+
+---The next piece of a message, at most 64 KiB, as it arrives; bound by neither
+---max_message nor max_fragments.
+---@param timeout? number
+---@return string? chunk
+---@return websock.Kind|"timeout"|"busy"|"closed" kind_or_err
+---@return boolean|integer|nil last_or_code
+---@return string? reason
+function Connection:receive_part(timeout) end
+
+---Queues a message; waits only while more than max_queue bytes are queued. Text
+---has to be UTF-8 (RFC 6455 section 5.6); another raises.
+---@param message string
+---@param kind? websock.Kind default "text"
+---@param options? websock.SendOptions
+---@return true? sent
+---@return "timeout"|"queue full"|"busy"|"closed"|nil err
+---@return integer? code
+---@return string? reason
+function Connection:send(message, kind, options) end
+
+---Begins a message that is sent in pieces (RFC 6455 section 5.4). Messages of
+---other coroutines queue behind it.
+---@param kind? websock.Kind default "text"
+---@param options? websock.SendOptions
+---@return websock.Writer?
+---@return "busy"|"closed"|nil err
+---@return integer? code
+---@return string? reason
+function Connection:writer(kind, options) end
+
+---Sends a ping and waits for its pong (RFC 6455 section 5.5.2).
+---@param payload? string at most 125 bytes
+---@param timeout? number default: the option ping_timeout
+---@return number? seconds the round trip
+---@return "timeout"|"closed"|nil err
+---@return integer? code
+---@return string? reason
+function Connection:ping(payload, timeout) end
+
+---The closing handshake (RFC 6455 section 7.1.2), bounded by close_timeout.
+---Idempotent.
+---@param code? integer 1000 (default) to 1003, 1007 to 1014, 3000 to 4999
+---@param reason? string at most 123 bytes of UTF-8
+---@param timeout? number 0 begins it and returns nil, "timeout"
+---@return true? clean
+---@return "timeout"|"closed"|nil err
+---@return integer? ended_code
+---@return string? ended_reason
+function Connection:close(code, reason, timeout) end
+
+---Drops the connection at once.
+function Connection:abort() end
+
+---Bytes queued that the kernel has not taken yet.
+---@return integer
+function Connection:buffered() end
+
+---@return "open"|"closing"|"closed"
+function Connection:state() end
+
+---@return string? host
+---@return integer|string port_or_err
+---@return string? family
+function Connection:getpeername() end
+
+---@return string? host
+---@return integer|string port_or_err
+---@return string? family
+function Connection:getsockname() end
+
+---@return integer? descriptor
+---@return "closed"|nil err
+function Connection:getfd() end
+
+---Always the same LuaSocket object, for options and names only.
+---@return any
+function Connection:socket() end
+
+---Raises: comes with a later version.
+---@param topic string
+function Connection:subscribe(topic) end
+
+---Raises: comes with a later version.
+---@param topic string
+function Connection:unsubscribe(topic) end
+
+---A message that is sent in pieces. One that is closed or collected before it
+---has finished aborts the connection.
+---@class websock.Writer
+local Writer = {}
+
+---Sends a piece; text may be split inside a character.
+---@param chunk string
+---@param timeout? number
+---@return true? sent
+---@return "timeout"|"queue full"|"closed"|nil err
+---@return integer? code
+---@return string? reason
+function Writer:write(chunk, timeout) end
+
+---Ends the message, with one more piece if one is given.
+---@param chunk? string
+---@param timeout? number
+---@return true? sent
+---@return "timeout"|"queue full"|"closed"|nil err
+---@return integer? code
+---@return string? reason
+function Writer:finish(chunk, timeout) end
+
+-- Servers ---------------------------------------------------------------------
+
+---@class websock.Server
+local Server = {}
+
+---The open connections, as they are now.
+---@return fun(): websock.Connection?
+function Server:connections() end
+
+---How many connections are open.
+---@return integer
+function Server:count() end
+
+---The address that the (first) listener is bound to.
+---@return string? host
+---@return integer|string port_or_err
+---@return string? family
+function Server:getsockname() end
+
+---Stops listening, closes everyone with 1001, waits for the connections, then
+---aborts what is left.
+---@param timeout? number default: the option close_timeout; 0 waits for nobody
+function Server:stop(timeout) end
+
+---Raises: comes with a later version.
+function Server:publish(...) end
+
+---Raises: comes with a later version.
+function Server:broadcast(...) end
+
+-- Functions -------------------------------------------------------------------
+
+---Connects to a WebSocket server (RFC 6455 section 4.1).
+---@param url string ws://host[:port][/path]
+---@param options? websock.ConnectOptions
+---@return websock.Connection? ws
+---@return string? err "timeout", "refused", "url: ...", "dns: ...", "connect: ...", "handshake: ..."
+---@return websock.Response? response with "refused"
+function websock.connect(url, options) end
+
+---Binds a server, now; it runs whenever the loop does.
+---@param options websock.ListenOptions
+---@return websock.Server? server
+---@return string? err "address in use", ...
+function websock.listen(options) end
+
+---`listen`, and runs until `server:stop()`.
+---@param options websock.ListenOptions
+---@return true? ended
+---@return string? err
+function websock.serve(options) end
+
+---A server's handshake on a socket that was accepted elsewhere.
+---@param socket any a LuaSocket or LuaSec object, or one with their methods; owned from the call on
+---@param options? websock.AcceptOptions
+---@return websock.Connection? ws
+---@return string? err
+function websock.accept(socket, options) end
+
+---Turns the loop until nothing is left to do, or `stop`.
+function websock.run() end
+
+---One turn of the loop, for hosts that own the main loop.
+---@param timeout? number seconds to wait at most (0)
+---@return boolean work whether work remains
+function websock.step(timeout) end
+
+---Ends `run` after the turn it is in.
+function websock.stop() end
+
+---Runs f(...) in a coroutine of the loop, from the next turn on.
+---@param f function
+---@param ... any
+---@return thread
+function websock.spawn(f, ...) end
+
+---@param seconds number
+function websock.sleep(seconds) end
+
+---Monotonic time.
+---@return number seconds
+function websock.now() end
+
+---Waits until somebody wakes this coroutine.
+---@param timeout? number
+---@return any ... the values of `wake`, or nil, "timeout"
+function websock.park(timeout) end
+
+---Lets a parked coroutine go on with these values, in the loop's next turn.
+---@param thread thread
+---@param ... any
+---@return boolean woken false if it is not parked
+function websock.wake(thread, ...) end
+
+---Waits until a descriptor or socket can be read ("r") or written ("w").
+---@param descriptor_or_socket integer|any
+---@param mode "r"|"w"
+---@param timeout? number
+---@return true? ready
+---@return string? err "timeout", "busy": another coroutine waits for the same
+function websock.wait(descriptor_or_socket, mode, timeout) end
+
+---Calls f(name) in a coroutine of the loop when a signal arrives; nil puts back
+---what was there before.
+---@param name string "TERM", "INT", "HUP", ...
+---@param f? fun(name: string)
+function websock.signal(name, f) end
+
+---A descriptor that becomes readable when `step` has something to do; nil where
+---there is none.
+---@return integer?
+function websock.pollfd() end
+
+---Seconds until a timer is due; 0 when work is ready, nil without timers.
+---@return number?
+function websock.timeout() end
+
+-- The protocol core without I/O --------------------------------------------------
+
+---docs/core.md describes it.
+---@class websock.core
+local core = {}
+
+---@class websock.core.Config
+
+---@class websock.core.Limits
+---@field max_message? integer|false
+---@field max_fragments? integer|false
+---@field max_header? integer|false
+---@field max_body? integer|false
+
+---@class websock.core.Head
+---@field upgrade boolean
+---@field minor integer
+---@field method? string
+---@field target? string
+---@field status? integer
+---@field reason? string
+---@field headers table<string, string> names in lower case
+
+---@param role "client"|"server"
+---@param limits? websock.core.Limits
+---@return websock.core.Config
+function core.config(role, limits) end
+
+---@param config websock.core.Config
+---@return websock.core.Conn
+function core.conn(config) end
+
+---One connection's state machine: bytes in, events out; messages in, bytes out.
+---@class websock.core.Conn
+local Conn = {}
+
+---@param bytes string
+---@param want? 0|1|2 nobody receives, `receive` or `handshake` does, `receive_part` does
+---@return integer? flags
+---@return string? err
+function Conn:feed(bytes, want) end
+
+---@param want 0|1|2
+---@return integer flags
+function Conn:poll(want) end
+
+function Conn:eof() end
+
+---@param why? "aborted"|"reset"|"timeout"|"ping timeout"
+function Conn:abort(why) end
+
+---@param max? integer
+---@return string bytes
+function Conn:output(max) end
+
+---@param n integer
+function Conn:sent(n) end
+
+function Conn:forget() end
+
+---@return integer
+function Conn:queued() end
+
+---@return integer
+function Conn:unread() end
+
+---@param host string
+---@param target string
+---@param protocols? string[]
+---@param fields? string[] {name, value, name, value, ...}
+---@return true? queued
+---@return string? rule
+function Conn:request(host, target, protocols, fields) end
+
+---@return "request"|"open"|"refused"|nil event
+---@return string? body_or_err "again", "closed"
+---@return integer? code
+---@return string? reason
+function Conn:handshake() end
+
+---@return websock.core.Head?
+function Conn:head() end
+
+---@return string[]
+function Conn:offered() end
+
+---@param protocol? string
+---@param fields? string[]
+---@return true? accepted
+---@return string? rule
+function Conn:accept(protocol, fields) end
+
+---@param status integer
+---@param fields? string[]
+---@param body? string
+---@return true? rejected
+---@return string? rule
+function Conn:reject(status, fields, body) end
+
+---@return string?
+function Conn:chosen() end
+
+function Conn:taken() end
+
+---@return string? message
+---@return websock.Kind|"again"|"in parts"|"closed" kind_or_err
+---@return integer? code
+---@return string? reason
+function Conn:receive() end
+
+---@return string? chunk
+---@return websock.Kind|"again"|"closed" kind_or_err
+---@return boolean|integer|nil last_or_code
+---@return string? reason
+function Conn:receive_part() end
+
+---@return boolean
+function Conn:in_parts() end
+
+---@param payload string
+---@param kind? websock.Kind|"continuation"
+---@param max_queue? integer
+---@param more? boolean
+---@return integer? queued
+---@return "queue full"|"utf8"|"closed"|nil err
+function Conn:send(payload, kind, max_queue, more) end
+
+---@param payload string
+---@return integer? serial
+---@return string? rule
+function Conn:ping(payload) end
+
+---@return integer serial
+function Conn:ponged() end
+
+---@param code? integer
+---@param reason? string
+---@return true? begun
+---@return string? rule
+function Conn:close(code, reason) end
+
+---@return "connecting"|"open"|"closing"|"closed"
+function Conn:state() end
+
+---@return integer code
+---@return string reason
+---@return boolean clean
+---@return boolean failed
+---@return boolean sent
+---@return boolean received
+---@return boolean eof
+---@return integer status
+function Conn:ending() end
+
+return websock
