@@ -181,9 +181,10 @@ int ws_accept (ws_conn *c, ws_str protocol,
 int ws_reject (ws_conn *c, int status, const ws_field *fields, size_t nfields,
                ws_str body);
 
-/* The head of the current event (NULL if it has none), its i-th field (0 .. nfields-1; value without
-   surrounding blanks), the n-th (from 0) subprotocol of the
-   Sec-WebSocket-Protocol fields in a request ({NULL, 0} after the last). */
+/* The head of the current event (NULL if it has none), its i-th field (0 ..
+   nfields-1; value without surrounding blanks), the n-th (from 0) subprotocol
+   of the Sec-WebSocket-Protocol fields in a request ({NULL, 0} after the last).
+   A target that is a whole URI overrides Host (RFC 9112 section 3.2.2). */
 const ws_head *ws_http (const ws_conn *c);
 ws_field ws_http_field (const ws_conn *c, size_t i);
 ws_str ws_offered (const ws_conn *c, size_t n);
