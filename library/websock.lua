@@ -263,6 +263,9 @@ function Server:publish(...) end
 ---Raises: comes with a later version.
 function Server:broadcast(...) end
 
+---Raises: comes with a later version.
+function Server:set_tls(...) end
+
 -- Functions -------------------------------------------------------------------
 
 ---Connects to a WebSocket server (RFC 6455 section 4.1).
@@ -349,6 +352,12 @@ function websock.pollfd() end
 ---Seconds until a timer is due; 0 when work is ready, nil without timers.
 ---@return number?
 function websock.timeout() end
+
+---Raises: comes with a later version.
+function websock.reconnect(...) end
+
+---Raises: comes with a later version.
+function websock.tls(...) end
 
 -- The protocol core without I/O --------------------------------------------------
 

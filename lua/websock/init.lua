@@ -174,6 +174,16 @@ function websock.signal(name, f)
   if not ok then misuse("signal: %s", err) end
 end
 
+--- Reconnecting comes with a later version.
+function websock.reconnect()
+  misuse("reconnect comes with a later version of websock")
+end
+
+--- So does TLS.
+function websock.tls()
+  misuse("wss comes with a later version of websock")
+end
+
 websock.core = core
 
 -- on_error is the loop's: of functions that were spawned.

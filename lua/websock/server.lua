@@ -239,13 +239,17 @@ function Server:__tostring()
   return ("websock.server (%d open): %p"):format(self.n_open, self)
 end
 
---- Topics and broadcasts come with a later version.
+--- Topics, broadcasts and TLS come with a later version.
 function Server.publish()
   misuse("topics come with a later version of websock")
 end
 
 function Server.broadcast()
   misuse("broadcasts come with a later version of websock")
+end
+
+function Server.set_tls()
+  misuse("wss comes with a later version of websock")
 end
 
 --- See docs/reference.md.
