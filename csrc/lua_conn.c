@@ -751,10 +751,6 @@ static const luaL_Reg functions[] = {
 void websock_open_conn (lua_State *L) {
   luaL_newmetatable(L, CONFIG);
   lua_pop(L, 1);  /* remove the metatable */
-  luaL_newmetatable(L, CONN);
-  luaL_setfuncs(L, conn_meta, 0);
-  luaL_newlib(L, conn_methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);  /* remove the metatable */
+  websock_newtype(L, CONN, conn_methods, conn_meta);
   luaL_setfuncs(L, functions, 0);
 }

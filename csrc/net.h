@@ -35,7 +35,6 @@ int net_nonblocking (net_fd fd);                /* also sets CLOEXEC; 0 or NET_E
 int net_shutdown_write (net_fd fd);             /* 0 or NET_ERROR */
 void net_close (net_fd fd);                     /* never blocks, keeps errno */
 int net_so_error (net_fd fd);                   /* takes SO_ERROR: 0 or an errno */
-int net_connected (net_fd fd);                  /* 1 if getpeername works */
 int net_unread (net_fd fd);                     /* bytes in the receive buffer (FIONREAD), 0 if unknown */
 net_fd net_dup (net_fd fd);                     /* CLOEXEC; NET_NONE on error */
 int net_nodelay (net_fd fd, int on);            /* 0 or NET_ERROR (not a TCP socket) */
@@ -97,7 +96,7 @@ net_fd net_poll_fd (const net_poll *p);
 
 /* In a child after fork: gives up what is shared with the parent (epoll) and
    registers everything anew. 0 or NET_ERROR. net_poll_wait calls it by itself
-   when the process id has changed. */
+   after a fork. */
 int net_poll_forked (net_poll *p);
 
 /* ---- net_timer.c: a binary heap with back-indices */
@@ -143,6 +142,8 @@ int net_signal_catch (int signo);
 int net_signal_restore (int signo);
 /* The number of a name without SIG ("TERM"), 0 if there is none. */
 int net_signal_number (const char *name);
+/* The other way round, NULL if there is none. */
+const char *net_signal_name (int signo);
 /* A caught signal that has arrived since it was last told, or 0. Drains the pipe. */
 int net_signal_next (void);
 

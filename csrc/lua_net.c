@@ -1,0 +1,177 @@
+/*
+** lua_net.c - the system calls on descriptors that lua/websock needs, and the
+** signals, as functions of websock.core; and the binding's way to say that
+** something failed.
+*/
+#include "lua_int.h"
+
+int websock_nil (lua_State *L, const char *why) {
+  lua_pushnil(L);
+  lua_pushstring(L, why);
+  return 2;
+}
+
+int websock_failed (lua_State *L) {
+  return websock_nil(L, net_error_text(net_error()));
+}
+
+int websock_result (lua_State *L, int r) {
+  if (r < 0) return websock_failed(L);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+void websock_newtype (lua_State *L, const char *name, const luaL_Reg *methods,
+                      const luaL_Reg *meta) {
+  luaL_newmetatable(L, name);
+  luaL_setfuncs(L, meta, 0);
+  lua_newtable(L);
+  luaL_setfuncs(L, methods, 0);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);  /* remove the metatable */
+}
+
+net_fd websock_checkfd (lua_State *L, int arg) {
+  lua_Integer fd = luaL_checkinteger(L, arg);
+  luaL_argcheck(L, fd >= 0 && fd <= 0x7fffffff, arg, "descriptor expected");
+  return (net_fd)fd;
+}
+
+const char *websock_family (int family) {
+  if (family == NET_UNIX) return "unix";
+  return family == NET_INET6 ? "inet6" : "inet";
+}
+
+int websock_pushaddress (lua_State *L, const net_address *a) {
+  lua_pushstring(L, a->host);
+  lua_pushinteger(L, a->port);
+  lua_pushstring(L, websock_family(a->family));
+  return 3;
+}
+
+/* core.accept(fd) -> fd, host, port, family | nil, "again" | nil, err */
+static int l_accept (lua_State *L) {
+  net_address peer;
+  net_fd fd = net_accept(websock_checkfd(L, 1), &peer);
+  if (fd == NET_AGAIN) return websock_nil(L, "again");
+  if (fd < 0) return websock_failed(L);
+  lua_pushinteger(L, fd);
+  return 1 + websock_pushaddress(L, &peer);
+}
+
+/* core.peer(fd), core.localname(fd) -> host, port, family | nil, err */
+static int l_peer (lua_State *L) {
+  net_address a;
+  if (net_peer(websock_checkfd(L, 1), &a) < 0) return websock_failed(L);
+  return websock_pushaddress(L, &a);
+}
+
+static int l_localname (lua_State *L) {
+  net_address a;
+  if (net_local(websock_checkfd(L, 1), &a) < 0) return websock_failed(L);
+  return websock_pushaddress(L, &a);
+}
+
+/* core.so_error(fd) -> nil, or the text of the error that a connect met */
+static int l_so_error (lua_State *L) {
+  int err = net_so_error(websock_checkfd(L, 1));
+  if (err == 0) return 0;
+  lua_pushstring(L, net_error_text(err));
+  return 1;
+}
+
+static int l_nonblocking (lua_State *L) {
+  return websock_result(L, net_nonblocking(websock_checkfd(L, 1)));
+}
+
+static int l_closefd (lua_State *L) {
+  net_close(websock_checkfd(L, 1));
+  return 0;
+}
+
+/* core.dupfd(fd) -> fd | nil, err */
+static int l_dupfd (lua_State *L) {
+  net_fd fd = net_dup(websock_checkfd(L, 1));
+  if (fd < 0) return websock_failed(L);
+  lua_pushinteger(L, fd);
+  return 1;
+}
+
+static int l_nodelay (lua_State *L) {
+  return websock_result(L, net_nodelay(websock_checkfd(L, 1),
+                                       lua_toboolean(L, 2)));
+}
+
+/* core.shutdown(fd): of the writing side */
+static int l_shutdown (lua_State *L) {
+  return websock_result(L, net_shutdown_write(websock_checkfd(L, 1)));
+}
+
+/* core.fdunread(fd) -> bytes in the receive buffer */
+static int l_fdunread (lua_State *L) {
+  lua_pushinteger(L, net_unread(websock_checkfd(L, 1)));
+  return 1;
+}
+
+/* core.read(fd, n) -> string | nil, "again" | nil, "eof" | nil, err; for pipes
+   and terminals, once they are readable. */
+static int l_read (lua_State *L) {
+  net_fd fd = websock_checkfd(L, 1);
+  lua_Integer n = luaL_checkinteger(L, 2);
+  luaL_Buffer b;
+  char *p;
+  long got;
+  luaL_argcheck(L, n > 0 && n <= 0x7fffffff, 2, "size expected");
+  p = luaL_buffinitsize(L, &b, (size_t)n);
+  got = net_read(fd, p, (size_t)n);
+  if (got == NET_AGAIN) return websock_nil(L, "again");
+  if (got == NET_EOF) return websock_nil(L, "eof");
+  if (got < 0) return websock_failed(L);
+  luaL_pushresultsize(&b, (size_t)got);
+  return 1;
+}
+
+/* ----------------------------------------------------------------- signals */
+
+static int check_signal (lua_State *L) {
+  return net_signal_number(luaL_checkstring(L, 1));
+}
+
+/* core.signal_catch(name), core.signal_restore(name) -> true | nil, err */
+static int l_signal_catch (lua_State *L) {
+  if (net_signal_catch(check_signal(L)) == 0) return websock_result(L, 0);
+  return websock_nil(L, "no signal that can be caught");
+}
+
+static int l_signal_restore (lua_State *L) {
+  if (net_signal_restore(check_signal(L)) == 0) return websock_result(L, 0);
+  return websock_nil(L, "no signal that can be caught");
+}
+
+/* core.signal_fd() -> fd | nil, err */
+static int l_signal_fd (lua_State *L) {
+  net_fd fd = net_signal_fd();
+  if (fd == NET_NONE) return websock_failed(L);
+  lua_pushinteger(L, fd);
+  return 1;
+}
+
+/* core.signal_next() -> name of a signal that has arrived, or nil */
+static int l_signal_next (lua_State *L) {
+  const char *name = net_signal_name(net_signal_next());
+  if (name == NULL) return 0;
+  lua_pushstring(L, name);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+  {"accept", l_accept}, {"closefd", l_closefd}, {"dupfd", l_dupfd},
+  {"fdunread", l_fdunread}, {"localname", l_localname},
+  {"nodelay", l_nodelay}, {"nonblocking", l_nonblocking}, {"peer", l_peer},
+  {"read", l_read}, {"shutdown", l_shutdown},
+  {"signal_catch", l_signal_catch}, {"signal_fd", l_signal_fd},
+  {"signal_next", l_signal_next}, {"signal_restore", l_signal_restore},
+  {"so_error", l_so_error}, {NULL, NULL}
+};
+
+void websock_open_net (lua_State *L) { luaL_setfuncs(L, functions, 0); }

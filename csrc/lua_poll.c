@@ -1,0 +1,126 @@
+/*
+** lua_poll.c - the userdata `websock.poller`: descriptors in, readiness out.
+*/
+#include "lua_int.h"
+
+#define POLLER "websock.poller"
+
+typedef struct poller { net_poll *p; } poller;
+
+static poller *topoller (lua_State *L) {
+  return (poller *)luaL_checkudata(L, 1, POLLER);
+}
+
+static net_poll *check_open (lua_State *L) {
+  poller *self = topoller(L);
+  if (self->p == NULL) luaL_error(L, "closed poller");
+  return self->p;
+}
+
+/* core.poller([backend]) -> poller | nil, err */
+static int poller_new (lua_State *L) {
+  const char *backend = luaL_optstring(L, 1, NULL);
+  poller *self = (poller *)lua_newuserdatauv(L, sizeof *self, 0);
+  self->p = NULL;
+  luaL_setmetatable(L, POLLER);
+  self->p = net_poll_new(backend);
+  if (self->p == NULL) return websock_nil(L, "no such poller");
+  return 1;
+}
+
+static int poller_close (lua_State *L) {
+  poller *self = topoller(L);
+  net_poll *p = self->p;
+  self->p = NULL;
+  net_poll_free(p);
+  return 0;
+}
+
+/* poller:add(fd, slot) -> true | nil, err ("not pollable" for a file) */
+static int poller_add (lua_State *L) {
+  net_poll *p = check_open(L);
+  net_fd fd = websock_checkfd(L, 2);
+  return websock_result(L, net_poll_add(p, fd,
+                                        (uint32_t)luaL_checkinteger(L, 3)));
+}
+
+/* poller:watch(fd, slot, what) -> true | nil, err */
+static int poller_watch (lua_State *L) {
+  net_poll *p = check_open(L);
+  net_fd fd = websock_checkfd(L, 2);
+  uint32_t slot = (uint32_t)luaL_checkinteger(L, 3);
+  return websock_result(L, net_poll_watch(p, fd, slot,
+                                          (int)luaL_checkinteger(L, 4)));
+}
+
+/* poller:rearm(fd, what) */
+static int poller_rearm (lua_State *L) {
+  net_poll *p = check_open(L);
+  net_poll_rearm(p, websock_checkfd(L, 2), (int)luaL_checkinteger(L, 3));
+  return 0;
+}
+
+/* poller:del(fd); of a closed poller: nothing */
+static int poller_del (lua_State *L) {
+  poller *self = topoller(L);
+  net_fd fd = websock_checkfd(L, 2);
+  if (self->p) net_poll_del(self->p, fd);
+  return 0;
+}
+
+/* poller:wait([timeout]) -> number found | nil, "interrupted" | nil, err */
+static int poller_wait (lua_State *L) {
+  net_poll *p = check_open(L);
+  int n = net_poll_wait(p, luaL_optnumber(L, 2, -1));
+  if (n == NET_AGAIN) return websock_nil(L, "interrupted");
+  if (n < 0) return websock_failed(L);
+  lua_pushinteger(L, n);
+  return 1;
+}
+
+/* poller:next() -> slot, what | nothing */
+static int poller_next (lua_State *L) {
+  net_ready ready;
+  if (!net_poll_next(check_open(L), &ready)) return 0;
+  lua_pushinteger(L, ready.slot);
+  lua_pushinteger(L, ready.what);
+  return 2;
+}
+
+/* poller:fd() -> fd | nil */
+static int poller_fd (lua_State *L) {
+  net_fd fd = net_poll_fd(check_open(L));
+  if (fd == NET_NONE) return 0;
+  lua_pushinteger(L, fd);
+  return 1;
+}
+
+static int poller_name (lua_State *L) {
+  lua_pushstring(L, net_poll_name(check_open(L)));
+  return 1;
+}
+
+static int poller_tostring (lua_State *L) {
+  poller *self = topoller(L);
+  lua_pushfstring(L, POLLER " (%s): %p",
+                  self->p ? net_poll_name(self->p) : "closed", (void *)self);
+  return 1;
+}
+
+static const luaL_Reg methods[] = {
+  {"add", poller_add}, {"close", poller_close}, {"del", poller_del},
+  {"fd", poller_fd}, {"name", poller_name}, {"next", poller_next},
+  {"rearm", poller_rearm}, {"wait", poller_wait}, {"watch", poller_watch},
+  {NULL, NULL}
+};
+
+static const luaL_Reg meta[] = {
+  {"__gc", poller_close}, {"__close", poller_close},
+  {"__tostring", poller_tostring}, {NULL, NULL}
+};
+
+void websock_open_poll (lua_State *L) {
+  websock_newtype(L, POLLER, methods, meta);
+  lua_pushcfunction(L, poller_new);
+  lua_setfield(L, -2, "poller");
+}

@@ -1,0 +1,112 @@
+/*
+** lua_timer.c - the userdata `websock.timers`: the heap of timers, and the clock.
+*/
+#include "lua_int.h"
+
+#define TIMERS "websock.timers"
+
+typedef struct timers { net_timers *t; } timers;
+
+static timers *totimers (lua_State *L) {
+  return (timers *)luaL_checkudata(L, 1, TIMERS);
+}
+
+static net_timers *check_open (lua_State *L) {
+  timers *self = totimers(L);
+  if (self->t == NULL) luaL_error(L, "closed timers");
+  return self->t;
+}
+
+/* core.timers() -> timers */
+static int timers_new (lua_State *L) {
+  timers *self = (timers *)lua_newuserdatauv(L, sizeof *self, 0);
+  self->t = NULL;
+  luaL_setmetatable(L, TIMERS);
+  self->t = net_timers_new();
+  if (self->t == NULL) return luaL_error(L, "not enough memory");
+  return 1;
+}
+
+static int timers_close (lua_State *L) {
+  timers *self = totimers(L);
+  net_timers *t = self->t;
+  self->t = NULL;
+  net_timers_free(t);
+  return 0;
+}
+
+/* timers:set(at, slot) -> handle */
+static int timers_set (lua_State *L) {
+  net_timers *t = check_open(L);
+  int handle = net_timer_set(t, luaL_checknumber(L, 2),
+                             (uint32_t)luaL_optinteger(L, 3, 0));
+  if (handle < 0) return luaL_error(L, "not enough memory");
+  lua_pushinteger(L, handle);
+  return 1;
+}
+
+/* timers:move(handle, at) */
+static int timers_move (lua_State *L) {
+  net_timers *t = check_open(L);
+  int handle = (int)luaL_checkinteger(L, 2);
+  net_timer_move(t, handle, luaL_checknumber(L, 3));
+  return 0;
+}
+
+/* timers:cancel(handle); of closed timers: nothing */
+static int timers_cancel (lua_State *L) {
+  timers *self = totimers(L);
+  int handle = (int)luaL_checkinteger(L, 2);
+  if (self->t) net_timer_cancel(self->t, handle);
+  return 0;
+}
+
+/* timers:first() -> at | nil */
+static int timers_first (lua_State *L) {
+  double at;
+  if (!net_timer_first(check_open(L), &at)) return 0;
+  lua_pushnumber(L, at);
+  return 1;
+}
+
+/* timers:due(now) -> slot, handle | nothing: takes the earliest one out */
+static int timers_due (lua_State *L) {
+  int handle;
+  uint32_t slot;
+  net_timers *t = check_open(L);
+  if (!net_timer_due(t, luaL_checknumber(L, 2), &handle, &slot)) return 0;
+  lua_pushinteger(L, slot);
+  lua_pushinteger(L, handle);
+  return 2;
+}
+
+static int timers_tostring (lua_State *L) {
+  lua_pushfstring(L, TIMERS ": %p", (void *)totimers(L));
+  return 1;
+}
+
+/* core.now() -> monotonic time in seconds */
+static int l_now (lua_State *L) {
+  lua_pushnumber(L, net_now());
+  return 1;
+}
+
+static const luaL_Reg methods[] = {
+  {"cancel", timers_cancel}, {"close", timers_close}, {"due", timers_due},
+  {"first", timers_first}, {"move", timers_move}, {"set", timers_set},
+  {NULL, NULL}
+};
+
+static const luaL_Reg meta[] = {
+  {"__gc", timers_close}, {"__close", timers_close},
+  {"__tostring", timers_tostring}, {NULL, NULL}
+};
+
+static const luaL_Reg functions[] = {
+  {"now", l_now}, {"timers", timers_new}, {NULL, NULL}
+};
+
+void websock_open_timer (lua_State *L) {
+  websock_newtype(L, TIMERS, methods, meta);
+  luaL_setfuncs(L, functions, 0);
+}

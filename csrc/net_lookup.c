@@ -1,0 +1,197 @@
+/*
+** net_lookup.c - getaddrinfo on a helper thread, since it blocks for as long as
+** a name server does not answer. The thread is detached and shares one block
+** of memory with whoever asked; the last of the two to let go frees it. It uses
+** malloc only, and the module stays loaded while it runs.
+*/
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* dladdr, RTLD_NODELETE */
+#endif
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net.h"
+
+enum { STACK = 256 * 1024 };
+
+struct net_lookup {
+  pthread_mutex_t lock;
+  int users;          /* thread and owner: who is last frees */
+  int done;
+  int error;          /* getaddrinfo's */
+  int family;
+  int n;
+  net_address *list;
+  net_fd read_end, write_end; /* the owner's, the thread's */
+  char *host;
+};
+
+/* LuaRocks cannot pass -z nodelete to the linker: unloading this code under a
+   running thread would crash. */
+static void stay_loaded (void) {
+#ifdef RTLD_NODELETE
+  static int done;
+  Dl_info info;
+  if (done) return;
+  done = 1;
+  if (dladdr((void *)(uintptr_t)&stay_loaded, &info) && info.dli_fname)
+    dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE | RTLD_NOLOAD);
+#endif
+}
+
+static void let_go (net_lookup *l) {
+  pthread_mutex_lock(&l->lock);
+  int left = --l->users;
+  pthread_mutex_unlock(&l->lock);
+  if (left > 0) return;
+  pthread_mutex_destroy(&l->lock);
+  free(l->list);
+  free(l->host);
+  free(l);
+}
+
+static int family_of (int family) {
+  if (family == NET_INET) return AF_INET;
+  return family == NET_INET6 ? AF_INET6 : AF_UNSPEC;
+}
+
+/* One address in digits; 0 if it is of no use to us. */
+static int print (const struct addrinfo *ai, net_address *a) {
+  if (ai->ai_family != AF_INET && ai->ai_family != AF_INET6) return 0;
+  a->family = ai->ai_family == AF_INET ? NET_INET : NET_INET6;
+  a->port = 0;
+  return getnameinfo(ai->ai_addr, ai->ai_addrlen, a->host, sizeof a->host, NULL,
+                     0, NI_NUMERICHOST) == 0;
+}
+
+static int is_known (const net_lookup *l, const net_address *a) {
+  for (int i = 0; i < l->n; i++)
+    if (strcmp(l->list[i].host, a->host) == 0) return 1;
+  return 0;
+}
+
+static void collect (net_lookup *l, const struct addrinfo *all) {
+  size_t n = 0;
+  for (const struct addrinfo *ai = all; ai; ai = ai->ai_next) n++;
+  l->list = calloc(n, sizeof *l->list);
+  if (l->list == NULL) {
+    l->error = EAI_MEMORY;
+    return;
+  }
+  for (const struct addrinfo *ai = all; ai; ai = ai->ai_next) {
+    net_address *a = &l->list[l->n];
+    if (print(ai, a) && !is_known(l, a)) l->n++;
+  }
+}
+
+static void *look_up (void *arg) {
+  net_lookup *l = arg;
+  struct addrinfo hints, *all = NULL;
+  memset(&hints, 0, sizeof hints);
+  hints.ai_family = family_of(l->family);
+  hints.ai_socktype = SOCK_STREAM;
+  l->error = getaddrinfo(l->host, NULL, &hints, &all);
+  if (l->error == 0) {
+    collect(l, all);
+    freeaddrinfo(all);
+  }
+  pthread_mutex_lock(&l->lock);
+  l->done = 1;
+  pthread_mutex_unlock(&l->lock);
+  close(l->write_end); /* which makes the other end readable */
+  let_go(l);
+  return NULL;
+}
+
+/* The thread takes no signals: they are for the program's own threads. */
+static int start (net_lookup *l) {
+  sigset_t all, before;
+  pthread_attr_t attr;
+  pthread_t thread;
+  int err;
+  sigfillset(&all);
+  pthread_attr_init(&attr);
+  pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attr, STACK);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  l->users = 2;
+  err = pthread_create(&thread, &attr, look_up, l);
+  if (err != 0) l->users = 1;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy(&attr);
+  return err;
+}
+
+net_lookup *net_lookup_new (const char *host, int family) {
+  net_lookup *l = calloc(1, sizeof *l);
+  int ends[2];
+  if (l == NULL) return NULL;
+  stay_loaded();
+  l->host = strdup(host);
+  if (l->host == NULL || pipe(ends) < 0) {
+    free(l->host);
+    free(l);
+    return NULL;
+  }
+  fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+  fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+  pthread_mutex_init(&l->lock, NULL);
+  l->family = family;
+  l->read_end = ends[0];
+  l->write_end = ends[1];
+  if (start(l) == 0) return l;
+  close(ends[1]);
+  net_lookup_free(l);
+  return NULL;
+}
+
+net_fd net_lookup_fd (const net_lookup *l) { return l->read_end; }
+
+static const char *text_of (int error) {
+  switch (error) {
+    case EAI_AGAIN: return "temporary failure, try again";
+    case EAI_MEMORY: return "not enough memory";
+    case EAI_FAIL: case EAI_SYSTEM: return "the name server failed";
+    default: return "host not found";
+  }
+}
+
+int net_lookup_take (net_lookup *l, const net_address **list,
+                     const char **why) {
+  pthread_mutex_lock(&l->lock);
+  int done = l->done;
+  pthread_mutex_unlock(&l->lock);
+  if (!done) return NET_AGAIN;
+  if (l->error != 0 || l->n == 0) {
+    *why = text_of(l->error);
+    return NET_ERROR;
+  }
+  *list = l->list;
+  return l->n;
+}
+
+void net_lookup_free (net_lookup *l) {
+  if (l == NULL) return;
+  close(l->read_end);
+  let_go(l);
+}
+
+int net_numeric (const char *host, net_address *a) {
+  struct addrinfo hints, *all = NULL;
+  int ok;
+  memset(&hints, 0, sizeof hints);
+  hints.ai_flags = AI_NUMERICHOST;
+  hints.ai_socktype = SOCK_STREAM;
+  if (getaddrinfo(host, NULL, &hints, &all) != 0) return 0;
+  ok = print(all, a);
+  freeaddrinfo(all);
+  return ok;
+}

@@ -1,0 +1,79 @@
+/*
+** net_poll_epoll.c - the poller's back end on Linux. Connections are registered
+** once, edge-triggered; others' descriptors one shot at a time.
+*/
+#if defined(__linux__)
+
+#include <errno.h>
+#include <sys/epoll.h>
+
+#include "net_poll.h"
+
+static int epoll_open (net_poll *p) {
+  p->fd = epoll_create1(EPOLL_CLOEXEC);
+  return p->fd < 0 ? NET_ERROR : 0;
+}
+
+static void epoll_close (net_poll *p) {
+  if (p->fd != NET_NONE) net_close(p->fd);
+  p->fd = NET_NONE;
+}
+
+static uint32_t mask_of (const net_entry *e) {
+  uint32_t mask = EPOLLRDHUP;
+  if (e->kind == ENTRY_EDGE) return mask | EPOLLIN | EPOLLOUT | EPOLLET;
+  mask = EPOLLONESHOT;
+  if (e->want & NET_READ) mask |= EPOLLIN | EPOLLRDHUP;
+  if (e->want & NET_WRITE) mask |= EPOLLOUT;
+  return mask;
+}
+
+static int epoll_set (net_poll *p, net_fd fd, int before) {
+  const net_entry *e = &p->entries[fd];
+  struct epoll_event ev;
+  int op = before == ENTRY_NONE ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+  ev.events = mask_of(e);
+  ev.data.u64 = (uint64_t)e->generation << 32 | (uint32_t)fd;
+  if (e->kind == ENTRY_NONE)
+    return epoll_ctl(p->fd, EPOLL_CTL_DEL, fd, &ev) < 0 ? NET_ERROR : 0;
+  /* somebody's connection must not be watched as well: ADD tells whether it is
+     really still there, or the number came back */
+  if (before == ENTRY_EDGE && e->kind == ENTRY_WATCH) {
+    if (epoll_ctl(p->fd, EPOLL_CTL_ADD, fd, &ev) == 0) return 0;
+    if (errno == EEXIST) errno = EBUSY;
+    return NET_ERROR;
+  }
+  if (epoll_ctl(p->fd, op, fd, &ev) == 0) return 0;
+  if (errno == ENOENT) op = EPOLL_CTL_ADD;
+  else if (errno == EEXIST) op = EPOLL_CTL_MOD;
+  else return NET_ERROR;
+  return epoll_ctl(p->fd, op, fd, &ev) < 0 ? NET_ERROR : 0;
+}
+
+static int what_of (uint32_t events) {
+  int what = 0;
+  if (events & EPOLLIN) what |= NET_READ;
+  if (events & EPOLLOUT) what |= NET_WRITE;
+  if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) what |= NET_HANGUP;
+  return what;
+}
+
+static int epoll_wait_batch (net_poll *p, int milliseconds) {
+  struct epoll_event events[NET_BATCH];
+  int n = epoll_wait(p->fd, events, NET_BATCH, milliseconds);
+  if (n < 0) return errno == EINTR ? NET_AGAIN : NET_ERROR;
+  for (int i = 0; i < n; i++) {
+    p->found[i].fd = (net_fd)(uint32_t)events[i].data.u64;
+    p->found[i].generation = (uint32_t)(events[i].data.u64 >> 32);
+    p->found[i].what = what_of(events[i].events);
+  }
+  return p->nfound = n;
+}
+
+const net_backend net_backend_epoll = {
+  "epoll", epoll_open, epoll_close, epoll_set, epoll_wait_batch
+};
+
+#else
+typedef int net_poll_epoll_is_empty; /* ISO C wants a declaration */
+#endif
