@@ -419,11 +419,12 @@ static inline void feed_out (feeding *f) {
 }
 
 static inline void feed_end (feeding *f) {
-  ws_closing how = ws_closed(&f->c);
   if (!f->how->open_ended) ws_eof(&f->c);
   feed_events(f);
-  how = ws_closed(&f->c);
-  if (f->part.n > 0) text_addf(&f->log, "part of %zu; ", f->part.n);
+  ws_closing how = ws_closed(&f->c);
+  /* how much of a broken text is given before depends on the splits */
+  if (f->part.n > 0 && how.code != 1007)
+    text_addf(&f->log, "part of %zu; ", f->part.n);
   if (ws_state(&f->c) == WS_CLOSED) {
     text_addf(&f->log, "end %u ", how.code);
     text_quote(&f->log, how.reason.p, how.reason.n);

@@ -6,9 +6,11 @@
 
 static unsigned char bytes[3 << 20];
 
+/* Noise, with a little text at 2000. */
 static void fill (void) {
   rnd_seed(99);
   for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (unsigned char)rnd(256);
+  memset(bytes + 2000, 't', 200);
 }
 
 static void log_message (text *t, const char *kind, const void *p, size_t n) {
@@ -382,6 +384,34 @@ TEST(eof_at_every_byte) {
     }
     text_free(&t);
     text_free(&want);
+  }
+}
+
+/* --------------------------------------------------------------- garbage */
+
+/* Frames with bytes changed, added and dropped: whatever comes of them, it is
+   the same at all splits. */
+TEST(garbage_is_the_same_at_all_splits) {
+  static const int firsts[] = {TEXT,       FIN | TEXT, FIN | BINARY,
+                               CONT,       FIN | CONT, FIN | PING,
+                               FIN | PONG, BINARY,     FIN | CLOSE};
+  fill();
+  limit_bytes = 400;
+  limit_fragments = 4;
+  for (unsigned seed = 0; seed < 400; seed++) {
+    text t = {NULL, 0, 0};
+    feed how = {.role = (int)(seed & 1), .configure = small_limits};
+    if (seed & 2) how.parts = 50;
+    rnd_seed(seed);
+    for (size_t i = 1 + rnd(12); i > 0; i--) {
+      int first = firsts[rnd(COUNT(firsts))];
+      size_t n = rnd(8) ? rnd(10) : rnd(126), from = rnd(1000);
+      frame(&t, how.role, first,
+            (first & 15) == TEXT ? bytes + 2000 : bytes + from, n);
+    }
+    for (size_t i = rnd(4); i > 0; i--) t.p[rnd(t.n)] = (char)rnd(256);
+    feed_all(&how, t.p, t.n - rnd(3));
+    text_free(&t);
   }
 }
 
