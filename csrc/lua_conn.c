@@ -302,7 +302,6 @@ static int conn_handshake (lua_State *L) {
   conn *c = toconn(L);
   ws_event ev;
   int r;
-  if (ws_state(core(c)) == WS_OPENED) return websock_nil(L, "again");
   r = ws_next(core(c), &ev);
   if (r <= 0) return no_event(L, c, r);
   switch (ev.type) {

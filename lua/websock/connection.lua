@@ -88,6 +88,17 @@ local function fetch(link, step, want, timeout)
   return a, b, c, d
 end
 
+-- Exactly the results that are documented.
+local function message_results(message, kind, code, reason)
+  if message ~= nil then return message, kind end
+  return nil, kind, code, reason
+end
+
+local function part_results(chunk, kind, last, reason)
+  if chunk ~= nil then return chunk, kind, last end
+  return nil, kind, last, reason
+end
+
 local conn_methods = debug.getmetatable(core.conn(core.config "client")).__index
 local receive_step, part_step = conn_methods.receive, conn_methods.receive_part
 
@@ -97,7 +108,7 @@ local receive_step, part_step = conn_methods.receive, conn_methods.receive_part
 ---@return "text"|"binary"|string kind # or "timeout", "busy", "closed"
 ---@return integer? code, string? reason # with "closed"
 function methods.receive(ws, timeout)
-  return fetch(ws[LINK], receive_step, MESSAGE, timeout)
+  return message_results(fetch(ws[LINK], receive_step, MESSAGE, timeout))
 end
 
 --- The next piece of a message, at most 64 KiB, as it arrives; bound by neither
@@ -106,7 +117,7 @@ end
 ---@return "text"|"binary"|string kind
 ---@return boolean|integer last, string? reason
 function methods.receive_part(ws, timeout)
-  return fetch(ws[LINK], part_step, PART, timeout)
+  return part_results(fetch(ws[LINK], part_step, PART, timeout))
 end
 
 local function next_message(ws)
