@@ -1,0 +1,360 @@
+-- The documentation against the code: every sample runs and prints what it says
+-- it does, and tables and annotations name what there is, no more and no less.
+--
+-- A sample is a code block behind a comment <!-- sample: KIND -->:
+--   server     a program that serves port 8080; an echo client is answered
+--   client     a program for such a server
+--   page PATH BODY   like server; GET PATH is answered with BODY
+--   run        a program of its own
+--   with ws    has `websock`, and `ws`, connected to an echo server
+--   c          a C program against the protocol core
+-- What stands behind each "-->" is printed, in this order.
+
+local socket = require "socket"
+local process = require "support.process"
+
+local PAGES = {"README.md", "docs/reference.md", "docs/guide.md", "docs/core.md"}
+
+local function slurp(path)
+  local file <close> = assert(io.open(path))
+  return file:read("a")
+end
+
+local function spill(path, text)
+  local file <close> = assert(io.open(path, "w"))
+  assert(file:write(text))
+end
+
+-- Samples ---------------------------------------------------------------------
+
+local function samples_of(page)
+  local samples = {}
+  local text, line = slurp(page), 1
+  local from = 1
+  while true do
+    local first, last, kind, code =
+      text:find("<!%-%- sample: ([^\n]-) %-%->\n```%l+\n(.-)```\n", from)
+    if not first then return samples end
+    line = line + select(2, text:sub(from, first):gsub("\n", ""))
+    samples[#samples + 1] = {kind = kind, code = code, name = page .. ":" .. line}
+    line = line + select(2, text:sub(first + 1, last):gsub("\n", ""))
+    from = last + 1
+  end
+end
+
+-- What a sample says that it prints.
+local function promised(code)
+  local lines = {}
+  for line in code:gmatch "%-%-> ([^\n]*)" do
+    lines[#lines + 1] = line:gsub(" %*/$", "") .. "\n"
+  end
+  return table.concat(lines)
+end
+
+local function free_port()
+  local object = assert(socket.bind("127.0.0.1", 0))
+  local _, port = object:getsockname()
+  object:close()
+  return port
+end
+
+-- The sample as a program; its lines keep their numbers.
+local function start(code, prelude)
+  local path = os.tmpname()
+  spill(path, (prelude or "") .. code)
+  local child = process.start(process.lua(path),
+    {env = {LD_PRELOAD = os.getenv "SANITIZED"}})
+  child.file = path
+  return child
+end
+
+local function finish(child)
+  child:stop()
+  os.remove(child.file)
+end
+
+local function run(code, prelude)
+  local child = start(code, prelude)
+  local status, output = child:wait()
+  finish(child)
+  assert.equal(promised(code), output)
+  assert.equal(0, status)
+end
+
+-- Runs body(port) while a sample serves that port.
+local function while_serving(code, body)
+  local port = free_port()
+  local served, n = code:gsub("port = 8080", "port = " .. port)
+  assert.equal(1, n)
+  local child = start(served)
+  while not socket.connect("127.0.0.1", port) do
+    assert.is_nil(child:ended(), child:output())
+    socket.sleep(0.01)
+  end
+  local ok, err = pcall(body, port)
+  local output = child:output()
+  finish(child)
+  assert(ok, err)
+  assert.equal("", output)
+end
+
+local ECHO = samples_of("README.md")[1].code
+
+-- On one line.
+local ON_ECHO = [[local websock = require "websock" ]]
+  .. [[local server = assert(websock.listen {port = 0, handler = function(ws) ]]
+  .. [[for m, k in ws:messages() do ws:send(m, k) end end}) ]]
+  .. [[local ws = assert(websock.connect("ws://127.0.0.1:" .. ]]
+  .. [[select(2, server:getsockname()) .. "/")) ]]
+
+local try = {}
+
+try.run = run
+
+try["with ws"] = function(code)
+  run(code, ON_ECHO)
+end
+
+function try.client(code)
+  while_serving(ECHO, function(port)
+    local text, n = code:gsub("127%.0%.0%.1:8080", "127.0.0.1:" .. port)
+    assert.equal(1, n)
+    run(text)
+  end)
+end
+
+function try.server(code)
+  local websock = require "websock"
+  while_serving(code, function(port)
+    local ws <close> = assert(websock.connect("ws://127.0.0.1:" .. port))
+    assert(ws:send "hello")
+    assert.equal("hello", (ws:receive(20)))
+    assert.is_true(ws:close())
+  end)
+end
+
+function try.page(code, path, body)
+  while_serving(code, function(port)
+    local got, status =
+      require("socket.http").request("http://127.0.0.1:" .. port .. path)
+    assert.equal(body, got)
+    assert.equal(200, status)
+  end)
+end
+
+function try.c(code)
+  local base = os.tmpname()
+  spill(base .. ".c", code)
+  local ok, output = pcall(function()
+    local shell = 'exec ${CC:-cc} -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror '
+      .. '-Icsrc "$0.c" csrc/ws_*.c -o "$0" -lcrypto -pthread'
+    local status, said = process.run {"sh", "-c", shell, base}
+    assert.equal("", said)
+    assert.equal(0, status)
+    status, said = process.run {base}
+    assert.equal(0, status)
+    return said
+  end)
+  os.remove(base .. ".c")
+  os.remove(base)
+  assert(ok, output)
+  assert.equal(promised(code), output)
+end
+
+for _, page in ipairs(PAGES) do
+  describe(page, function()
+    for _, sample in ipairs(samples_of(page)) do
+      it("runs the sample at " .. sample.name, function()
+        local page_path, page_body = sample.kind:match "^page (%S+) (.*)$"
+        local kind = page_path and "page" or sample.kind
+        try[kind](sample.code, page_path, page_body)
+      end)
+    end
+
+    it("has no code block that is neither a sample nor known to be none", function()
+      local blocks = select(2, slurp(page):gsub("\n```%l+\n", ""))
+      assert.equal(#samples_of(page), blocks)
+    end)
+
+    it("links to what there is", function()
+      local text = slurp(page)
+      for target in text:gmatch "%]%(([^)]+)%)" do
+        local path, anchor = target:match "^([^#]*)#?(.*)$"
+        if not path:find "^https?:" then
+          local folder = page:match "^.*/" or ""
+          local file = path == "" and page or folder .. path
+          local handle = assert(io.open(file), page .. ": " .. target)
+          handle:close()
+          if anchor ~= "" then
+            local anchors = {}
+            for heading in ("\n" .. slurp(file)):gmatch "\n#+ ([^\n]+)" do
+              anchors[heading:lower():gsub("[^%w%- _]", ""):gsub(" ", "-")] = true
+            end
+            assert.is_true(anchors[anchor], page .. ": " .. target)
+          end
+        end
+      end
+    end)
+  end)
+end
+
+-- Options ---------------------------------------------------------------------
+
+local UNITS = {MiB = 1024 * 1024, KiB = 1024}
+
+-- A default as the tables write it; `required` and none are both nil.
+local function value_of(text)
+  local number, unit = text:match "^(%d+) ?(%a*)$"
+  if number then return tonumber(number) * (UNITS[unit] or 1) end
+  if text == "none" or text == "required" then return nil end
+  if text == "true" or text == "false" then return text == "true" end
+  return text:match '^`"(.*)"`$' or error("what default is " .. text)
+end
+
+-- function -> option -> default, from the tables behind
+-- <!-- options: FUNCTION ... -->
+local function documented_options()
+  local all = {}
+  local text = slurp "docs/reference.md"
+  for functions, rows in text:gmatch "<!%-%- options: ([%l ]+) %-%->\n(.-)\n\n" do
+    for name, default in rows:gmatch "\n| `([%l_]+)` | ([^|]-) |" do
+      for where in functions:gmatch "%l+" do
+        all[where] = all[where] or {}
+        assert(not all[where][name], name .. " twice for " .. where)
+        all[where][name] = {default = value_of(default)}
+      end
+    end
+  end
+  return all
+end
+
+local function names(set)
+  local list = {}
+  for name in pairs(set) do list[#list + 1] = name end
+  table.sort(list)
+  return list
+end
+
+local WHERE = {"accept", "connect", "listen", "send"}
+
+describe("docs/reference.md", function()
+  local options = require "websock.options"
+
+  it("has the options of each function and their defaults", function()
+    local documented = documented_options()
+    assert.same(WHERE, names(documented))
+    for _, where in ipairs(WHERE) do
+      assert.same(names(options[where]), names(documented[where]))
+      for name, option in pairs(options[where]) do
+        local default = documented[where][name].default
+        assert.equal(option[1], default, where .. ": " .. name)
+      end
+    end
+  end)
+
+  it("has every function of the module and every method", function()
+    local text = slurp "docs/reference.md"
+    local function has(what)
+      assert.is_truthy(text:find(what, 1, true), what .. " is missing")
+    end
+    for name, value in pairs(require "websock") do
+      if type(value) == "function" then has("websock." .. name) end
+    end
+    for name in slurp("lua/websock/connection.lua"):gmatch "\nfunction methods%.(%w+)" do
+      has("ws:" .. name)
+    end
+    for name in slurp("lua/websock/connection.lua"):gmatch "\nfunction Writer:(%w+)" do
+      has("writer:" .. name)
+    end
+  end)
+end)
+
+describe("docs/core.md", function()
+  it("names methods that there are", function()
+    local core = require "websock.core"
+    local conn = core.conn(core.config "client")
+    local n = 0
+    for name in slurp("docs/core.md"):gmatch "| `conn:([%l_]+)%(" do
+      assert.is_function(conn[name], name)
+      n = n + 1
+    end
+    assert.is_true(n > 25)
+  end)
+end)
+
+-- Annotations -----------------------------------------------------------------
+
+local ANNOTATIONS = slurp "library/websock.lua"
+
+-- The fields of a class and of those it extends.
+local function fields_of(class, found)
+  found = found or {}
+  local base, body = (ANNOTATIONS .. "\n\n"):match(
+    "%-%-%-@class " .. class:gsub("%.", "%%.") .. "(:? ?[%w.]*)\n(.-)\n[^-]")
+  assert(body, "no class " .. class)
+  for name in ("\n" .. body):gmatch "\n%-%-%-@field ([%l_]+)" do found[name] = true end
+  base = base:match "[%w.]+"
+  if base then fields_of(base, found) end
+  return found
+end
+
+describe("library/websock.lua", function()
+  local websock = require "websock"
+
+  it("is Lua", function()
+    assert(loadfile "library/websock.lua")
+  end)
+
+  for where, class in pairs {accept = "Accept", connect = "Connect",
+    listen = "Listen", send = "Send"} do
+    it("has the options of " .. where, function()
+      local fields = fields_of("websock." .. class .. "Options")
+      assert.same(names(require("websock.options")[where]), names(fields))
+    end)
+  end
+
+  local function annotated(pattern)
+    local set = {}
+    for name in ANNOTATIONS:gmatch("\nfunction " .. pattern .. "([%l_]+)%(") do
+      set[name] = true
+    end
+    return names(set)
+  end
+
+  local function methods_of(class, path)
+    local set = {}
+    for name in slurp(path):gmatch("\nfunction " .. class .. "[.:]([%l_]+)") do
+      if name:sub(1, 2) ~= "__" then set[name] = true end
+    end
+    return set
+  end
+
+  it("has the functions of the module", function()
+    local functions = {}
+    for name, value in pairs(websock) do
+      if type(value) == "function" then functions[name] = true end
+    end
+    assert.same(names(functions), annotated "websock%.")
+  end)
+
+  it("has the methods of connections and writers", function()
+    local path = "lua/websock/connection.lua"
+    local methods = methods_of("methods", path)
+    methods.subscribe, methods.unsubscribe = true, true  -- they raise, for now
+    assert.same(names(methods), annotated "Connection:")
+    assert.same(names(methods_of("Writer", path)), annotated "Writer:")
+  end)
+
+  it("has the methods of servers", function()
+    local methods = methods_of("Server", "lua/websock/server.lua")
+    for _, name in ipairs {"accept", "listen", "report", "serve", "welcome"} do
+      methods[name] = nil  -- the library's own
+    end
+    assert.same(names(methods), annotated "Server:")
+  end)
+
+  it("has methods of the core that there are", function()
+    local conn = websock.core.conn(websock.core.config "client")
+    for _, name in ipairs(annotated "Conn:") do assert.is_function(conn[name], name) end
+  end)
+end)
