@@ -481,6 +481,7 @@ static int push_result (lua_State *L, conn *c, int r) {
 /* conn:request(host, target [, protocols [, fields]]) -> true | nil, rule */
 static int conn_request (lua_State *L) {
   conn *c = toconn(L);
+  lua_settop(L, 5);  /* what is pushed below is no argument */
   ws_str host = check_str(L, 2), target = check_str(L, 3);
   size_t nprotocols, nfields;
   const ws_str *protocols = check_strs(L, 4, &nprotocols);
