@@ -99,12 +99,24 @@ local function deadline(timeout)
   return timeout and loop.now() + timeout
 end
 
+-- Who is in `park`, and not in a wait of the library, which `wake` must not end.
+local parked = setmetatable({}, {__mode = "k"})
+
+local function unparked(thread, ...)
+  parked[thread] = nil
+  return ...
+end
+
 --- Waits until somebody wakes this coroutine.
 ---@param timeout? number
 ---@return any ... # the values of `wake`, or nil, "timeout"
 function websock.park(timeout)
+  local at = deadline(timeout)
   if timeout == 0 then return nil, "timeout" end
-  return loop.park(deadline(timeout))
+  if not loop.how() then misuse("cannot wait here") end
+  local thread = coroutine.running()
+  parked[thread] = true
+  return unparked(thread, loop.park(at))
 end
 
 --- Lets a parked coroutine go on with these values.
@@ -114,7 +126,7 @@ function websock.wake(thread, ...)
   if type(thread) ~= "thread" then
     misuse("wake: thread expected, got %s", type(thread))
   end
-  return loop.wake(thread, ...)
+  return parked[thread] ~= nil and loop.wake(thread, ...)
 end
 
 local function descriptor(object)
@@ -148,7 +160,9 @@ function websock.wait(fd_or_socket, mode, timeout)
   end
   local fd, object = descriptor(fd_or_socket)
   if mode == "r" and object and has_buffered(object) then return true end
-  return loop.wait(fd, mode, deadline(timeout))
+  local at = deadline(timeout)
+  if timeout == 0 then return loop.probe(fd, mode) end
+  return loop.wait(fd, mode, at)
 end
 
 --- A descriptor that a host's own loop can watch: readable when `step` has

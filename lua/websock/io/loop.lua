@@ -167,9 +167,16 @@ local function after(thread, ok, ...)
   end
 end
 
+-- Lets go of a thread that has ended out of the loop's sight.
+local function disown(thread)
+  local owner = forget(thread)
+  if type(owner) == "table" then owner:thread_ended(true) end
+end
+
 local function run_thread(thread)
-  if status(thread) ~= "suspended" then  -- closed since, or not the loop's
+  if status(thread) ~= "suspended" then  -- closed before it began, or running
     values[thread] = nil
+    if status(thread) == "dead" then disown(thread) end
     return
   end
   current = thread
@@ -186,9 +193,7 @@ end
 -- coroutine.close, so that no trace of it is left.
 local root_guard = setmetatable({}, {__close = function()
   local thread = running()
-  if thread == current then return end  -- it ends by itself: see `after`
-  local owner = forget(thread)
-  if type(owner) == "table" then owner:thread_ended(true) end
+  if thread ~= current then disown(thread) end  -- else see `after`
 end})
 
 local function root(f, ...)
@@ -404,7 +409,23 @@ function loop.wait(fd, mode, deadline)
     watch[direction] = nil
     watch:update()
   end
-  return ok, err
+  if ok then return true end
+  return nil, err
+end
+
+local probe_poller  -- one beside the loop's, that reports to no watcher
+
+--- Whether fd is ready now: as `wait`, without a turn of the loop.
+---@return boolean|nil, string? # nil, "timeout" | nil, err
+function loop.probe(fd, mode)
+  probe_poller = probe_poller or assert(core.poller "poll")
+  local ok, err = probe_poller:watch(fd, 1, mode == "r" and READ or WRITE)
+  if err == "not pollable" then return true end  -- a file: always ready
+  if not ok then return nil, err end
+  local found = probe_poller:wait(0)
+  probe_poller:watch(fd, 1, 0)
+  if found and found > 0 then return true end
+  return nil, "timeout"
 end
 
 -- Signals ---------------------------------------------------------------------
@@ -416,6 +437,7 @@ function signal_watcher.ready()
   for name in core.signal_next do
     if handlers[name] then loop.spawn(handlers[name], name) end
   end
+  if loop.rearm then loop.rearm(core.signal_fd(), READ) end
 end
 
 --- Has f called in a thread of the loop when the signal arrives; nil puts back
