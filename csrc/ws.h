@@ -36,14 +36,14 @@ enum { WS_CLIENT, WS_SERVER };
 
 /* What connections of one kind have in common. It has to outlive them. */
 typedef struct ws_config {
-  int role;              /* WS_CLIENT or WS_SERVER */
-  size_t max_message;    /* payload bytes of one message; default 1 MiB */
-  size_t max_fragments;  /* frames of one message; default 16384 */
-  size_t max_header;     /* bytes of an HTTP head; default 16 KiB */
-  size_t max_fields;     /* fields of an HTTP head; default 100 */
-  size_t max_body;       /* bytes of a plain request's body (more: 413) and of
+  int role;             /* WS_CLIENT or WS_SERVER */
+  size_t max_message;   /* payload bytes of one message; default 1 MiB */
+  size_t max_fragments; /* frames of one message; default 16384 */
+  size_t max_header;    /* bytes of an HTTP head; default 16 KiB */
+  size_t max_fields;    /* fields of an HTTP head; default 100 */
+  size_t max_body;      /* bytes of a plain request's body (more: 413) and of
                             a refusal's (more: cut off); default 64 KiB */
-  ws_random random;      /* NULL: OpenSSL's */
+  ws_random random;     /* NULL: OpenSSL's */
   void *random_ud;
 } ws_config;
 
@@ -52,51 +52,59 @@ void ws_config_init (ws_config *config, int role);
 
 /* Results below zero, of every function that returns int. */
 enum {
-  WS_END = -1,     /* the connection has ended; ws_closed tells how */
-  WS_ENOMEM = -2,  /* out of memory: nothing happened, try again or give up */
-  WS_EINVAL = -3,  /* an argument breaks a rule; ws_error names it */
-  WS_EUTF8 = -4,   /* text that is not UTF-8 (RFC 6455 section 5.6) */
-  WS_ESTATE = -5,  /* not possible now: handshake not done, closed, or in the
+  WS_END = -1,    /* the connection has ended; ws_closed tells how */
+  WS_ENOMEM = -2, /* out of memory: nothing happened, try again or give up */
+  WS_EINVAL = -3, /* an argument breaks a rule; ws_error names it */
+  WS_EUTF8 = -4,  /* text that is not UTF-8 (RFC 6455 section 5.6) */
+  WS_ESTATE = -5, /* not possible now: handshake not done, closed, or in the
                       middle of a fragmented message */
-  WS_ERANDOM = -6  /* the random source failed; nothing happened */
+  WS_ERANDOM = -6 /* the random source failed; nothing happened */
 };
 
-enum { WS_CONTINUATION = 0, WS_TEXT = 1, WS_BINARY = 2 };  /* opcodes */
+enum { WS_CONTINUATION = 0, WS_TEXT = 1, WS_BINARY = 2 }; /* opcodes */
 
-enum {               /* types of event */
-  WS_MESSAGE = 1,    /* a whole message: opcode, data, size */
-  WS_PART,           /* a piece of one: opcode, data, size, last */
-  WS_REQUEST,        /* server: a request to answer by ws_accept or ws_reject:
+enum {                 /* types of event */
+       WS_MESSAGE = 1, /* a whole message: opcode, data, size */
+       WS_PART,        /* a piece of one: opcode, data, size, last */
+       WS_REQUEST,     /* server: a request to answer by ws_accept or ws_reject:
                         ws_head; data and size are the body of a plain one */
-  WS_OPEN,           /* client: the handshake succeeded: ws_head */
-  WS_REFUSED         /* client: another status than 101: ws_head; data and size
+       WS_OPEN,        /* client: the handshake succeeded: ws_head */
+       WS_REFUSED /* client: another status than 101: ws_head; data and size
                         are the body as far as max_body goes */
 };
 
 typedef struct ws_event {
-  int type;          /* one of the above */
-  int opcode;        /* WS_TEXT or WS_BINARY */
-  int last;          /* WS_PART: it ends the message */
-  const char *data;  /* valid until ws_taken or ws_free */
+  int type;         /* one of the above */
+  int opcode;       /* WS_TEXT or WS_BINARY */
+  int last;         /* WS_PART: it ends the message */
+  const char *data; /* valid until ws_taken or ws_free */
   size_t size;
 } ws_event;
 
-typedef struct ws_iov { const void *base; size_t len; } ws_iov;
-#define WS_IOV 4   /* ws_pending never needs more than this */
+typedef struct ws_iov {
+  const void *base;
+  size_t len;
+} ws_iov;
+#define WS_IOV 4 /* ws_pending never needs more than this */
 
-typedef struct ws_str { const char *p; size_t n; } ws_str;
+typedef struct ws_str {
+  const char *p;
+  size_t n;
+} ws_str;
 
-typedef struct ws_field { ws_str name, value; } ws_field;
+typedef struct ws_field {
+  ws_str name, value;
+} ws_field;
 
 /* The head of the request or response that the current WS_REQUEST, WS_OPEN or
    WS_REFUSED event is about. */
 typedef struct ws_head {
-  int upgrade;     /* request: 1 for a valid WebSocket handshake, 0 for plain HTTP */
-  int minor;       /* HTTP/1.minor */
-  int status;      /* response: 101, 404, ... */
-  ws_str method;   /* request */
-  ws_str target;   /* request, as sent */
-  ws_str reason;   /* response: the reason phrase, may be empty */
+  int upgrade; /* request: 1 for a valid WebSocket handshake, 0 for plain HTTP */
+  int minor;   /* HTTP/1.minor */
+  int status;  /* response: 101, 404, ... */
+  ws_str method; /* request */
+  ws_str target; /* request, as sent */
+  ws_str reason; /* response: the reason phrase, may be empty */
   size_t nfields;
 } ws_head;
 
@@ -164,15 +172,14 @@ size_t ws_unread (const ws_conn *c);
    (ws_error says why) if anything would break the request: CR, LF or NUL, a
    name that is no token, a field the handshake sets itself, a protocol twice.
    RFC 6455 section 4.1. */
-int ws_request (ws_conn *c, ws_str host, ws_str target,
-                const ws_str *protocols, size_t nprotocols,
-                const ws_field *fields, size_t nfields);
+int ws_request (ws_conn *c, ws_str host, ws_str target, const ws_str *protocols,
+                size_t nprotocols, const ws_field *fields, size_t nfields);
 
 /* Server: answers the current WS_REQUEST, which has to be a handshake, with
    101. protocol {NULL, 0} chooses none; one that was not offered is WS_EINVAL.
    RFC 6455 section 4.2.2. */
-int ws_accept (ws_conn *c, ws_str protocol,
-               const ws_field *fields, size_t nfields);
+int ws_accept (ws_conn *c, ws_str protocol, const ws_field *fields,
+               size_t nfields);
 
 /* Server: answers the current WS_REQUEST with this status (200 to 599), fields
    and body; the connection then ends. Content-Length and Connection: close are
@@ -198,8 +205,9 @@ const char *ws_status_text (int status);
 
 /* --------------------------------------------------------------- bytes out */
 
-#define WS_MORE 1    /* more frames of this message follow */
-#define WS_BORROW 2  /* p stays valid until ws_settle: large unmasked payloads
+#define WS_MORE 1 /* more frames of this message follow */
+#define WS_BORROW \
+  2 /* p stays valid until ws_settle: large unmasked payloads
                         are then not copied */
 
 /* Queues one frame of a message: WS_TEXT or WS_BINARY begins one (and ends it,
@@ -237,25 +245,25 @@ size_t ws_queued (const ws_conn *c);
 /* ------------------------------------------------------------------- state */
 
 enum {
-  WS_CONNECTING,   /* in the opening handshake */
+  WS_CONNECTING, /* in the opening handshake */
   WS_OPENED,
-  WS_CLOSING,      /* one Close frame is sent or seen, not both */
-  WS_CLOSED        /* both, or failed, refused, lost: see ws_closed */
+  WS_CLOSING, /* one Close frame is sent or seen, not both */
+  WS_CLOSED   /* both, or failed, refused, lost: see ws_closed */
 };
 int ws_state (const ws_conn *c);
 
 /* How the connection ended; meaningful in state WS_CLOSED, and in WS_CLOSING as
    far as known. RFC 6455 sections 7.1.5 to 7.1.7. */
 typedef struct ws_closing {
-  unsigned code;    /* the peer's code, 1005 if its frame had none, 1006 without
+  unsigned code; /* the peer's code, 1005 if its frame had none, 1006 without
                        a Close frame from it, or the code of our own failure */
-  ws_str reason;    /* the peer's, or the rule that was broken, or "eof", ... */
-  int clean;        /* both Close frames went through */
-  int sent;         /* our Close frame is queued or written */
-  int received;     /* the peer's has arrived */
-  int failed;       /* the connection was failed by us (section 7.1.7) */
-  int eof;          /* the transport ended */
-  int status;       /* server: the HTTP status of a refusal, else 0 */
+  ws_str reason; /* the peer's, or the rule that was broken, or "eof", ... */
+  int clean;     /* both Close frames went through */
+  int sent;      /* our Close frame is queued or written */
+  int received;  /* the peer's has arrived */
+  int failed;    /* the connection was failed by us (section 7.1.7) */
+  int eof;       /* the transport ended */
+  int status;    /* server: the HTTP status of a refusal, else 0 */
 } ws_closing;
 ws_closing ws_closed (const ws_conn *c);
 

@@ -116,7 +116,7 @@ int ws_fail (ws_conn *c, unsigned code, const char *rule) {
 
 void ws_drop (ws_conn *c, const char *why) {
   if (c->state == WS_CLOSING) ws_in_cut(c, c->whole);
-  if (c->state == WS_CONNECTING) ws_in_cut(c, 0);  /* no frames yet */
+  if (c->state == WS_CONNECTING) ws_in_cut(c, 0); /* no frames yet */
   ws_note_free(c);
   c->why = why;
   c->state = WS_CLOSED;
@@ -126,7 +126,7 @@ void ws_ended (ws_conn *c, int status, const char *rule) {
   c->status = (uint16_t)status;
   c->why = c->error = rule;
   c->state = WS_CLOSED;
-  ws_in_cut(c, 0);   /* what follows is nothing to us */
+  ws_in_cut(c, 0); /* what follows is nothing to us */
 }
 
 void ws_opened (ws_conn *c) { c->state = WS_OPENED; }

@@ -494,6 +494,21 @@ TEST(events_stay_current_until_taken) {
   text_free(&log);
 }
 
+TEST(an_empty_message_stays_current_too) {
+  feed how = {.role = WS_CLIENT};
+  feeding f;
+  ws_event ev;
+  feed_open(&f, &how);
+  feed_put(&f, "\x82\x00", 2);
+  CHECK(ws_next(&f.c, &ev) == WS_MESSAGE && ev.size == 0);
+  ws_commit(&f.c, 0);
+  CHECK(ev.data == (char *)f.c.in.p + f.c.in.start && heap.bytes > 0);
+  ws_taken(&f.c);
+  CHECK(heap.bytes == 0);
+  text log = feed_close(&f);
+  text_free(&log);
+}
+
 /* ------------------------------------------------------------------ memory */
 
 TEST(a_promise_allocates_nothing) {

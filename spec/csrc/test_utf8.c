@@ -3,6 +3,12 @@
 */
 #include "test.h"
 
+/* The same for machines without SSE2 and NEON. */
+#define WS_PORTABLE 1
+#define ws_utf8 portable_utf8
+#include "../../csrc/ws_utf8.c"
+#undef ws_utf8
+
 /* Size of the character at p, 0 if there is none: RFC 3629 section 3. */
 static size_t character (const unsigned char *p, size_t n) {
   static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
@@ -48,6 +54,11 @@ static int is_prefix (const unsigned char *p, size_t n) {
 static int whole (const unsigned char *p, size_t n) {
   uint32_t state = 0;
   return ws_utf8(&state, p, n) && state == 0;
+}
+
+static int portable (const unsigned char *p, size_t n) {
+  uint32_t state = 0;
+  return portable_utf8(&state, p, n) && state == 0;
 }
 
 TEST(all_of_one_to_three_bytes) {
@@ -144,6 +155,7 @@ TEST(long_texts_in_pieces_at_guard_pages) {
     s[rnd(n)] = (unsigned char)rnd(256);
     int ok = is_utf8(s, n);
     CHECK(whole(guard_end(s, n), n) == ok);
+    CHECK(portable(guard_end(s, n), n) == ok);
     CHECK(split(s, n) == ok);
   }
 }
