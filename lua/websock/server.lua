@@ -3,6 +3,7 @@
 -- there: slow and silent ones cost no more than their link.
 
 local core = require "websock.core"
+local driver = require "websock.driver"
 local handshake = require "websock.handshake"
 local headers = require "websock.headers"
 local Link = require "websock.link"
@@ -316,6 +317,9 @@ function Server.accept(loop, object, given)
   local fd, how, foreign, received = socket.take("accept", object)
   local link = new_link(server, o, core.config("server", o), how)
   link.remote = remote_of(fd)
+  if o.nodelay and how == driver.native and link.remote.family ~= "unix" then
+    core.nodelay(fd, true)
+  end
   join(server, link)
   local ok, err = link:attach(fd, foreign)
   if not ok then
