@@ -24,23 +24,23 @@
 
 /* What pull and feed tell. */
 enum {
-  SAW_EVENT = 1,  /* receive (or handshake) has something to say */
-  SAW_MORE = 2,   /* the read filled its room: there may be more */
-  SAW_PONG = 4,   /* a ping was answered */
-  SAW_STATE = 8,  /* the state changed */
-  SAW_OUT = 16,   /* something waits to be written */
-  SAW_END = 32,   /* the transport has ended */
-  SAW_DRY = 64    /* there was nothing to read */
+  SAW_EVENT = 1, /* receive (or handshake) has something to say */
+  SAW_MORE = 2,  /* the read filled its room: there may be more */
+  SAW_PONG = 4,  /* a ping was answered */
+  SAW_STATE = 8, /* the state changed */
+  SAW_OUT = 16,  /* something waits to be written */
+  SAW_END = 32,  /* the transport has ended */
+  SAW_DRY = 64   /* there was nothing to read */
 };
 
 typedef struct conn {
   net_fd fd;
-  unsigned char alive;    /* core is initialised */
-  unsigned char blocked;  /* the last write came up short */
-  unsigned char broken;   /* a write failed: nothing more is sent */
-  unsigned char state;    /* ws_state, as told last */
-  uint32_t taken;         /* events taken so far */
-  uint64_t ponged;        /* ws_ponged, as told last */
+  unsigned char alive;   /* core is initialised */
+  unsigned char blocked; /* the last write came up short */
+  unsigned char broken;  /* a write failed: nothing more is sent */
+  unsigned char state;   /* ws_state, as told last */
+  uint32_t taken;        /* events taken so far */
+  uint64_t ponged;       /* ws_ponged, as told last */
   alignas(max_align_t) unsigned char core[];
 } conn;
 
@@ -61,7 +61,7 @@ static void limit (lua_State *L, const char *name, size_t *value) {
     luaL_argcheck(L, n >= 0, 2, name);
     *value = (size_t)n;
   }
-  lua_pop(L, 1);  /* remove the field */
+  lua_pop(L, 1); /* remove the field */
 }
 
 /* core.config(role [, limits]) -> config */
@@ -99,7 +99,7 @@ static int conn_new (lua_State *L) {
   c->state = WS_CONNECTING;
   luaL_setmetatable(L, CONN);
   lua_pushvalue(L, 1);
-  lua_setiuservalue(L, -2, 1);  /* the config lives as long */
+  lua_setiuservalue(L, -2, 1); /* the config lives as long */
   ws_init(core(c), config, alloc, ud);
   c->alive = 1;
   return 1;
@@ -144,7 +144,7 @@ static int digest (conn *c, int want) {
   if (want == 1 && ws_next(core, &ev) != 0) flags |= SAW_EVENT;
   if (want == 2 && ws_next_part(core, &ev, WS_READ_AHEAD) != 0)
     flags |= SAW_EVENT;
-  ws_ahead(core);  /* without memory it tries again next time */
+  ws_ahead(core); /* without memory it tries again next time */
   if (ws_ponged(core) != c->ponged) {
     c->ponged = ws_ponged(core);
     flags |= SAW_PONG;
@@ -170,8 +170,7 @@ static int conn_pull (lua_State *L) {
   if (n > 0) {
     ws_commit(core(c), (size_t)n);
     if ((size_t)n == room) flags |= SAW_MORE;
-  }
-  else {
+  } else {
     ws_commit(core(c), 0);
     flags |= n == NET_AGAIN ? SAW_DRY : SAW_END;
     if (n == NET_EOF) ws_eof(core(c));
@@ -242,7 +241,7 @@ static int no_event (lua_State *L, conn *c, int r) {
   }
 }
 
-typedef int (*fetch) (ws_conn *core, ws_event *ev);
+typedef int (*fetch)(ws_conn *core, ws_event *ev);
 
 static int fetch_part (ws_conn *core, ws_event *ev) {
   return ws_next_part(core, ev, WS_READ_AHEAD);
@@ -262,7 +261,7 @@ static int deliver (lua_State *L, conn *c, fetch next, ws_event *ev) {
       ws_taken(core(c));
       return r;
     }
-    lua_pop(L, 1);  /* remove the string that somebody else got */
+    lua_pop(L, 1); /* remove the string that somebody else got */
   }
 }
 
@@ -360,9 +359,8 @@ static void add_field (lua_State *L, conn *c, size_t i) {
     f = ws_http_field(core(c), i);
     lua_pushlstring(L, f.value.p, f.value.n);
     lua_concat(L, 3);
-  }
-  else {
-    lua_pop(L, 1);  /* remove nil */
+  } else {
+    lua_pop(L, 1); /* remove nil */
     f = ws_http_field(core(c), i);
     lua_pushlstring(L, f.value.n > 0 ? f.value.p : "", f.value.n);
   }
@@ -431,7 +429,7 @@ static ws_str list_str (lua_State *L, int arg, lua_Integer i) {
   luaL_argcheck(L, lua_rawgeti(L, arg, i) == LUA_TSTRING, arg,
                 "list of strings expected");
   s.p = lua_tolstring(L, -1, &s.n);
-  lua_pop(L, 1);  /* the list still refers to it */
+  lua_pop(L, 1); /* the list still refers to it */
   return s;
 }
 
@@ -470,24 +468,25 @@ static int push_result (lua_State *L, conn *c, int r) {
   switch (r) {
     case WS_ENOMEM: return luaL_error(L, "not enough memory");
     case WS_ERANDOM: return luaL_error(L, "no random bytes to be had");
-    case WS_EINVAL: case WS_EUTF8: case WS_ESTATE: case WS_END:
-      return websock_nil(L, ws_error(core(c)));
-    default:
-      lua_pushboolean(L, 1);
-      return 1;
+    case WS_EINVAL:
+    case WS_EUTF8:
+    case WS_ESTATE:
+    case WS_END: return websock_nil(L, ws_error(core(c)));
+    default: lua_pushboolean(L, 1); return 1;
   }
 }
 
 /* conn:request(host, target [, protocols [, fields]]) -> true | nil, rule */
 static int conn_request (lua_State *L) {
   conn *c = toconn(L);
-  lua_settop(L, 5);  /* what is pushed below is no argument */
+  lua_settop(L, 5); /* what is pushed below is no argument */
   ws_str host = check_str(L, 2), target = check_str(L, 3);
   size_t nprotocols, nfields;
   const ws_str *protocols = check_strs(L, 4, &nprotocols);
   const ws_field *fields = check_fields(L, 5, &nfields);
-  return push_result(L, c, ws_request(core(c), host, target, protocols,
-                                      nprotocols, fields, nfields));
+  return push_result(L, c,
+                     ws_request(core(c), host, target, protocols, nprotocols,
+                                fields, nfields));
 }
 
 /* conn:accept([protocol [, fields]]) -> true | nil, rule */
@@ -575,7 +574,7 @@ static int conn_output (lua_State *L) {
   for (int i = 0; i < n; i++) total += iov[i].len;
   if (max >= 0 && total > (size_t)max) total = (size_t)max;
   p = luaL_buffinitsize(L, &b, total);
-  n = ws_pending(core(c), iov, WS_IOV);  /* the call above may have collected */
+  n = ws_pending(core(c), iov, WS_IOV); /* the call above may have collected */
   room = total;
   for (int i = 0; i < n && room > 0; i++) {
     size_t len = iov[i].len < room ? iov[i].len : room;
@@ -625,8 +624,8 @@ static int conn_send (lua_State *L) {
   if (r == WS_ESTATE || r == WS_END) return websock_nil(L, "closed");
   if (r < 0) return push_result(L, c, r);
   if (large) {
-    push(c);  /* an error shows at the next read or write */
-    if (ws_settle(core(c)) < 0) {  /* half of it may have left */
+    push(c);                      /* an error shows at the next read or write */
+    if (ws_settle(core(c)) < 0) { /* half of it may have left */
       ws_abort(core(c), "aborted");
       return luaL_error(L, "not enough memory");
     }
@@ -659,9 +658,9 @@ static int conn_close (lua_State *L) {
   conn *c = toconn(L);
   lua_Integer code = luaL_optinteger(L, 2, 1000);
   ws_str reason = check_str(L, 3);
-  if (code < 0 || code > 65535) code = 65535;  /* refused by the same check */
-  return push_result(L, c, ws_close(core(c), (unsigned)code, reason.p,
-                                    reason.n));
+  if (code < 0 || code > 65535) code = 65535; /* refused by the same check */
+  return push_result(L, c,
+                     ws_close(core(c), (unsigned)code, reason.p, reason.n));
 }
 
 /* ------------------------------------------------------------------- state */
@@ -724,33 +723,34 @@ static int conn_fd (lua_State *L) {
 /* -------------------------------------------------------------------------- */
 
 static const luaL_Reg conn_methods[] = {
-  {"abort", conn_abort}, {"accept", conn_accept}, {"attach", conn_attach},
-  {"chosen", conn_chosen}, {"close", conn_close}, {"closefd", conn_closefd},
-  {"ending", conn_ending}, {"eof", conn_eof}, {"fd", conn_fd},
-  {"feed", conn_feed}, {"forget", conn_forget},
-  {"handshake", conn_handshake}, {"head", conn_head},
-  {"in_parts", conn_in_parts}, {"offered", conn_offered},
-  {"output", conn_output}, {"ping", conn_ping}, {"poll", conn_poll},
-  {"ponged", conn_ponged}, {"pull", conn_pull}, {"push", conn_push},
-  {"queued", conn_queued}, {"receive", conn_receive},
-  {"receive_part", conn_receive_part}, {"reject", conn_reject},
-  {"request", conn_request}, {"send", conn_send}, {"sent", conn_sent},
-  {"state", conn_state}, {"taken", conn_taken}, {"unread", conn_unread},
-  {NULL, NULL}
-};
+    {"abort", conn_abort},     {"accept", conn_accept},
+    {"attach", conn_attach},   {"chosen", conn_chosen},
+    {"close", conn_close},     {"closefd", conn_closefd},
+    {"ending", conn_ending},   {"eof", conn_eof},
+    {"fd", conn_fd},           {"feed", conn_feed},
+    {"forget", conn_forget},   {"handshake", conn_handshake},
+    {"head", conn_head},       {"in_parts", conn_in_parts},
+    {"offered", conn_offered}, {"output", conn_output},
+    {"ping", conn_ping},       {"poll", conn_poll},
+    {"ponged", conn_ponged},   {"pull", conn_pull},
+    {"push", conn_push},       {"queued", conn_queued},
+    {"receive", conn_receive}, {"receive_part", conn_receive_part},
+    {"reject", conn_reject},   {"request", conn_request},
+    {"send", conn_send},       {"sent", conn_sent},
+    {"state", conn_state},     {"taken", conn_taken},
+    {"unread", conn_unread},   {NULL, NULL}};
 
-static const luaL_Reg conn_meta[] = {
-  {"__gc", conn_gc}, {"__close", conn_gc}, {"__tostring", conn_tostring},
-  {NULL, NULL}
-};
+static const luaL_Reg conn_meta[] = {{"__gc", conn_gc},
+                                     {"__close", conn_gc},
+                                     {"__tostring", conn_tostring},
+                                     {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-  {"config", config_new}, {"conn", conn_new}, {NULL, NULL}
-};
+    {"config", config_new}, {"conn", conn_new}, {NULL, NULL}};
 
 void websock_open_conn (lua_State *L) {
   luaL_newmetatable(L, CONFIG);
-  lua_pop(L, 1);  /* remove the metatable */
+  lua_pop(L, 1); /* remove the metatable */
   websock_newtype(L, CONN, conn_methods, conn_meta);
   luaL_setfuncs(L, functions, 0);
 }

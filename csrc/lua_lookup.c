@@ -5,7 +5,9 @@
 
 #define LOOKUP "websock.lookup"
 
-typedef struct lookup { net_lookup *l; } lookup;
+typedef struct lookup {
+  net_lookup *l;
+} lookup;
 
 static lookup *tolookup (lua_State *L) {
   return (lookup *)luaL_checkudata(L, 1, LOOKUP);
@@ -78,19 +80,18 @@ static int l_numeric (lua_State *L) {
   return 2;
 }
 
-static const luaL_Reg methods[] = {
-  {"close", lookup_close}, {"fd", lookup_fd}, {"take", lookup_take},
-  {NULL, NULL}
-};
+static const luaL_Reg methods[] = {{"close", lookup_close},
+                                   {"fd", lookup_fd},
+                                   {"take", lookup_take},
+                                   {NULL, NULL}};
 
-static const luaL_Reg meta[] = {
-  {"__gc", lookup_close}, {"__close", lookup_close},
-  {"__tostring", lookup_tostring}, {NULL, NULL}
-};
+static const luaL_Reg meta[] = {{"__gc", lookup_close},
+                                {"__close", lookup_close},
+                                {"__tostring", lookup_tostring},
+                                {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-  {"lookup", lookup_new}, {"numeric", l_numeric}, {NULL, NULL}
-};
+    {"lookup", lookup_new}, {"numeric", l_numeric}, {NULL, NULL}};
 
 void websock_open_lookup (lua_State *L) {
   websock_newtype(L, LOOKUP, methods, meta);

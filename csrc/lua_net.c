@@ -28,7 +28,7 @@ void websock_newtype (lua_State *L, const char *name, const luaL_Reg *methods,
   lua_newtable(L);
   luaL_setfuncs(L, methods, 0);
   lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);  /* remove the metatable */
+  lua_pop(L, 1); /* remove the metatable */
 }
 
 net_fd websock_checkfd (lua_State *L, int arg) {
@@ -98,8 +98,8 @@ static int l_dupfd (lua_State *L) {
 }
 
 static int l_nodelay (lua_State *L) {
-  return websock_result(L, net_nodelay(websock_checkfd(L, 1),
-                                       lua_toboolean(L, 2)));
+  return websock_result(
+      L, net_nodelay(websock_checkfd(L, 1), lua_toboolean(L, 2)));
 }
 
 /* core.shutdown(fd): of the writing side */
@@ -164,14 +164,21 @@ static int l_signal_next (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {
-  {"accept", l_accept}, {"closefd", l_closefd}, {"dupfd", l_dupfd},
-  {"fdunread", l_fdunread}, {"localname", l_localname},
-  {"nodelay", l_nodelay}, {"nonblocking", l_nonblocking}, {"peer", l_peer},
-  {"read", l_read}, {"shutdown", l_shutdown},
-  {"signal_catch", l_signal_catch}, {"signal_fd", l_signal_fd},
-  {"signal_next", l_signal_next}, {"signal_restore", l_signal_restore},
-  {"so_error", l_so_error}, {NULL, NULL}
-};
+static const luaL_Reg functions[] = {{"accept", l_accept},
+                                     {"closefd", l_closefd},
+                                     {"dupfd", l_dupfd},
+                                     {"fdunread", l_fdunread},
+                                     {"localname", l_localname},
+                                     {"nodelay", l_nodelay},
+                                     {"nonblocking", l_nonblocking},
+                                     {"peer", l_peer},
+                                     {"read", l_read},
+                                     {"shutdown", l_shutdown},
+                                     {"signal_catch", l_signal_catch},
+                                     {"signal_fd", l_signal_fd},
+                                     {"signal_next", l_signal_next},
+                                     {"signal_restore", l_signal_restore},
+                                     {"so_error", l_so_error},
+                                     {NULL, NULL}};
 
 void websock_open_net (lua_State *L) { luaL_setfuncs(L, functions, 0); }

@@ -5,7 +5,9 @@
 
 #define POLLER "websock.poller"
 
-typedef struct poller { net_poll *p; } poller;
+typedef struct poller {
+  net_poll *p;
+} poller;
 
 static poller *topoller (lua_State *L) {
   return (poller *)luaL_checkudata(L, 1, POLLER);
@@ -40,8 +42,8 @@ static int poller_close (lua_State *L) {
 static int poller_add (lua_State *L) {
   net_poll *p = check_open(L);
   net_fd fd = websock_checkfd(L, 2);
-  return websock_result(L, net_poll_add(p, fd,
-                                        (uint32_t)luaL_checkinteger(L, 3)));
+  return websock_result(L,
+                        net_poll_add(p, fd, (uint32_t)luaL_checkinteger(L, 3)));
 }
 
 /* poller:watch(fd, slot, what) -> true | nil, err */
@@ -49,8 +51,8 @@ static int poller_watch (lua_State *L) {
   net_poll *p = check_open(L);
   net_fd fd = websock_checkfd(L, 2);
   uint32_t slot = (uint32_t)luaL_checkinteger(L, 3);
-  return websock_result(L, net_poll_watch(p, fd, slot,
-                                          (int)luaL_checkinteger(L, 4)));
+  return websock_result(
+      L, net_poll_watch(p, fd, slot, (int)luaL_checkinteger(L, 4)));
 }
 
 /* poller:rearm(fd, what) */
@@ -108,16 +110,16 @@ static int poller_tostring (lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-  {"add", poller_add}, {"close", poller_close}, {"del", poller_del},
-  {"fd", poller_fd}, {"name", poller_name}, {"next", poller_next},
-  {"rearm", poller_rearm}, {"wait", poller_wait}, {"watch", poller_watch},
-  {NULL, NULL}
-};
+    {"add", poller_add},     {"close", poller_close},
+    {"del", poller_del},     {"fd", poller_fd},
+    {"name", poller_name},   {"next", poller_next},
+    {"rearm", poller_rearm}, {"wait", poller_wait},
+    {"watch", poller_watch}, {NULL, NULL}};
 
-static const luaL_Reg meta[] = {
-  {"__gc", poller_close}, {"__close", poller_close},
-  {"__tostring", poller_tostring}, {NULL, NULL}
-};
+static const luaL_Reg meta[] = {{"__gc", poller_close},
+                                {"__close", poller_close},
+                                {"__tostring", poller_tostring},
+                                {NULL, NULL}};
 
 void websock_open_poll (lua_State *L) {
   websock_newtype(L, POLLER, methods, meta);

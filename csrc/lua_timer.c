@@ -5,7 +5,9 @@
 
 #define TIMERS "websock.timers"
 
-typedef struct timers { net_timers *t; } timers;
+typedef struct timers {
+  net_timers *t;
+} timers;
 
 static timers *totimers (lua_State *L) {
   return (timers *)luaL_checkudata(L, 1, TIMERS);
@@ -91,20 +93,21 @@ static int l_now (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {
-  {"cancel", timers_cancel}, {"close", timers_close}, {"due", timers_due},
-  {"first", timers_first}, {"move", timers_move}, {"set", timers_set},
-  {NULL, NULL}
-};
+static const luaL_Reg methods[] = {{"cancel", timers_cancel},
+                                   {"close", timers_close},
+                                   {"due", timers_due},
+                                   {"first", timers_first},
+                                   {"move", timers_move},
+                                   {"set", timers_set},
+                                   {NULL, NULL}};
 
-static const luaL_Reg meta[] = {
-  {"__gc", timers_close}, {"__close", timers_close},
-  {"__tostring", timers_tostring}, {NULL, NULL}
-};
+static const luaL_Reg meta[] = {{"__gc", timers_close},
+                                {"__close", timers_close},
+                                {"__tostring", timers_tostring},
+                                {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-  {"now", l_now}, {"timers", timers_new}, {NULL, NULL}
-};
+    {"now", l_now}, {"timers", timers_new}, {NULL, NULL}};
 
 void websock_open_timer (lua_State *L) {
   websock_newtype(L, TIMERS, methods, meta);

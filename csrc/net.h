@@ -9,13 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef int net_fd;          /* SOCKET on Windows */
+typedef int net_fd; /* SOCKET on Windows */
 #define NET_NONE ((net_fd)-1)
 
 /* Results below zero. net_error has the errno that goes with NET_ERROR. */
 enum {
-  NET_AGAIN = -1,    /* nothing now: wait until ready */
-  NET_EOF = -2,      /* the peer has ended its side */
+  NET_AGAIN = -1, /* nothing now: wait until ready */
+  NET_EOF = -2,   /* the peer has ended its side */
   NET_ERROR = -3
 };
 int net_error (void);
@@ -24,37 +24,54 @@ int net_error (void);
    "address in use", "too many open files", "permission denied", ... */
 const char *net_error_text (int err);
 
-typedef struct net_iov { const void *base; size_t len; } net_iov;
+typedef struct net_iov {
+  const void *base;
+  size_t len;
+} net_iov;
 
 /* ---- net_socket.c: one system call each, on a non-blocking descriptor. EINTR
    counts as NET_AGAIN in nothing: it is retried. */
-long net_recv (net_fd fd, void *p, size_t n);   /* bytes > 0, NET_EOF, NET_AGAIN, NET_ERROR */
-long net_sendv (net_fd fd, const net_iov *v, int n);  /* sendmsg, MSG_NOSIGNAL */
-long net_read (net_fd fd, void *p, size_t n);   /* read(2), for pipes and terminals */
-int net_nonblocking (net_fd fd);                /* also sets CLOEXEC; 0 or NET_ERROR */
-int net_shutdown_write (net_fd fd);             /* 0 or NET_ERROR */
-void net_close (net_fd fd);                     /* never blocks, keeps errno */
-int net_so_error (net_fd fd);                   /* takes SO_ERROR: 0 or an errno */
-int net_unread (net_fd fd);                     /* bytes in the receive buffer (FIONREAD), 0 if unknown */
-net_fd net_dup (net_fd fd);                     /* CLOEXEC; NET_NONE on error */
-int net_nodelay (net_fd fd, int on);            /* 0 or NET_ERROR (not a TCP socket) */
+long net_recv (net_fd fd, void *p,
+               size_t n); /* bytes > 0, NET_EOF, NET_AGAIN, NET_ERROR */
+long net_sendv (net_fd fd, const net_iov *v, int n); /* sendmsg, MSG_NOSIGNAL */
+long net_read (net_fd fd, void *p,
+               size_t n);           /* read(2), for pipes and terminals */
+int net_nonblocking (net_fd fd);    /* also sets CLOEXEC; 0 or NET_ERROR */
+int net_shutdown_write (net_fd fd); /* 0 or NET_ERROR */
+void net_close (net_fd fd);         /* never blocks, keeps errno */
+int net_so_error (net_fd fd);       /* takes SO_ERROR: 0 or an errno */
+int net_unread (
+    net_fd fd); /* bytes in the receive buffer (FIONREAD), 0 if unknown */
+net_fd net_dup (net_fd fd);          /* CLOEXEC; NET_NONE on error */
+int net_nodelay (net_fd fd, int on); /* 0 or NET_ERROR (not a TCP socket) */
 
 /* A printable address: host without brackets and scope as getnameinfo prints
    it, port 0 and the path in host for a Unix socket. */
-typedef struct net_address { char host[108]; int port; int family; } net_address;
+typedef struct net_address {
+  char host[108];
+  int port;
+  int family;
+} net_address;
 enum { NET_INET, NET_INET6, NET_UNIX };
 
 /* The next connection of a listener, non-blocking and CLOEXEC (accept4), or
    NET_AGAIN, NET_ERROR. Aborted ones (ECONNABORTED, EPROTO) are skipped. */
 net_fd net_accept (net_fd listener, net_address *peer);
-int net_peer (net_fd fd, net_address *a);       /* 0 or NET_ERROR */
+int net_peer (net_fd fd, net_address *a); /* 0 or NET_ERROR */
 int net_local (net_fd fd, net_address *a);
 
 /* ---- net_poll.c and a file per back end */
-enum { NET_READ = 1, NET_WRITE = 2, NET_HANGUP = 4 };   /* HANGUP: RDHUP, HUP or ERR was seen */
+enum {
+  NET_READ = 1,
+  NET_WRITE = 2,
+  NET_HANGUP = 4
+}; /* HANGUP: RDHUP, HUP or ERR was seen */
 
 typedef struct net_poll net_poll;
-typedef struct net_ready { uint32_t slot; int what; } net_ready;  /* what: a set of the above */
+typedef struct net_ready {
+  uint32_t slot;
+  int what;
+} net_ready; /* what: a set of the above */
 
 /* backend: "epoll", "kqueue", "poll" or NULL for the best here; NULL if it is
    not to be had. */
@@ -114,7 +131,7 @@ int net_timer_first (const net_timers *t, double *at);
 /* Takes the earliest timer out if it is due at now: 1 and *handle, *slot, or 0. */
 int net_timer_due (net_timers *t, double now, int *handle, uint32_t *slot);
 
-double net_now (void);   /* CLOCK_MONOTONIC, seconds */
+double net_now (void); /* CLOCK_MONOTONIC, seconds */
 
 /* ---- net_lookup.c: getaddrinfo on a detached helper thread */
 typedef struct net_lookup net_lookup;
@@ -127,7 +144,7 @@ net_fd net_lookup_fd (const net_lookup *l);
 /* Addresses in getaddrinfo's order: their number, NET_AGAIN if not done,
    NET_ERROR with *why a text ("host not found", ...). *list belongs to l. */
 int net_lookup_take (net_lookup *l, const net_address **list, const char **why);
-void net_lookup_free (net_lookup *l);   /* at any time */
+void net_lookup_free (net_lookup *l); /* at any time */
 /* The same at once for what needs no look-up, an address in digits ("127.0.0.1",
    "::1", "fe80::1%eth0"): 1 and *a, or 0. */
 int net_numeric (const char *host, net_address *a);

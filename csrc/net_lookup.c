@@ -24,9 +24,9 @@ enum { STACK = 256 * 1024 };
 
 struct net_lookup {
   pthread_mutex_t lock;
-  int users;          /* thread and owner: who is last frees */
+  int users; /* thread and owner: who is last frees */
   int done;
-  int error;          /* getaddrinfo's */
+  int error; /* getaddrinfo's */
   int family;
   int n;
   net_address *list;
@@ -159,7 +159,8 @@ static const char *text_of (int error) {
   switch (error) {
     case EAI_AGAIN: return "temporary failure, try again";
     case EAI_MEMORY: return "not enough memory";
-    case EAI_FAIL: case EAI_SYSTEM: return "the name server failed";
+    case EAI_FAIL:
+    case EAI_SYSTEM: return "the name server failed";
     default: return "host not found";
   }
 }

@@ -14,13 +14,12 @@
 
 static const net_backend *const backends[] = {
 #if defined(__linux__)
-  &net_backend_epoll,
+    &net_backend_epoll,
 #elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || \
-  defined(__NetBSD__) || defined(__DragonFly__)
-  &net_backend_kqueue,
+    defined(__NetBSD__) || defined(__DragonFly__)
+    &net_backend_kqueue,
 #endif
-  &net_backend_poll
-};
+    &net_backend_poll};
 
 enum { NBACKENDS = sizeof backends / sizeof backends[0] };
 
@@ -77,8 +76,7 @@ static net_entry *entry_at (net_poll *p, net_fd fd) {
     while (n <= fd) n *= 2;
     net_entry *grown = realloc(p->entries, (size_t)n * sizeof *grown);
     if (grown == NULL) return NULL;
-    memset(grown + p->nentries, 0,
-           (size_t)(n - p->nentries) * sizeof *grown);
+    memset(grown + p->nentries, 0, (size_t)(n - p->nentries) * sizeof *grown);
     p->entries = grown;
     p->nentries = n;
   }

@@ -15,7 +15,7 @@ typedef struct net_entry {
   uint32_t slot;
   uint32_t generation; /* of this use of the number */
   unsigned char kind;
-  unsigned char want;  /* directions that are armed: NET_READ, NET_WRITE */
+  unsigned char want; /* directions that are armed: NET_READ, NET_WRITE */
 } net_entry;
 
 typedef struct net_found {
@@ -26,7 +26,7 @@ typedef struct net_found {
 
 typedef struct net_backend {
   const char *name;
-  int (*open)(net_poll *p);  /* 0 or NET_ERROR */
+  int (*open)(net_poll *p); /* 0 or NET_ERROR */
   void (*close)(net_poll *p);
   /* Makes the kernel's view of fd that of p->entries[fd], which was `before`. */
   int (*set)(net_poll *p, net_fd fd, int before);
@@ -36,16 +36,16 @@ typedef struct net_backend {
 
 struct net_poll {
   const net_backend *backend;
-  net_fd fd;            /* the kernel's object, if there is one */
-  void *own;            /* the back end's */
+  net_fd fd; /* the kernel's object, if there is one */
+  void *own; /* the back end's */
   net_entry *entries;
   net_fd nentries;
   net_found found[NET_BATCH];
   int nfound, next;
-  unsigned forks;       /* net_forks when fd was made */
+  unsigned forks; /* net_forks when fd was made */
 };
 
 extern const net_backend net_backend_epoll, net_backend_kqueue,
-  net_backend_poll;
+    net_backend_poll;
 
 #endif

@@ -44,9 +44,12 @@ static int epoll_set (net_poll *p, net_fd fd, int before) {
     return NET_ERROR;
   }
   if (epoll_ctl(p->fd, op, fd, &ev) == 0) return 0;
-  if (errno == ENOENT) op = EPOLL_CTL_ADD;
-  else if (errno == EEXIST) op = EPOLL_CTL_MOD;
-  else return NET_ERROR;
+  if (errno == ENOENT)
+    op = EPOLL_CTL_ADD;
+  else if (errno == EEXIST)
+    op = EPOLL_CTL_MOD;
+  else
+    return NET_ERROR;
   return epoll_ctl(p->fd, op, fd, &ev) < 0 ? NET_ERROR : 0;
 }
 
@@ -70,9 +73,8 @@ static int epoll_wait_batch (net_poll *p, int milliseconds) {
   return p->nfound = n;
 }
 
-const net_backend net_backend_epoll = {
-  "epoll", epoll_open, epoll_close, epoll_set, epoll_wait_batch
-};
+const net_backend net_backend_epoll = {"epoll", epoll_open, epoll_close,
+                                       epoll_set, epoll_wait_batch};
 
 #else
 typedef int net_poll_epoll_is_empty; /* ISO C wants a declaration */

@@ -4,7 +4,7 @@
 ** descriptors with EV_ONESHOT.
 */
 #if defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || \
-  defined(__NetBSD__) || defined(__DragonFly__)
+    defined(__NetBSD__) || defined(__DragonFly__)
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,8 +56,8 @@ static int what_of (const struct kevent *ev) {
 static int kqueue_wait (net_poll *p, int milliseconds) {
   struct kevent events[NET_BATCH];
   struct timespec ts = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
-  int n = kevent(p->fd, NULL, 0, events, NET_BATCH,
-                 milliseconds < 0 ? NULL : &ts);
+  int n =
+      kevent(p->fd, NULL, 0, events, NET_BATCH, milliseconds < 0 ? NULL : &ts);
   if (n < 0) return errno == EINTR ? NET_AGAIN : NET_ERROR;
   for (int i = 0; i < n; i++) {
     p->found[i].fd = (net_fd)events[i].ident;
@@ -67,9 +67,8 @@ static int kqueue_wait (net_poll *p, int milliseconds) {
   return p->nfound = n;
 }
 
-const net_backend net_backend_kqueue = {
-  "kqueue", kqueue_open, kqueue_close, kqueue_set, kqueue_wait
-};
+const net_backend net_backend_kqueue = {"kqueue", kqueue_open, kqueue_close,
+                                        kqueue_set, kqueue_wait};
 
 #else
 typedef int net_poll_kqueue_is_empty; /* ISO C wants a declaration */

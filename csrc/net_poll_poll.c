@@ -58,7 +58,7 @@ static int gather (net_poll *p) {
   int n = 0;
   if (set->room < (size_t)p->nentries) {
     struct pollfd *list =
-      realloc(set->list, (size_t)p->nentries * sizeof *list);
+        realloc(set->list, (size_t)p->nentries * sizeof *list);
     if (list == NULL) return NET_ERROR;
     set->list = list;
     set->room = (size_t)p->nentries;
@@ -111,6 +111,5 @@ static int poll_wait (net_poll *p, int milliseconds) {
   return p->nfound;
 }
 
-const net_backend net_backend_poll = {
-  "poll", poll_open, poll_close, poll_set, poll_wait
-};
+const net_backend net_backend_poll = {"poll", poll_open, poll_close, poll_set,
+                                      poll_wait};

@@ -20,13 +20,17 @@ static volatile sig_atomic_t arrived[NSIG];
 static unsigned char caught[NSIG];
 static struct sigaction before[NSIG];
 
-static const struct { const char *name; int number; } names[] = {
-  {"HUP", SIGHUP}, {"INT", SIGINT}, {"QUIT", SIGQUIT}, {"TERM", SIGTERM},
-  {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"PIPE", SIGPIPE}, {"ALRM", SIGALRM},
-  {"CHLD", SIGCHLD}, {"CONT", SIGCONT}, {"TSTP", SIGTSTP}, {"TTIN", SIGTTIN},
-  {"TTOU", SIGTTOU},
+static const struct {
+  const char *name;
+  int number;
+} names[] = {
+    {"HUP", SIGHUP},     {"INT", SIGINT},   {"QUIT", SIGQUIT},
+    {"TERM", SIGTERM},   {"USR1", SIGUSR1}, {"USR2", SIGUSR2},
+    {"PIPE", SIGPIPE},   {"ALRM", SIGALRM}, {"CHLD", SIGCHLD},
+    {"CONT", SIGCONT},   {"TSTP", SIGTSTP}, {"TTIN", SIGTTIN},
+    {"TTOU", SIGTTOU},
 #ifdef SIGWINCH
-  {"WINCH", SIGWINCH},
+    {"WINCH", SIGWINCH},
 #endif
 };
 

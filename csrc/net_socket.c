@@ -29,18 +29,23 @@ int net_error (void) { return errno; }
 
 const char *net_error_text (int err) {
   switch (err) {
-    case ECONNRESET: case EPIPE: case ECONNABORTED: return "reset";
+    case ECONNRESET:
+    case EPIPE:
+    case ECONNABORTED: return "reset";
     case ECONNREFUSED: return "connection refused";
     case ETIMEDOUT: return "timeout";
-    case EHOSTUNREACH: case ENETUNREACH: return "no route";
+    case EHOSTUNREACH:
+    case ENETUNREACH: return "no route";
     case EADDRINUSE: return "address in use";
     case EADDRNOTAVAIL: return "address not available";
-    case EMFILE: case ENFILE: return "too many open files";
+    case EMFILE:
+    case ENFILE: return "too many open files";
     case EACCES: return "permission denied";
     case EPERM: return "not pollable"; /* epoll's word for regular files */
     case EBADF: return "bad descriptor";
     case EBUSY: return "busy";
-    case ENOBUFS: case ENOMEM: return "not enough memory";
+    case ENOBUFS:
+    case ENOMEM: return "not enough memory";
     case ENOTSOCK: return "not a socket";
     case ENOTCONN: return "not connected";
     default: return "input/output error";
@@ -123,8 +128,9 @@ int net_unread (net_fd fd) {
 net_fd net_dup (net_fd fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }
 
 int net_nodelay (net_fd fd, int on) {
-  return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ? NET_ERROR
-                                                                      : 0;
+  return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0
+             ? NET_ERROR
+             : 0;
 }
 
 /* --------------------------------------------------------------- addresses */
@@ -140,7 +146,8 @@ typedef union any_address {
 static int print_unix (const any_address *from, socklen_t size,
                        net_address *a) {
   size_t room = size > offsetof(struct sockaddr_un, sun_path)
-                    ? size - offsetof(struct sockaddr_un, sun_path) : 0;
+                    ? size - offsetof(struct sockaddr_un, sun_path)
+                    : 0;
   size_t n = strnlen(from->un.sun_path, room);
   if (n >= sizeof a->host) n = sizeof a->host - 1;
   memcpy(a->host, from->un.sun_path, n);

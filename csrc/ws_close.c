@@ -78,6 +78,13 @@ static const char *close_rule (const unsigned char *p, size_t n,
   return "close reason is not UTF-8 (RFC 6455 5.5.1)";
 }
 
+/* Sends the peer's code and reason back, as most implementations do: section
+   5.5.1 asks for the code, and whoever began then sees what it said. */
+static int answer_close (ws_conn *c, const unsigned char *p, size_t n) {
+  if (n == 0) return put_close(c, 0, NULL, 0);
+  return put_close(c, (unsigned)p[0] << 8 | p[1], (const char *)p + 2, n - 2);
+}
+
 int ws_close_received (ws_conn *c, const unsigned char *p, size_t n) {
   unsigned code;
   ws_note *reason = NULL;
@@ -89,7 +96,7 @@ int ws_close_received (ws_conn *c, const unsigned char *p, size_t n) {
     reason->n = (unsigned char)(n - 2);
     memcpy(reason->p, p + 2, n - 2);
   }
-  int r = c->sent ? 0 : put_close(c, n ? code : 0, NULL, 0);
+  int r = c->sent ? 0 : answer_close(c, p, n);
   if (r < 0) {
     if (reason) ws_realloc(c, reason, sizeof *reason, 0);
     return r;

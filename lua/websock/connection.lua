@@ -30,6 +30,14 @@ local function may_wait(link, timeout)
   return how == "yield" or link.role == "client"
 end
 
+-- Without the nils at the end: print(ws:receive()) shows what there is.
+local function trim(a, b, c, d)
+  if d ~= nil then return a, b, c, d end
+  if c ~= nil then return a, b, c end
+  if b ~= nil then return a, b end
+  return a
+end
+
 local function deadline_of(link, timeout)
   return timeout and link.loop.now() + timeout
 end
@@ -220,7 +228,7 @@ function methods.send(ws, message, kind, opts)
   kind = kind or "text"
   check_message("send", message, kind)
   local timeout = opts and options.check("send", opts).timeout
-  return send(ws[LINK], timeout, message, kind)
+  return trim(send(ws[LINK], timeout, message, kind))
 end
 
 -- A message in pieces. The link knows only that somebody writes, so that a
@@ -235,7 +243,7 @@ local function write(self, chunk, timeout, more)
   local ok, err, code, reason =
     send(self.link, timeout, chunk, self.opcode, more, true)
   if ok then self.opcode = "continuation" end
-  return ok, err, code, reason
+  return trim(ok, err, code, reason)
 end
 
 local function release(self)
@@ -255,7 +263,7 @@ end
 function Writer:finish(chunk, timeout)
   local ok, err, code, reason = write(self, chunk or "", timeout, false)
   if ok or err == "closed" and not self.done then release(self) end
-  return ok, err, code, reason
+  return trim(ok, err, code, reason)
 end
 
 local function abandon(self)

@@ -71,13 +71,13 @@ TEST(mask_bit) {
 
 TEST(control_length) {
   BOTH(role)
-  for (int opcode = CLOSE; opcode <= PONG;
-       opcode++) for (int length7 = 126; length7 <= 127; length7++) {
-    unsigned char b[2] = {
-        (unsigned char)(FIN | opcode),
-        (unsigned char)(length7 | (role == WS_SERVER ? 0x80 : 0))};
-    check_fails_at(role, b, 2, 1002, OVER);
-  }
+  for (int opcode = CLOSE; opcode <= PONG; opcode++)
+    for (int length7 = 126; length7 <= 127; length7++) {
+      unsigned char b[2] = {
+          (unsigned char)(FIN | opcode),
+          (unsigned char)(length7 | (role == WS_SERVER ? 0x80 : 0))};
+      check_fails_at(role, b, 2, 1002, OVER);
+    }
 }
 
 static void check_length (int role, int size, uint64_t length, size_t at,

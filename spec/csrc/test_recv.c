@@ -108,7 +108,10 @@ static void model_frame (model *m, text *t, int sort) {
 static void model_end (model *m) {
   if (m->ended == 1) {
     text_addf(&m->log, "end 1000 \"bye\" clean; out ");
-    frame_out(&m->log, m->role, FIN | CLOSE, "\x03\xE8", 2);
+    frame_out(&m->log, m->role, FIN | CLOSE,
+              "\x03\xE8"
+              "bye",
+              5);
   } else if (m->ended == 2) {
     frame_failed(&m->log, m->role, 1002, m->rule);
   } else {

@@ -75,20 +75,20 @@ TEST(lengths) {
   static const size_t lengths[] = {0,   1,    125,   126,   127,
                                    128, 4096, 65535, 65536, 200000};
   BOTH(role)
-  for (size_t i = 0; i < COUNT(lengths);
-       i++) for (int flags = 0; flags <= WS_BORROW; flags += WS_BORROW) {
-    feed how = {.role = role, .configure = real_keys};
-    feeding f;
-    text want = {NULL, 0, 0};
-    start(&f, &how);
-    CHECK(ws_send(&f.c, WS_BINARY, bytes, lengths[i], flags) == 0);
-    text got = drain(&f.c, i & 1 ? 0 : SIZE_MAX);
-    expect(&want, &got, role, FIN | BINARY, bytes, lengths[i]);
-    CHECK(same(got, want));
-    CHECK(heap.bytes == 0);
-    text_free(&want);
-    stop(&f);
-  }
+  for (size_t i = 0; i < COUNT(lengths); i++)
+    for (int flags = 0; flags <= WS_BORROW; flags += WS_BORROW) {
+      feed how = {.role = role, .configure = real_keys};
+      feeding f;
+      text want = {NULL, 0, 0};
+      start(&f, &how);
+      CHECK(ws_send(&f.c, WS_BINARY, bytes, lengths[i], flags) == 0);
+      text got = drain(&f.c, i & 1 ? 0 : SIZE_MAX);
+      expect(&want, &got, role, FIN | BINARY, bytes, lengths[i]);
+      CHECK(same(got, want));
+      CHECK(heap.bytes == 0);
+      text_free(&want);
+      stop(&f);
+    }
 }
 
 TEST(every_frame_has_a_key_of_its_own) { /* ATTACKS row 17 */
@@ -300,13 +300,13 @@ TEST(sizes_beyond_memory) {
 /* Each call again after it failed: the same bytes as if it had not. */
 TEST(out_of_memory) { /* ATTACKS row 33 */
   BOTH(role)
-  for (int flags = 0; flags <= WS_BORROW;
-       flags += WS_BORROW) for (size_t at = 1; at < 12; at++) {
-    feed how = {.role = role};
-    feeding f;
-    start(&f, &how);
-    text want = expected(role);
-    heap.fail_at = at;
+  for (int flags = 0; flags <= WS_BORROW; flags += WS_BORROW)
+    for (size_t at = 1; at < 12; at++) {
+      feed how = {.role = role};
+      feeding f;
+      start(&f, &how);
+      text want = expected(role);
+      heap.fail_at = at;
 #define AGAIN(call)                     \
   do {                                  \
     size_t queued = ws_queued(&f.c);    \
@@ -317,18 +317,18 @@ TEST(out_of_memory) { /* ATTACKS row 33 */
     }                                   \
     CHECK(r == 0);                      \
   } while (0)
-    AGAIN(ws_send(&f.c, WS_TEXT, "h\xC3", 2, WS_MORE));
-    AGAIN(ws_ping(&f.c, "ping", 4, NULL));
-    AGAIN(ws_send(&f.c, WS_CONTINUATION, bytes, 0, WS_MORE));
-    AGAIN(ws_send(&f.c, WS_CONTINUATION, "\xA9", 1, flags));
-    AGAIN(ws_send(&f.c, WS_BINARY, bytes, 300, flags));
-    AGAIN(ws_send(&f.c, WS_BINARY, bytes + 300, 40, flags));
-    AGAIN(ws_settle(&f.c));
-    AGAIN(ws_close(&f.c, 1001, "bye", 3));
-    CHECK(heap.failed || at > 2);
-    heap.fail_at = 0;
-    CHECK(same(drain(&f.c, 50), want));
-    text_free(&want);
-    stop(&f);
-  }
+      AGAIN(ws_send(&f.c, WS_TEXT, "h\xC3", 2, WS_MORE));
+      AGAIN(ws_ping(&f.c, "ping", 4, NULL));
+      AGAIN(ws_send(&f.c, WS_CONTINUATION, bytes, 0, WS_MORE));
+      AGAIN(ws_send(&f.c, WS_CONTINUATION, "\xA9", 1, flags));
+      AGAIN(ws_send(&f.c, WS_BINARY, bytes, 300, flags));
+      AGAIN(ws_send(&f.c, WS_BINARY, bytes + 300, 40, flags));
+      AGAIN(ws_settle(&f.c));
+      AGAIN(ws_close(&f.c, 1001, "bye", 3));
+      CHECK(heap.failed || at > 2);
+      heap.fail_at = 0;
+      CHECK(same(drain(&f.c, 50), want));
+      text_free(&want);
+      stop(&f);
+    }
 }

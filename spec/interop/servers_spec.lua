@@ -23,7 +23,7 @@ for _, peer in ipairs(peers) do
     local server, url
 
     local function start ()
-      server = process.start(peer[2])
+      server = process.start(peer[2], { turn = websock.sleep })
       url = "ws://127.0.0.1:" .. server:expect("port (%d+)\n") .. "/"
     end
 
@@ -140,8 +140,8 @@ for _, peer in ipairs(peers) do
       assert.is_true(ws.close_clean)
     end)
 
-    it("gets the subprotocol that the server prefers", function ()
-      local ws <close> = connect { protocols = { "chat.v1", "chat.v2" } }
+    it("gets the subprotocol that both prefer", function ()
+      local ws <close> = connect { protocols = { "chat.v2", "chat.v1" } }
       assert.equal("chat.v2", ws.protocol)
       local other <close> = connect { protocols = { "chat.v1" } }
       assert.equal("chat.v1", other.protocol)
