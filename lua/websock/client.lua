@@ -38,17 +38,17 @@ local function prepare(loop, o, target)
   return link
 end
 
--- Gives the link its transport: the socket of the options, or one dialled.
+-- The socket of the options, or one that is dialled.
+local function get_socket(loop, o, target, deadline)
+  if o.socket then return o.socket end
+  if o.unix then return dial.unix(o.unix) end
+  return dial.tcp(loop, target.host, target.port, o.family, deadline)
+end
+
+-- Gives the link its transport.
 local function plug(loop, link, o, target, deadline)
-  local object, err = o.socket, nil
-  if not object then
-    if o.unix then
-      object, err = dial.unix(o.unix)
-    else
-      object, err = dial.tcp(loop, target.host, target.port, o.family, deadline)
-    end
-    if not object then return nil, err end
-  end
+  local object, err = get_socket(loop, o, target, deadline)
+  if not object then return nil, err end
   local fd, how, foreign, received = socket.take("connect", object)
   if o.nodelay and how == driver.native and not o.unix then
     core.nodelay(fd, true)
