@@ -59,8 +59,18 @@ local function give_way(link, want)
   link.receiver = nil
 end
 
+-- One step of the core. A rule that it finds broken (a payload is looked at only
+-- now) has its effects on the link.
+local function take(link, step)
+  local a, b, c, d = step(link.conn)
+  if b == "closed" and link.stage ~= "gone" then
+    link:digest(link.conn:poll(0))
+  end
+  return a, b, c, d
+end
+
 local function wait_and_fetch(link, step, want, timeout)
-  local loop, conn = link.loop, link.conn
+  local loop = link.loop
   local deadline = deadline_of(link, timeout)
   link.streak = 0
   while true do
@@ -68,7 +78,7 @@ local function wait_and_fetch(link, step, want, timeout)
     link:read_on()
     local _, err = loop.park(deadline)
     link.receiver = nil
-    local a, b, c, d = step(conn)
+    local a, b, c, d = take(link, step)
     if a ~= nil or b ~= "again" then return a, b, c, d end
     if err == "timeout" then return nil, "timeout" end
   end
@@ -78,8 +88,7 @@ local function fetch(link, step, want, timeout)
   options.check_timeout(timeout)
   if is_busy(link) then return nil, "busy" end
   if link.streak >= STREAK and timeout ~= 0 then give_way(link, want) end
-  local conn = link.conn
-  local a, b, c, d = step(conn)
+  local a, b, c, d = take(link, step)
   if a ~= nil then
     link.streak = link.streak + 1
     if link.more then link:read_on() end
@@ -88,23 +97,12 @@ local function fetch(link, step, want, timeout)
       return wait_and_fetch(link, step, want, timeout)
     end
     link:catch_up(want)
-    a, b, c, d = step(conn)
+    a, b, c, d = take(link, step)
     if a == nil and b == "again" then return nil, "timeout" end
   elseif b == "in parts" then
     misuse("receive: a message is being received in parts")
   end
   return a, b, c, d
-end
-
--- Exactly the results that are documented.
-local function message_results(message, kind, code, reason)
-  if message ~= nil then return message, kind end
-  return nil, kind, code, reason
-end
-
-local function part_results(chunk, kind, last, reason)
-  if chunk ~= nil then return chunk, kind, last end
-  return nil, kind, last, reason
 end
 
 local conn_methods = debug.getmetatable(core.conn(core.config "client")).__index
@@ -116,7 +114,7 @@ local receive_step, part_step = conn_methods.receive, conn_methods.receive_part
 ---@return "text"|"binary"|string kind # or "timeout", "busy", "closed"
 ---@return integer? code, string? reason # with "closed"
 function methods.receive(ws, timeout)
-  return message_results(fetch(ws[LINK], receive_step, MESSAGE, timeout))
+  return trim(fetch(ws[LINK], receive_step, MESSAGE, timeout))
 end
 
 --- The next piece of a message, at most 64 KiB, as it arrives; bound by neither
@@ -125,7 +123,7 @@ end
 ---@return "text"|"binary"|string kind
 ---@return boolean|integer last, string? reason
 function methods.receive_part(ws, timeout)
-  return part_results(fetch(ws[LINK], part_step, PART, timeout))
+  return trim(fetch(ws[LINK], part_step, PART, timeout))
 end
 
 local function next_message(ws)
@@ -362,6 +360,8 @@ function methods.close(ws, code, reason, timeout)
   options.check_timeout(timeout)
   if code ~= nil and math.type(code) ~= "integer" then
     misuse("close: code: integer expected, got %s", tostring(code))
+  elseif code == 0 then
+    misuse("close: a code that may not be sent (RFC 6455 7.4)")
   elseif reason ~= nil and type(reason) ~= "string" then
     misuse("close: reason: string expected, got %s", type(reason))
   end

@@ -10,6 +10,8 @@
 
 local core = require "websock.core"
 
+local status = coroutine.status
+
 local READ, WRITE, HANGUP = 1, 2, 4
 local EVENT, MORE, PONG, STATE, OUT, END, DRY = 1, 2, 4, 8, 16, 32, 64
 local READ_AHEAD = 65536  -- unread bytes at which reading stops (API.md)
@@ -51,6 +53,10 @@ end
 
 local function wanted(self)
   if self.stage == "handshake" then return MESSAGE end
+  local receiver = self.receiver
+  if receiver and status(receiver) == "dead" then  -- closed while it waited
+    self.receiver = nil
+  end
   return self.receiver and self.want or 0
 end
 
