@@ -39,12 +39,19 @@ typedef struct conn {
   unsigned char blocked; /* the last write came up short */
   unsigned char broken;  /* a write failed: nothing more is sent */
   unsigned char state;   /* ws_state, as told last */
+  unsigned char mark;    /* see websock_mark */
   uint32_t taken;        /* events taken so far */
   uint64_t ponged;       /* ws_ponged, as told last */
   alignas(max_align_t) unsigned char core[];
 } conn;
 
 #define core(c) ((ws_conn *)(void *)(c)->core)
+
+ws_conn *websock_core (void *userdata) { return core((conn *)userdata); }
+
+unsigned char *websock_mark (void *userdata) {
+  return &((conn *)userdata)->mark;
+}
 
 static conn *toconn (lua_State *L) {
   return (conn *)luaL_checkudata(L, 1, CONN);

@@ -10,6 +10,7 @@
 
 #include "net.h"
 
+void websock_open_broadcast (lua_State *L);
 void websock_open_conn (lua_State *L);
 void websock_open_net (lua_State *L);
 void websock_open_poll (lua_State *L);
@@ -33,5 +34,11 @@ net_fd websock_checkfd (lua_State *L, int arg);
 /* Pushes host, port and family of an address: 3. */
 int websock_pushaddress (lua_State *L, const net_address *a);
 const char *websock_family (int family);
+
+/* ---- lua_conn.c */
+/* The state machine in a websock.conn: what lua_touserdata gives for one. */
+struct ws_conn *websock_core (void *userdata);
+/* A byte of it for whoever works on many at once; 0 between such calls. */
+unsigned char *websock_mark (void *userdata);
 
 #endif

@@ -215,6 +215,18 @@ const char *ws_status_text (int status);
    the whole of a fragmented message; on WS_EUTF8 nothing is queued. */
 int ws_send (ws_conn *c, int opcode, const void *p, size_t n, int flags);
 
+/* A frame that many server connections send: built once, unmasked and whole.
+   ws_shared_new gives one reference (NULL without memory; text has to be UTF-8
+   already), ws_shared_free gives one up, ws_send_shared queues it and takes
+   references as it needs them: 0, WS_ENOMEM, or WS_ESTATE once closed. While a
+   message is being sent in fragments the frame waits for its end. Connections
+   that share a frame are used by one thread. */
+typedef struct ws_shared ws_shared;
+ws_shared *ws_shared_new (ws_alloc alloc, void *ud, int opcode, const void *p,
+                          size_t n);
+void ws_shared_free (ws_shared *s);
+int ws_send_shared (ws_conn *c, ws_shared *s);
+
 /* Copies what is left of a borrowed payload into the queue. */
 int ws_settle (ws_conn *c);
 

@@ -27,7 +27,8 @@ static int put_close (ws_conn *c, unsigned code, const char *reason, size_t n) {
   int r = ws_put_frame(c, 0x80 | WS_CLOSE_FRAME, p, code ? 2 + n : 0);
   if (r < 0) return r;
   c->sent = 1;
-  ws_note_free(c); /* no pong behind a Close frame */
+  ws_note_free(c); /* nothing goes out behind a Close frame */
+  ws_held_free(c);
   return 0;
 }
 

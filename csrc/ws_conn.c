@@ -110,5 +110,6 @@ int ws_in_parts (const ws_conn *c) { return c->parts; }
 size_t ws_queued (const ws_conn *c) {
   size_t header = c->config->role == WS_CLIENT ? 6 : 2;
   size_t pong = c->waiting ? header + c->note->n : 0;
-  return c->out.end - c->out.start + c->out.nborrowed + pong;
+  return c->out.end - c->out.start + c->out.nborrowed + pong +
+         ws_refs_size(c->out.refs) + ws_refs_size(c->held);
 }

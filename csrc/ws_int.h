@@ -8,6 +8,7 @@
 **   ws_walk.c       frames in: control frames, reading ahead
 **   ws_out.c        the out queue
 **   ws_send.c       frames out
+**   ws_share.c      frames out to many connections
 **   ws_ping.c       pings and pongs, both ways
 **   ws_close.c      the closing handshake, and failing a connection
 **   ws_http.c       HTTP/1.1 heads, in place and incrementally
@@ -38,12 +39,16 @@ typedef struct ws_in {
   size_t rd, wr;
 } ws_in;
 
-/* The out queue: bytes in p[start .. end), then what is left of a borrowed
-   payload. Its end is always a frame's end. */
+typedef struct ws_refs ws_refs;    /* references to shared frames */
+
+/* The out queue: bytes in p[start .. end), with references to shared frames
+   between them, then what is left of a borrowed payload. Its end is always a
+   frame's end. */
 typedef struct ws_out {
   unsigned char *p;
   size_t cap;
   size_t start, end;
+  ws_refs *refs; /* while there are any */
   const unsigned char *borrowed;
   size_t nborrowed;
 } ws_out;
@@ -69,6 +74,7 @@ struct ws_conn {
   ws_hs *hs;
   ws_pings *pings;
   ws_note *note;
+  ws_refs *held;     /* shared frames that wait for a fragmented message */
   const char *error; /* see ws_error */
   const char *why;   /* how it ended, if the peer did not say */
   uint64_t left;     /* payload bytes of the current frame still to come */
@@ -108,6 +114,16 @@ unsigned char *ws_out_room (ws_conn *c, size_t n);
 void ws_out_add (ws_conn *c, size_t n);
 int ws_out_put (ws_conn *c, const void *p, size_t n); /* 0 or WS_ENOMEM */
 void ws_out_free (ws_conn *c);
+
+/* ---- ws_share.c */
+int ws_refs_pending (const ws_out *o, ws_iov *v, int max); /* bytes and frames */
+/* n bytes of those have left; how many of them were the queue's own. */
+size_t ws_refs_sent (ws_conn *c, size_t n);
+size_t ws_refs_size (const ws_refs *a); /* bytes of frames still to be sent */
+void ws_refs_free (ws_conn *c);
+void ws_held_free (ws_conn *c);
+/* The fragmented message is complete: what was held goes into the queue. */
+void ws_release_held (ws_conn *c);
 
 /* ---- ws_in.c */
 void ws_in_free (ws_conn *c);

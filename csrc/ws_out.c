@@ -1,6 +1,7 @@
 /*
-** ws_out.c - the out queue: one block of whole frames, then perhaps a borrowed
-** payload. Drained, it owns no memory.
+** ws_out.c - the out queue: one block of whole frames, perhaps with references
+** to shared ones between them (ws_share.c), then perhaps a borrowed payload.
+** Drained, it owns no memory.
 */
 #include <string.h>
 
@@ -63,8 +64,11 @@ int ws_settle (ws_conn *c) {
 int ws_pending (ws_conn *c, ws_iov *v, int max) {
   const ws_out *o = &c->out;
   int n = 0, r = ws_pong(c);
-  if (r < 0 && used(o) == 0) return r;
-  if (used(o) > 0 && n < max) {
+  ws_release_held(c);
+  if (r < 0 && used(o) == 0 && o->refs == NULL) return r;
+  if (o->refs) {
+    n = ws_refs_pending(o, v, max);
+  } else if (used(o) > 0 && n < max) {
     v[n].base = o->p + o->start;
     v[n++].len = used(o);
   }
@@ -77,13 +81,15 @@ int ws_pending (ws_conn *c, ws_iov *v, int max) {
 
 void ws_sent (ws_conn *c, size_t n) {
   ws_out *o = &c->out;
-  size_t k = n < used(o) ? n : used(o);
-  c->pong_left -= k < c->pong_left ? k : c->pong_left;
-  o->start += k;
-  if (n > k) {
-    o->borrowed += n - k;
-    o->nborrowed -= n - k;
+  size_t total = used(o) + ws_refs_size(o->refs);
+  if (n > total) {
+    o->borrowed += n - total;
+    o->nborrowed -= n - total;
+    n = total;
   }
+  if (o->refs) n = ws_refs_sent(c, n);
+  c->pong_left -= n < c->pong_left ? n : c->pong_left;
+  o->start += n;
   if (used(o) == 0 && o->p) {
     ws_realloc(c, o->p, o->cap, 0);
     o->p = NULL;
@@ -92,6 +98,7 @@ void ws_sent (ws_conn *c, size_t n) {
 }
 
 void ws_out_free (ws_conn *c) {
+  ws_refs_free(c);
   if (c->out.p) ws_realloc(c, c->out.p, c->out.cap, 0);
   memset(&c->out, 0, sizeof c->out);
   c->pong_left = 0;

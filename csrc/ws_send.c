@@ -72,5 +72,6 @@ int ws_send (ws_conn *c, int opcode, const void *p, size_t n, int flags) {
   if (r < 0) return r;
   c->out_opcode = (unsigned char)(more ? kind : 0);
   c->out_utf8 = more ? utf8 : 0;
+  if (!more && c->held) ws_release_held(c);
   return 0;
 }

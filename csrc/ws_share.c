@@ -1,0 +1,187 @@
+/*
+** ws_share.c - frames that many connections send: built once, referred to by
+** count. Small ones are copied into the out queue all the same, since a
+** reference costs more than they do.
+**
+** References stand between the bytes of the out queue: each knows how many of
+** those go before it. A frame that comes while a message is being sent in
+** fragments is held until that is complete (RFC 6455 section 5.4).
+*/
+#include <string.h>
+
+#include "ws_int.h"
+
+enum { COPY = 2048, FIRST = 4 };
+
+struct ws_shared {
+  ws_alloc alloc;
+  void *ud;
+  size_t users;
+  size_t n;
+  unsigned char p[]; /* header and payload */
+};
+
+typedef struct ref {
+  ws_shared *frame;
+  size_t before; /* bytes of the queue between the reference before and this */
+} ref;
+
+struct ws_refs {
+  size_t cap, n;
+  size_t sent;    /* bytes of the first frame that have left */
+  size_t covered; /* sum of all before */
+  size_t total;   /* bytes of all frames */
+  ref q[];
+};
+
+ws_shared *ws_shared_new (ws_alloc alloc, void *ud, int opcode, const void *p,
+                          size_t n) {
+  if (n > SIZE_MAX / 2) return NULL;
+  ws_shared *s = alloc(ud, NULL, 0, sizeof *s + WS_HEADER + n);
+  if (s == NULL) return NULL;
+  size_t size = ws_frame_build(s->p, 0x80 | opcode, n, NULL);
+  if (n > 0) memcpy(s->p + size, p, n);
+  s->alloc = alloc;
+  s->ud = ud;
+  s->users = 1;
+  s->n = size + n;
+  /* give the rest of the room for the header back: ws_shared_free has to tell
+     the size */
+  ws_shared *fit = alloc(ud, s, sizeof *s + WS_HEADER + n, sizeof *s + s->n);
+  if (fit) return fit;
+  alloc(ud, s, sizeof *s + WS_HEADER + n, 0);
+  return NULL;
+}
+
+void ws_shared_free (ws_shared *s) {
+  if (s && --s->users == 0) s->alloc(s->ud, s, sizeof *s + s->n, 0);
+}
+
+/* ---- lists of references */
+
+static size_t size_of (size_t cap) {
+  return sizeof(ws_refs) + cap * sizeof(ref);
+}
+
+static int make_room (ws_conn *c, ws_refs **list, size_t more) {
+  size_t cap = *list ? (*list)->cap : 0, n = *list ? (*list)->n : 0;
+  if (n + more <= cap) return 1;
+  size_t size = cap ? cap * 2 : FIRST;
+  while (size < n + more) size *= 2;
+  ws_refs *a = ws_realloc(c, *list, cap ? size_of(cap) : 0, size_of(size));
+  if (a == NULL) return 0;
+  if (cap == 0) memset(a, 0, sizeof *a);
+  a->cap = size;
+  *list = a;
+  return 1;
+}
+
+static void append (ws_refs *a, ws_shared *s, size_t before) {
+  a->q[a->n].frame = s;
+  a->q[a->n++].before = before;
+  a->covered += before;
+  a->total += s->n;
+  s->users++;
+}
+
+static void free_list (ws_conn *c, ws_refs **list) {
+  ws_refs *a = *list;
+  if (a == NULL) return;
+  for (size_t i = 0; i < a->n; i++) ws_shared_free(a->q[i].frame);
+  ws_realloc(c, a, size_of(a->cap), 0);
+  *list = NULL;
+}
+
+static void drop_first (ws_refs *a) {
+  a->total -= a->q[0].frame->n;
+  ws_shared_free(a->q[0].frame);
+  memmove(a->q, a->q + 1, --a->n * sizeof(ref));
+  a->sent = 0;
+}
+
+size_t ws_refs_size (const ws_refs *a) { return a ? a->total - a->sent : 0; }
+
+void ws_held_free (ws_conn *c) { free_list(c, &c->held); }
+
+void ws_refs_free (ws_conn *c) {
+  free_list(c, &c->out.refs);
+  ws_held_free(c);
+}
+
+/* ---- sending */
+
+static int refer (ws_conn *c, ws_shared *s) {
+  ws_out *o = &c->out;
+  if (ws_settle(c) < 0 || !make_room(c, &o->refs, 1)) return WS_ENOMEM;
+  append(o->refs, s, o->end - o->start - o->refs->covered);
+  return 0;
+}
+
+static int queue (ws_conn *c, ws_shared *s) {
+  return s->n <= COPY ? ws_out_put(c, s->p, s->n) : refer(c, s);
+}
+
+int ws_send_shared (ws_conn *c, ws_shared *s) {
+  int r = ws_may_send(c);
+  if (r < 0) return r;
+  if (c->config->role == WS_CLIENT)
+    return ws_misuse(c, WS_EINVAL, "a client masks each frame by itself");
+  if (c->out_opcode == 0 && c->held == NULL) return queue(c, s);
+  if (!make_room(c, &c->held, 1)) return WS_ENOMEM;
+  append(c->held, s, 0);
+  return 0;
+}
+
+void ws_release_held (ws_conn *c) {
+  if (c->held == NULL || c->out_opcode != 0) return;
+  while (c->held->n > 0) {
+    if (queue(c, c->held->q[0].frame) < 0) return; /* next time */
+    drop_first(c->held);
+  }
+  free_list(c, &c->held);
+}
+
+/* ---- the out queue's side */
+
+int ws_refs_pending (const ws_out *o, ws_iov *v, int max) {
+  const ws_refs *a = o->refs;
+  const unsigned char *p = o->p + o->start;
+  int n = 0;
+  for (size_t i = 0; i < a->n && n < max; i++) {
+    size_t skip = i == 0 ? a->sent : 0;
+    if (a->q[i].before > 0) {
+      v[n].base = p;
+      v[n++].len = a->q[i].before;
+      p += a->q[i].before;
+    }
+    if (n == max) return n;
+    v[n].base = a->q[i].frame->p + skip;
+    v[n++].len = a->q[i].frame->n - skip;
+  }
+  if (n < max && p < o->p + o->end) {
+    v[n].base = p;
+    v[n++].len = (size_t)(o->p + o->end - p);
+  }
+  return n;
+}
+
+size_t ws_refs_sent (ws_conn *c, size_t n) {
+  ws_refs *a = c->out.refs;
+  size_t bytes = 0; /* of the queue's own */
+  while (a->n > 0) {
+    size_t k = n < a->q[0].before ? n : a->q[0].before;
+    a->q[0].before -= k;
+    a->covered -= k;
+    bytes += k;
+    n -= k;
+    size_t left = a->q[0].frame->n - a->sent;
+    if (a->q[0].before > 0 || n < left) {
+      if (a->q[0].before == 0) a->sent += n;
+      return bytes;
+    }
+    n -= left;
+    drop_first(a);
+  }
+  free_list(c, &c->out.refs);
+  return bytes + n;
+}

@@ -1,0 +1,58 @@
+-- An audience: the links that a message goes to, all of a server's or those of a
+-- topic. Lists without gaps, so that one call into C reaches all of them; a link
+-- that leaves is replaced by the last.
+
+local core = require "websock.core"
+local misuse = require "websock.misuse"
+
+local Audience = {}
+Audience.__index = Audience
+
+function Audience.new()
+  return setmetatable({n = 0, links = {}, conns = {}, at = {}}, Audience)
+end
+
+function Audience:add(link)
+  if self.at[link] then return end
+  local n = self.n + 1
+  self.n, self.links[n], self.conns[n], self.at[link] = n, link, link.conn, n
+end
+
+function Audience:remove(link)
+  local i, n = self.at[link], self.n
+  if not i then return end
+  local last = self.links[n]
+  self.links[i], self.conns[i], self.at[last] = last, self.conns[n], i
+  self.links[n], self.conns[n], self.at[link] = nil, nil, nil
+  self.n = n - 1
+end
+
+-- Who is over max_queue: "drop" skips them, "close" sends them away with 1008.
+local function close_slow(self, slow)
+  local links = {}
+  for i, conn in ipairs(slow) do
+    for link in pairs(self.at) do
+      if link.conn == conn then links[i] = link end
+    end
+  end
+  for _, link in pairs(links) do link:begin_close(1008, "too slow") end
+end
+
+--- Queues a message on everyone but `except`; never waits. What is queued leaves
+--- with the loop's turn, together with what else there is for a connection.
+---@return integer delivered, integer dropped
+function Audience:tell(message, kind, max_queue, except, policy)
+  if self.n == 0 then return 0, 0 end
+  local delivered, slow = core.broadcast(self.conns, message, kind, max_queue,
+    except and except.conn)
+  if not delivered then misuse("a text message must be UTF-8") end
+  for i = 1, self.n do
+    local link = self.links[i]
+    if not link.marked then link:mark() end
+  end
+  if not slow then return delivered, 0 end
+  if policy == "close" then close_slow(self, slow) end
+  return delivered, #slow
+end
+
+return Audience
