@@ -9,33 +9,32 @@ local Audience = {}
 Audience.__index = Audience
 
 function Audience.new()
+  -- links[i] belongs to conns[i], which is at[conns[i]]
   return setmetatable({n = 0, links = {}, conns = {}, at = {}}, Audience)
 end
 
 function Audience:add(link)
-  if self.at[link] then return end
+  local conn = link.conn
+  if self.at[conn] then return end
   local n = self.n + 1
-  self.n, self.links[n], self.conns[n], self.at[link] = n, link, link.conn, n
+  self.n, self.links[n], self.conns[n], self.at[conn] = n, link, conn, n
 end
 
 function Audience:remove(link)
-  local i, n = self.at[link], self.n
+  local at, n = self.at, self.n
+  local i, last = at[link.conn], self.conns[n]
   if not i then return end
-  local last = self.links[n]
-  self.links[i], self.conns[i], self.at[last] = last, self.conns[n], i
-  self.links[n], self.conns[n], self.at[link] = nil, nil, nil
+  self.links[i], self.conns[i], at[last] = self.links[n], last, i
+  self.links[n], self.conns[n], at[link.conn] = nil, nil, nil
   self.n = n - 1
 end
 
 -- Who is over max_queue: "drop" skips them, "close" sends them away with 1008.
 local function close_slow(self, slow)
-  local links = {}
-  for i, conn in ipairs(slow) do
-    for link in pairs(self.at) do
-      if link.conn == conn then links[i] = link end
-    end
+  for _, conn in ipairs(slow) do
+    local link = self.links[self.at[conn]]
+    if link then link:begin_close(1008, "too slow") end
   end
-  for _, link in pairs(links) do link:begin_close(1008, "too slow") end
 end
 
 --- Queues a message on everyone but `except`; never waits. What is queued leaves

@@ -6,6 +6,7 @@ local core = require "websock.core"
 local misuse = require "websock.misuse"
 local options = require "websock.options"
 local Link = require "websock.link"
+local topics = require "websock.topics"
 
 local running, status = coroutine.running, coroutine.status
 
@@ -425,11 +426,32 @@ function methods.socket(ws)
   return link.object or link.handle
 end
 
-local function later()
-  misuse("topics come with a later version of websock")
+-- Topics ----------------------------------------------------------------------
+
+local function check_topic(where, link, topic)
+  if link.role ~= "server" then misuse("%s: connections of a server only", where) end
+  topics.check(where, topic)
 end
 
-methods.subscribe, methods.unsubscribe = later, later
+--- Has the messages published to a topic sent to this connection (of a server).
+---@param topic string
+---@return true|nil, string? err, integer? code, string? reason
+function methods.subscribe(ws, topic)
+  local link = ws[LINK]
+  check_topic("subscribe", link, topic)
+  if link.stage ~= "open" then return closed(link) end
+  topics.subscribe(link, topic)
+  return true
+end
+
+---@param topic string
+---@return true
+function methods.unsubscribe(ws, topic)
+  local link = ws[LINK]
+  check_topic("unsubscribe", link, topic)
+  topics.unsubscribe(link, topic)
+  return true
+end
 
 -- Fields ----------------------------------------------------------------------
 
@@ -482,7 +504,7 @@ function Connection.__gc(ws)
   if link.stage == "open" then pcall(link.drop, link, "aborted") end
 end
 
-local connection = {}
+local connection = {check_message = check_message}
 
 --- The ws of a link whose handshake is done.
 function connection.new(link)

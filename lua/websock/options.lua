@@ -35,6 +35,10 @@ local function seconds(value)
     "a number of seconds from 0 up"
 end
 
+local function positive(value)
+  return type(value) == "number" and value > 0, "a number of seconds above 0"
+end
+
 local function is_list_of_strings(value)
   local expected = "a list of strings"
   if type(value) ~= "table" then return false, expected end
@@ -105,10 +109,11 @@ local connection = {
   compress = {false, later("compression", false),
     "permessage-deflate (with a later version)"},
   tls = {nil, later "wss", "TLS settings (with a later version)"},
-  ping_interval = {nil, later("the heartbeat", false),
-    "seconds between heartbeat pings (with a later version)"},
-  ping_timeout = {20, seconds,
-    "seconds that `ping` waits for its pong"},
+  ping_interval = {20, either(positive, false),
+    "seconds between heartbeat pings; false: none"},
+  ping_timeout = {20, positive,
+    "seconds without a pong, or anything else, after which a peer is given up;"
+    .. " also how long `ping` waits"},
   scheduler = {nil, later("another scheduler than the loop", "loop"),
     'who waits; "loop" is the built-in one'},
 }
@@ -154,8 +159,9 @@ local served = extend(connection, {
   max_header = {16 * KiB, integer(64), "most bytes of a request's head"},
   handshake_timeout = {10, either(seconds, false),
     "seconds for the opening handshake, `authorize` included; false: no limit"},
-  idle_timeout = {false, later("idle_timeout", false),
-    "seconds without a message (with a later version)"},
+  idle_timeout = {false, either(positive, false),
+    "seconds without a message, either way, after which the connection is closed"
+    .. " with 1001; false: no limit"},
   on_error = {nil, callable,
     "function(err, ws or nil, traceback); default: stderr"},
 })
@@ -185,6 +191,12 @@ options.send = {
   compress = {nil, boolean, "whether to compress this message, where agreed"},
 }
 
+options.publish = {
+  except = {nil, is "table", "a connection that does not get the message"},
+  slow = {"close", one_of("close", "drop"),
+    'who has more than max_queue bytes queued: "close" (with 1008) or "drop" (skip)'},
+}
+
 -- Checking --------------------------------------------------------------------
 
 local function check_one(where, name, option, value)
@@ -197,7 +209,7 @@ end
 
 --- The given options with the defaults filled in; raises on one that is unknown
 --- or out of range.
----@param where "connect"|"listen"|"accept"|"send" # whose options they are
+---@param where "connect"|"listen"|"accept"|"send"|"publish" # whose options they are
 ---@param given table?
 ---@return table
 function options.check(where, given)

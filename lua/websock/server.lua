@@ -2,6 +2,8 @@
 -- moment it is accepted, and a coroutine only from the moment its request is
 -- there: slow and silent ones cost no more than their link.
 
+local Audience = require "websock.audience"
+local connection = require "websock.connection"
 local core = require "websock.core"
 local driver = require "websock.driver"
 local handshake = require "websock.handshake"
@@ -11,6 +13,7 @@ local Listener = require "websock.listener"
 local misuse = require "websock.misuse"
 local options = require "websock.options"
 local socket = require "websock.socket"
+local topics = require "websock.topics"
 
 local Server = {__name = "websock.server"}
 Server.__index = Server
@@ -53,11 +56,8 @@ local function new_link(server, o, config, how)
 end
 
 local function leave(link)
-  local server = link.server
-  if server.open[link] then
-    server.open[link] = nil
-    server.n_open = server.n_open - 1
-  end
+  link.server.open:remove(link)
+  topics.leave(link)
 end
 
 local function gone(link)
@@ -78,9 +78,7 @@ local function join(server, link)
 end
 
 local function enter(link)
-  local server = link.server
-  server.open[link] = true
-  server.n_open = server.n_open + 1
+  link.server.open:add(link)
   link:digest(link.conn:poll(0))  -- what came with the request
 end
 
@@ -133,7 +131,7 @@ local function new_server(loop, o)
   o.report = reporter(o.on_error)
   return setmetatable({
     loop = loop, options = o, config = core.config("server", o),
-    links = {}, n_links = 0, open = {}, n_open = 0, listeners = {},
+    links = {}, n_links = 0, open = Audience.new(), topics = {}, listeners = {},
   }, Server)
 end
 
@@ -158,7 +156,7 @@ end
 ---@return fun(): table?
 function Server:connections()
   local list, i = {}, 0
-  for link in pairs(self.open) do list[#list + 1] = link.ws end
+  for n, link in ipairs(self.open.links) do list[n] = link.ws end
   return function()
     i = i + 1
     return list[i]
@@ -168,7 +166,7 @@ end
 --- How many connections are open.
 ---@return integer
 function Server:count()
-  return self.n_open
+  return self.open.n
 end
 
 --- The address that the (first) listener is bound to.
@@ -237,18 +235,42 @@ function Server:__gc()
 end
 
 function Server:__tostring()
-  return ("websock.server (%d open): %p"):format(self.n_open, self)
+  return ("websock.server (%d open): %p"):format(self.open.n, self)
 end
 
---- Topics, broadcasts and TLS come with a later version.
-function Server.publish()
-  misuse("topics come with a later version of websock")
+-- To many --------------------------------------------------------------------
+
+local function tell(self, where, audience, message, kind, given)
+  connection.check_message(where, message, kind)
+  local o = options.check("publish", given)
+  local except = o.except and connection.link(o.except)
+  if o.except and not except then
+    misuse("%s: option 'except': a connection expected", where)
+  elseif not audience then
+    return 0, 0
+  end
+  return audience:tell(message, kind, self.options.max_queue, except, o.slow)
 end
 
-function Server.broadcast()
-  misuse("broadcasts come with a later version of websock")
+--- Queues a message on everyone who has subscribed to a topic. Never waits.
+---@param topic string
+---@param message string
+---@param kind? "text"|"binary"
+---@param opts? {except: table?, slow: "close"|"drop"?}
+---@return integer delivered # on how many it was queued
+---@return integer dropped # how many had too much queued already
+function Server:publish(topic, message, kind, opts)
+  topics.check("publish", topic)
+  return tell(self, "publish", self.topics[topic], message, kind or "text", opts)
 end
 
+--- The same for everyone who is connected.
+---@return integer delivered, integer dropped
+function Server:broadcast(message, kind, opts)
+  return tell(self, "broadcast", self.open, message, kind or "text", opts)
+end
+
+--- TLS comes with a later version.
 function Server.set_tls()
   misuse("wss comes with a later version of websock")
 end
