@@ -154,9 +154,8 @@ describe("options", function()
 
   it("say so where a feature comes with a later version", function()
     local later = {
-      connect = {compress = true, tls = {}, redirects = 3, proxy = "http://a:1", scheduler = "copas",
-        ping_interval = 20},
-      listen = {compress = {}, tls = {}, idle_timeout = 5, scheduler = {}, ping_interval = 20},
+      connect = {compress = true, tls = {}, redirects = 3, proxy = "http://a:1", scheduler = "copas"},
+      listen = {compress = {}, tls = {}, scheduler = {}},
     }
     for where, set in pairs(later) do
       for name, value in pairs(set) do
