@@ -1,6 +1,8 @@
 /*
 ** lua_poll.c - the userdata `websock.poller`: descriptors in, readiness out.
 */
+#include <errno.h>
+
 #include "lua_int.h"
 
 #define POLLER "websock.poller"
@@ -26,8 +28,9 @@ static int poller_new (lua_State *L) {
   self->p = NULL;
   luaL_setmetatable(L, POLLER);
   self->p = net_poll_new(backend);
-  if (self->p == NULL) return websock_nil(L, "no such poller");
-  return 1;
+  if (self->p) return 1;
+  return net_error() == EINVAL ? websock_nil(L, "no such poller")
+                               : websock_failed(L);
 }
 
 static int poller_close (lua_State *L) {
@@ -38,12 +41,17 @@ static int poller_close (lua_State *L) {
   return 0;
 }
 
+/* true, or what is wrong; EPERM is the kernel's word for regular files. */
+static int registered (lua_State *L, int r) {
+  if (r < 0 && net_error() == EPERM) return websock_nil(L, "not pollable");
+  return websock_result(L, r);
+}
+
 /* poller:add(fd, slot) -> true | nil, err ("not pollable" for a file) */
 static int poller_add (lua_State *L) {
   net_poll *p = check_open(L);
   net_fd fd = websock_checkfd(L, 2);
-  return websock_result(L,
-                        net_poll_add(p, fd, (uint32_t)luaL_checkinteger(L, 3)));
+  return registered(L, net_poll_add(p, fd, (uint32_t)luaL_checkinteger(L, 3)));
 }
 
 /* poller:watch(fd, slot, what) -> true | nil, err */
@@ -51,8 +59,8 @@ static int poller_watch (lua_State *L) {
   net_poll *p = check_open(L);
   net_fd fd = websock_checkfd(L, 2);
   uint32_t slot = (uint32_t)luaL_checkinteger(L, 3);
-  return websock_result(
-      L, net_poll_watch(p, fd, slot, (int)luaL_checkinteger(L, 4)));
+  int what = (int)luaL_checkinteger(L, 4);
+  return registered(L, net_poll_watch(p, fd, slot, what));
 }
 
 /* poller:rearm(fd, what) */

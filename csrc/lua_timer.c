@@ -37,11 +37,18 @@ static int timers_close (lua_State *L) {
   return 0;
 }
 
+/* What is not a number has no place in an order. */
+static double check_time (lua_State *L, int arg) {
+  double at = luaL_checknumber(L, arg);
+  luaL_argcheck(L, at == at, arg, "not a time");
+  return at;
+}
+
 /* timers:set(at, slot) -> handle */
 static int timers_set (lua_State *L) {
   net_timers *t = check_open(L);
-  int handle = net_timer_set(t, luaL_checknumber(L, 2),
-                             (uint32_t)luaL_optinteger(L, 3, 0));
+  double at = check_time(L, 2);
+  int handle = net_timer_set(t, at, (uint32_t)luaL_optinteger(L, 3, 0));
   if (handle < 0) return luaL_error(L, "not enough memory");
   lua_pushinteger(L, handle);
   return 1;
@@ -51,7 +58,7 @@ static int timers_set (lua_State *L) {
 static int timers_move (lua_State *L) {
   net_timers *t = check_open(L);
   int handle = (int)luaL_checkinteger(L, 2);
-  net_timer_move(t, handle, luaL_checknumber(L, 3));
+  net_timer_move(t, handle, check_time(L, 3));
   return 0;
 }
 

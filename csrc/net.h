@@ -29,20 +29,21 @@ typedef struct net_iov {
   size_t len;
 } net_iov;
 
-/* ---- net_socket.c: one system call each, on a non-blocking descriptor. EINTR
-   counts as NET_AGAIN in nothing: it is retried. */
-long net_recv (net_fd fd, void *p,
-               size_t n); /* bytes > 0, NET_EOF, NET_AGAIN, NET_ERROR */
-long net_sendv (net_fd fd, const net_iov *v, int n); /* sendmsg, MSG_NOSIGNAL */
-long net_read (net_fd fd, void *p,
-               size_t n);           /* read(2), for pipes and terminals */
+/* ---- net_socket.c: one system call each, on a non-blocking descriptor. An
+   interrupted one is retried. */
+/* Bytes > 0, NET_EOF, NET_AGAIN or NET_ERROR; net_read is read(2), for pipes and
+   terminals. */
+long net_recv (net_fd fd, void *p, size_t n);
+long net_read (net_fd fd, void *p, size_t n);
+/* The first (at most) 8 pieces by one sendmsg, never with SIGPIPE: bytes written,
+   NET_AGAIN or NET_ERROR. */
+long net_sendv (net_fd fd, const net_iov *v, int n);
 int net_nonblocking (net_fd fd);    /* also sets CLOEXEC; 0 or NET_ERROR */
 int net_shutdown_write (net_fd fd); /* 0 or NET_ERROR */
 void net_close (net_fd fd);         /* never blocks, keeps errno */
 int net_so_error (net_fd fd);       /* takes SO_ERROR: 0 or an errno */
-int net_unread (
-    net_fd fd); /* bytes in the receive buffer (FIONREAD), 0 if unknown */
-net_fd net_dup (net_fd fd);          /* CLOEXEC; NET_NONE on error */
+int net_unread (net_fd fd);         /* bytes to read (FIONREAD), 0 if unknown */
+net_fd net_dup (net_fd fd);         /* CLOEXEC; NET_NONE on error */
 int net_nodelay (net_fd fd, int on); /* 0 or NET_ERROR (not a TCP socket) */
 
 /* A printable address: host without brackets and scope as getnameinfo prints
@@ -64,8 +65,8 @@ int net_local (net_fd fd, net_address *a);
 enum {
   NET_READ = 1,
   NET_WRITE = 2,
-  NET_HANGUP = 4
-}; /* HANGUP: RDHUP, HUP or ERR was seen */
+  NET_HANGUP = 4 /* RDHUP, HUP or ERR was seen */
+};
 
 typedef struct net_poll net_poll;
 typedef struct net_ready {
@@ -73,27 +74,27 @@ typedef struct net_ready {
   int what;
 } net_ready; /* what: a set of the above */
 
-/* backend: "epoll", "kqueue", "poll" or NULL for the best here; NULL if it is
-   not to be had. */
+/* backend: "epoll", "kqueue", "poll" or NULL for the best here. NULL on error
+   (EINVAL: no such back end here). */
 net_poll *net_poll_new (const char *backend);
 void net_poll_free (net_poll *p);
 const char *net_poll_name (const net_poll *p);
 
 /* Registers fd once, for both directions, edge-triggered: a direction is
-   reported when it becomes ready (and once at the start, if it is) and then not
-   again before a call on fd came up short (NET_AGAIN, or fewer bytes than asked
-   for), which the poll back end has to be told by net_poll_rearm; the others
-   do nothing there. slot is the caller's, and comes back in net_ready. Returns
-   0, or NET_ERROR (EPERM: a file that cannot be polled, always ready). fd must
-   not be registered; one that was closed without net_poll_del and whose number
-   came back is replaced. */
+   reported when it becomes ready (and once at the start, if it is) and then for
+   certain only after a call on fd came up short (NET_AGAIN, or fewer bytes than
+   asked for), which the poll back end has to be told by net_poll_rearm; the
+   others do nothing there. slot is the caller's, and comes back in net_ready.
+   Returns 0, or NET_ERROR (EPERM: a file that cannot be polled, always ready).
+   What fd was registered for before, such as a descriptor that was closed
+   without net_poll_del and whose number came back, is replaced. */
 int net_poll_add (net_poll *p, net_fd fd, uint32_t slot);
 void net_poll_rearm (net_poll *p, net_fd fd, int what);
 
 /* Level-triggered and one-shot interest in a descriptor of somebody else:
    reported once when one of what is ready, then forgotten until the next call.
-   what replaces the interest before; 0 forgets it now. For the same fd either
-   this or net_poll_add. Same results. */
+   what replaces the interest before; 0 forgets it now. Same results; EBUSY while
+   fd is registered by net_poll_add, which stays as it is. */
 int net_poll_watch (net_poll *p, net_fd fd, uint32_t slot, int what);
 
 /* Call before fd is closed. After it nothing more is reported for fd, not even
@@ -102,8 +103,10 @@ void net_poll_del (net_poll *p, net_fd fd);
 
 /* Waits at most timeout seconds (0: not at all, < 0: for ever), then hands out
    what is ready by net_poll_next (1 and *r, or 0 at the end of the batch).
-   Returns the number found, 0 at the timeout, NET_AGAIN when a signal
-   interrupted it, NET_ERROR. The timeout is rounded up, never down to a spin. */
+   Returns the number found (some may be void by the time they are handed out),
+   0 at the timeout, NET_AGAIN when a signal interrupted it, NET_ERROR. The
+   timeout is rounded up, never down to a spin. While a batch is not handed out
+   to its end, it is not waited for another. */
 int net_poll_wait (net_poll *p, double timeout);
 int net_poll_next (net_poll *p, net_ready *r);
 
@@ -112,8 +115,8 @@ int net_poll_next (net_poll *p, net_ready *r);
 net_fd net_poll_fd (const net_poll *p);
 
 /* In a child after fork: gives up what is shared with the parent (epoll) and
-   registers everything anew. 0 or NET_ERROR. net_poll_wait calls it by itself
-   after a fork. */
+   registers everything anew. 0 or NET_ERROR. Whatever changes or waits calls it
+   by itself after a fork. */
 int net_poll_forked (net_poll *p);
 
 /* ---- net_timer.c: a binary heap with back-indices */
@@ -136,8 +139,8 @@ double net_now (void); /* CLOCK_MONOTONIC, seconds */
 /* ---- net_lookup.c: getaddrinfo on a detached helper thread */
 typedef struct net_lookup net_lookup;
 /* Begins to look host up; family NET_INET, NET_INET6, or -1 for both. NULL
-   without memory or threads. Uses malloc only; the thread outlives the caller
-   safely. */
+   without memory, descriptors or threads. Uses malloc only; the thread outlives
+   the caller safely. In a child after fork the answer never comes. */
 net_lookup *net_lookup_new (const char *host, int family);
 /* Becomes readable when the answer is there. */
 net_fd net_lookup_fd (const net_lookup *l);
@@ -150,18 +153,20 @@ void net_lookup_free (net_lookup *l); /* at any time */
 int net_numeric (const char *host, net_address *a);
 
 /* ---- net_signal.c: signals as a readable descriptor */
-/* The process's one pipe; NET_NONE on error. */
+/* The process's one pipe; NET_NONE on error. A child after fork has one of its
+   own, under the same number. */
 net_fd net_signal_fd (void);
 /* Catches signal number signo from now on (0), or puts back what was there
-   before the first net_signal_catch (net_signal_restore). NET_ERROR: no such
-   signal, or one that cannot be caught. */
+   before net_signal_catch (net_signal_restore). NET_ERROR: no such signal, or one
+   that cannot be caught. */
 int net_signal_catch (int signo);
 int net_signal_restore (int signo);
 /* The number of a name without SIG ("TERM"), 0 if there is none. */
 int net_signal_number (const char *name);
 /* The other way round, NULL if there is none. */
 const char *net_signal_name (int signo);
-/* A caught signal that has arrived since it was last told, or 0. Drains the pipe. */
+/* A caught signal that has arrived since it was last told, or 0. Drains the pipe:
+   call it until it is 0. */
 int net_signal_next (void);
 
 #endif

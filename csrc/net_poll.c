@@ -4,6 +4,7 @@
 ** batch of events, hits nobody: each use has a generation of its own.
 */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <pthread.h>
@@ -43,6 +44,7 @@ static const net_backend *choose (const char *name) {
 net_poll *net_poll_new (const char *backend) {
   const net_backend *b = choose(backend);
   net_poll *p = b ? calloc(1, sizeof *p) : NULL;
+  if (b == NULL) errno = EINVAL;
   if (p == NULL) return NULL;
   watch_forks();
   p->backend = b;
@@ -66,75 +68,91 @@ net_fd net_poll_fd (const net_poll *p) { return p->fd; }
 
 /* ---------------------------------------------------------------- entries */
 
-static net_entry *entry_at (net_poll *p, net_fd fd) {
-  if (fd < 0) {
-    errno = EBADF;
-    return NULL;
-  }
-  if (fd >= p->nentries) {
-    net_fd n = p->nentries > 0 ? p->nentries : 64;
-    while (n <= fd) n *= 2;
-    net_entry *grown = realloc(p->entries, (size_t)n * sizeof *grown);
-    if (grown == NULL) return NULL;
-    memset(grown + p->nentries, 0, (size_t)(n - p->nentries) * sizeof *grown);
-    p->entries = grown;
-    p->nentries = n;
-  }
-  return &p->entries[fd];
+static int is_open (net_fd fd) { return fcntl(fd, F_GETFD) >= 0; }
+
+static int grow (net_poll *p, net_fd fd) {
+  net_fd n = p->nentries > 0 ? p->nentries : 64;
+  while (n <= fd) n = n > INT_MAX / 2 ? INT_MAX : n * 2;
+  net_entry *grown = realloc(p->entries, (size_t)n * sizeof *grown);
+  if (grown == NULL) return NET_ERROR;
+  memset(grown + p->nentries, 0, (size_t)(n - p->nentries) * sizeof *grown);
+  p->entries = grown;
+  p->nentries = n;
+  return 0;
 }
 
+static int kind_of (const net_poll *p, net_fd fd) {
+  return fd >= 0 && fd < p->nentries ? p->entries[fd].kind : ENTRY_NONE;
+}
+
+/* Each change begins another generation: what was found before it is void. A
+   child lets go of its parent's poller before it touches it. */
 static int change (net_poll *p, net_fd fd, net_entry to) {
-  net_entry *e = entry_at(p, fd);
-  if (e == NULL) return NET_ERROR;
-  net_entry before = *e;
-  to.generation = before.generation + (before.kind != to.kind);
+  if (p->forks != forks && net_poll_forked(p) < 0) return NET_ERROR;
+  net_entry *e = &p->entries[fd];
+  int before = e->kind;
+  to.generation = e->generation + 1;
   *e = to;
-  if (p->backend->set(p, fd, before.kind) == 0) return 0;
-  before.generation = to.generation;
-  *e = before;
+  if (p->backend->set(p, fd, before) == 0) return 0;
+  e->kind = ENTRY_NONE;
   return NET_ERROR;
 }
 
+/* A number that is no open descriptor must not make the table grow. */
+static int set (net_poll *p, net_fd fd, net_entry to) {
+  if (!is_open(fd)) return NET_ERROR;
+  if (fd >= p->nentries && grow(p, fd) < 0) return NET_ERROR;
+  return change(p, fd, to);
+}
+
 int net_poll_add (net_poll *p, net_fd fd, uint32_t slot) {
-  net_entry e = {slot, 0, ENTRY_EDGE, NET_READ | NET_WRITE};
-  if (fd >= 0 && fd < p->nentries && p->entries[fd].kind != ENTRY_NONE)
-    net_poll_del(p, fd); /* its number came back: see net.h */
-  return change(p, fd, e);
+  net_entry e = {slot, 0, ENTRY_EDGE, NET_READ | NET_WRITE | NET_HANGUP};
+  net_poll_del(p, fd); /* where its number came back: see net.h */
+  return set(p, fd, e);
 }
 
 int net_poll_watch (net_poll *p, net_fd fd, uint32_t slot, int what) {
-  net_entry e = {slot, 0, ENTRY_WATCH, (unsigned char)what};
-  if (what == 0) {
-    net_poll_del(p, fd);
-    return 0;
+  net_entry e = {slot, 0, ENTRY_WATCH, 0};
+  e.want = (unsigned char)(what & (NET_READ | NET_WRITE));
+  if (what & NET_READ) e.want |= NET_HANGUP;
+  if (kind_of(p, fd) == ENTRY_EDGE) {
+    errno = EBUSY;
+    return NET_ERROR;
   }
-  return change(p, fd, e);
+  if (e.want != 0) return set(p, fd, e);
+  net_poll_del(p, fd);
+  return 0;
 }
 
 void net_poll_rearm (net_poll *p, net_fd fd, int what) {
-  if (fd < 0 || fd >= p->nentries || p->entries[fd].kind != ENTRY_EDGE) return;
-  p->entries[fd].want |= (unsigned char)what;
+  if (kind_of(p, fd) != ENTRY_EDGE) return;
+  p->entries[fd].want |= (unsigned char)(what & (NET_READ | NET_WRITE));
 }
 
 void net_poll_del (net_poll *p, net_fd fd) {
   net_entry none = {0, 0, ENTRY_NONE, 0};
-  if (fd < 0 || fd >= p->nentries || p->entries[fd].kind == ENTRY_NONE) return;
-  change(p, fd, none);
-  p->entries[fd].kind = ENTRY_NONE; /* even if the kernel knew it no more */
+  if (kind_of(p, fd) != ENTRY_NONE) change(p, fd, none);
 }
 
 /* ---------------------------------------------------------------- waiting */
 
+/* A watch that was reported is forgotten; what is closed now is refused. */
+static void register_anew (net_poll *p, net_fd fd) {
+  net_entry *e = &p->entries[fd];
+  if (e->kind == ENTRY_EDGE) e->want = NET_READ | NET_WRITE | NET_HANGUP;
+  if (e->want == 0) e->kind = ENTRY_NONE;
+  if (e->kind != ENTRY_NONE && p->backend->set(p, fd, ENTRY_NONE) < 0)
+    e->kind = ENTRY_NONE;
+}
+
 int net_poll_forked (net_poll *p) {
-  int result;
-  p->forks = forks;
-  p->backend->close(p); /* a copy: the parent's goes on */
   p->nfound = p->next = 0;
-  result = p->backend->open(p);
-  for (net_fd fd = 0; fd < p->nentries && result == 0; fd++)
-    if (p->entries[fd].kind != ENTRY_NONE)
-      p->backend->set(p, fd, ENTRY_NONE); /* fails for what is closed now */
-  return result;
+  if (!p->backend->outlives_fork) p->fd = NET_NONE; /* a stranger's by now */
+  p->backend->close(p); /* a copy: the parent's goes on */
+  if (p->backend->open(p) < 0) return NET_ERROR;
+  p->forks = forks;
+  for (net_fd fd = 0; fd < p->nentries; fd++) register_anew(p, fd);
+  return 0;
 }
 
 static int to_milliseconds (double timeout) {
@@ -144,18 +162,23 @@ static int to_milliseconds (double timeout) {
 }
 
 int net_poll_wait (net_poll *p, double timeout) {
-  p->nfound = p->next = 0;
   if (p->forks != forks && net_poll_forked(p) < 0) return NET_ERROR;
+  if (p->next < p->nfound) return p->nfound - p->next;
+  p->nfound = p->next = 0;
   return p->backend->wait(p, to_milliseconds(timeout));
 }
 
 int net_poll_next (net_poll *p, net_ready *r) {
   while (p->next < p->nfound) {
     const net_found *f = &p->found[p->next++];
-    const net_entry *e = &p->entries[f->fd];
+    net_entry *e = &p->entries[f->fd];
     if (e->kind == ENTRY_NONE || e->generation != f->generation) continue;
     r->slot = e->slot;
     r->what = f->what;
+    if (e->kind == ENTRY_WATCH) { /* one-shot, for both directions at once */
+      e->want = 0;
+      e->generation++;
+    }
     return 1;
   }
   return 0;

@@ -15,7 +15,7 @@ typedef struct net_entry {
   uint32_t slot;
   uint32_t generation; /* of this use of the number */
   unsigned char kind;
-  unsigned char want; /* directions that are armed: NET_READ, NET_WRITE */
+  unsigned char want; /* what is armed: a set of NET_READ ... NET_HANGUP */
 } net_entry;
 
 typedef struct net_found {
@@ -26,11 +26,13 @@ typedef struct net_found {
 
 typedef struct net_backend {
   const char *name;
+  int outlives_fork; /* the child has p->fd too, shared with its parent */
   int (*open)(net_poll *p); /* 0 or NET_ERROR */
   void (*close)(net_poll *p);
-  /* Makes the kernel's view of fd that of p->entries[fd], which was `before`. */
+  /* Makes the kernel's view of fd that of p->entries[fd], whose kind was
+     `before`. */
   int (*set)(net_poll *p, net_fd fd, int before);
-  /* Fills p->found; like net_poll_wait. milliseconds < 0: for ever. */
+  /* Fills the empty p->found; like net_poll_wait. milliseconds < 0: for ever. */
   int (*wait)(net_poll *p, int milliseconds);
 } net_backend;
 

@@ -20,37 +20,31 @@ static void epoll_close (net_poll *p) {
 }
 
 static uint32_t mask_of (const net_entry *e) {
-  uint32_t mask = EPOLLRDHUP;
-  if (e->kind == ENTRY_EDGE) return mask | EPOLLIN | EPOLLOUT | EPOLLET;
-  mask = EPOLLONESHOT;
+  uint32_t mask = EPOLLONESHOT;
+  if (e->kind == ENTRY_EDGE) return EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
   if (e->want & NET_READ) mask |= EPOLLIN | EPOLLRDHUP;
   if (e->want & NET_WRITE) mask |= EPOLLOUT;
   return mask;
 }
 
+/* A descriptor that was closed and opened anew behind our back is not what
+   `before` says. */
+static int other_op (int op) {
+  if (op == EPOLL_CTL_MOD && errno == ENOENT) return EPOLL_CTL_ADD;
+  if (op == EPOLL_CTL_ADD && errno == EEXIST) return EPOLL_CTL_MOD;
+  return 0;
+}
+
 static int epoll_set (net_poll *p, net_fd fd, int before) {
   const net_entry *e = &p->entries[fd];
-  struct epoll_event ev;
   int op = before == ENTRY_NONE ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+  struct epoll_event ev;
   ev.events = mask_of(e);
   ev.data.u64 = (uint64_t)e->generation << 32 | (uint32_t)fd;
-  if (e->kind == ENTRY_NONE)
-    return epoll_ctl(p->fd, EPOLL_CTL_DEL, fd, &ev) < 0 ? NET_ERROR : 0;
-  /* somebody's connection must not be watched as well: ADD tells whether it is
-     really still there, or the number came back */
-  if (before == ENTRY_EDGE && e->kind == ENTRY_WATCH) {
-    if (epoll_ctl(p->fd, EPOLL_CTL_ADD, fd, &ev) == 0) return 0;
-    if (errno == EEXIST) errno = EBUSY;
-    return NET_ERROR;
-  }
+  if (e->kind == ENTRY_NONE) op = EPOLL_CTL_DEL;
   if (epoll_ctl(p->fd, op, fd, &ev) == 0) return 0;
-  if (errno == ENOENT)
-    op = EPOLL_CTL_ADD;
-  else if (errno == EEXIST)
-    op = EPOLL_CTL_MOD;
-  else
-    return NET_ERROR;
-  return epoll_ctl(p->fd, op, fd, &ev) < 0 ? NET_ERROR : 0;
+  op = other_op(op);
+  return op != 0 && epoll_ctl(p->fd, op, fd, &ev) == 0 ? 0 : NET_ERROR;
 }
 
 static int what_of (uint32_t events) {
@@ -73,8 +67,8 @@ static int epoll_wait_batch (net_poll *p, int milliseconds) {
   return p->nfound = n;
 }
 
-const net_backend net_backend_epoll = {"epoll", epoll_open, epoll_close,
-                                       epoll_set, epoll_wait_batch};
+const net_backend net_backend_epoll = {
+    "epoll", 1, epoll_open, epoll_close, epoll_set, epoll_wait_batch};
 
 #else
 typedef int net_poll_epoll_is_empty; /* ISO C wants a declaration */

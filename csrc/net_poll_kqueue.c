@@ -40,10 +40,7 @@ static int kqueue_set (net_poll *p, net_fd fd, int before) {
   const net_entry *e = &p->entries[fd];
   int read = e->kind != ENTRY_NONE && e->want & NET_READ;
   int write = e->kind != ENTRY_NONE && e->want & NET_WRITE;
-  if (before == ENTRY_EDGE && e->kind == ENTRY_WATCH) {
-    errno = EBUSY;
-    return NET_ERROR;
-  }
+  (void)before;
   if (set_filter(p, fd, EVFILT_READ, read) < 0) return NET_ERROR;
   return set_filter(p, fd, EVFILT_WRITE, write);
 }
@@ -67,8 +64,8 @@ static int kqueue_wait (net_poll *p, int milliseconds) {
   return p->nfound = n;
 }
 
-const net_backend net_backend_kqueue = {"kqueue", kqueue_open, kqueue_close,
-                                        kqueue_set, kqueue_wait};
+const net_backend net_backend_kqueue = {"kqueue",     0,          kqueue_open,
+                                        kqueue_close, kqueue_set, kqueue_wait};
 
 #else
 typedef int net_poll_kqueue_is_empty; /* ISO C wants a declaration */

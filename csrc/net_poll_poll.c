@@ -1,7 +1,7 @@
 /*
 ** net_poll_poll.c - the poller's back end for everywhere else. It keeps the
 ** edge-triggered contract by masking: a direction that was reported is not asked
-** for again until net_poll_rearm.
+** for again until net_poll_rearm, a hangup is reported once.
 */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* POLLRDHUP */
@@ -21,6 +21,7 @@
 typedef struct pollset {
   struct pollfd *list;
   size_t room;
+  int first; /* where to look first, so that a full batch starves nobody */
 } pollset;
 
 static int poll_open (net_poll *p) {
@@ -47,8 +48,9 @@ static int poll_set (net_poll *p, net_fd fd, int before) {
 
 static short events_of (const net_entry *e) {
   int events = 0;
-  if (e->want & NET_READ) events |= POLLIN | POLLRDHUP;
+  if (e->want & NET_READ) events |= POLLIN;
   if (e->want & NET_WRITE) events |= POLLOUT;
+  if (e->want & NET_HANGUP) events |= POLLRDHUP;
   return (short)events;
 }
 
@@ -75,26 +77,30 @@ static int gather (net_poll *p) {
 
 static int what_of (short revents) {
   int what = 0;
-  if (revents & POLLIN) what |= NET_READ;
+  if (revents & (POLLIN | POLLRDHUP)) what |= NET_READ; /* the end is read */
   if (revents & POLLOUT) what |= NET_WRITE;
   if (revents & (POLLRDHUP | POLLHUP | POLLERR)) what |= NET_HANGUP;
   return what;
 }
 
+/* What remains armed: HUP and ERR would be told again and again. */
+static int still_wanted (const net_entry *e, short revents, int what) {
+  if (e->kind == ENTRY_WATCH || revents & (POLLHUP | POLLERR)) return 0;
+  return e->want & ~what;
+}
+
 static void report (net_poll *p, const struct pollfd *pfd) {
   net_entry *e = &p->entries[pfd->fd];
-  int what = what_of(pfd->revents);
+  net_found *f = &p->found[p->nfound];
   if (pfd->revents & POLLNVAL) { /* closed behind our back */
     e->kind = ENTRY_NONE;
     return;
   }
-  if (e->kind == ENTRY_WATCH || pfd->revents & (POLLHUP | POLLERR))
-    e->want = 0;
-  else
-    e->want &= (unsigned char)~(what & NET_HANGUP ? what | NET_READ : what);
-  p->found[p->nfound].fd = pfd->fd;
-  p->found[p->nfound].generation = e->generation;
-  p->found[p->nfound++].what = what;
+  f->fd = pfd->fd;
+  f->generation = e->generation;
+  f->what = what_of(pfd->revents);
+  e->want = (unsigned char)still_wanted(e, pfd->revents, f->what);
+  p->nfound++;
 }
 
 static int poll_wait (net_poll *p, int milliseconds) {
@@ -103,13 +109,17 @@ static int poll_wait (net_poll *p, int milliseconds) {
   if (n < 0) return NET_ERROR;
   int left = poll(set->list, (nfds_t)n, milliseconds);
   if (left < 0) return errno == EINTR ? NET_AGAIN : NET_ERROR;
-  for (int i = 0; i < n && left > 0 && p->nfound < NET_BATCH; i++) {
-    if (set->list[i].revents == 0) continue;
-    report(p, &set->list[i]);
-    left--;
+  if (set->first >= n) set->first = 0;
+  for (int i = set->first; left > 0 && p->nfound < NET_BATCH;) {
+    if (set->list[i].revents != 0) {
+      report(p, &set->list[i]);
+      left--;
+    }
+    i = i + 1 < n ? i + 1 : 0;
+    set->first = i;
   }
   return p->nfound;
 }
 
-const net_backend net_backend_poll = {"poll", poll_open, poll_close, poll_set,
-                                      poll_wait};
+const net_backend net_backend_poll = {"poll",     1,        poll_open,
+                                      poll_close, poll_set, poll_wait};

@@ -82,9 +82,9 @@ static void settle (net_timers *t, int place, node x) {
 
 static int grow (net_timers *t) {
   int cap = t->cap > 0 ? 2 * t->cap : 16;
-  node *heap = realloc(t->heap, (size_t)cap * sizeof *heap);
-  if (heap == NULL) return NET_ERROR;
-  t->heap = heap;
+  node *nodes = realloc(t->heap, (size_t)cap * sizeof *nodes);
+  if (nodes == NULL) return NET_ERROR;
+  t->heap = nodes;
   timer *timers = realloc(t->timers, (size_t)cap * sizeof *timers);
   if (timers == NULL) return NET_ERROR;
   t->timers = timers;
