@@ -1,6 +1,8 @@
 /*
 ** lua_lookup.c - the userdata `websock.lookup`: a name look-up under way.
 */
+#include <string.h>
+
 #include "lua_int.h"
 
 #define LOOKUP "websock.lookup"
@@ -19,11 +21,18 @@ static net_lookup *check_open (lua_State *L) {
   return self->l;
 }
 
+static const char *check_host (lua_State *L) {
+  size_t n;
+  const char *host = luaL_checklstring(L, 1, &n);
+  luaL_argcheck(L, strlen(host) == n, 1, "host contains a zero byte");
+  return host;
+}
+
 /* core.lookup(host [, family]) -> lookup | nil, err */
 static int lookup_new (lua_State *L) {
   static const char *const names[] = {"any", "inet", "inet6", NULL};
   static const int families[] = {-1, NET_INET, NET_INET6};
-  const char *host = luaL_checkstring(L, 1);
+  const char *host = check_host(L);
   int family = families[luaL_checkoption(L, 2, "any", names)];
   lookup *self = (lookup *)lua_newuserdatauv(L, sizeof *self, 0);
   self->l = NULL;
@@ -74,7 +83,7 @@ static int lookup_tostring (lua_State *L) {
 /* core.numeric(host) -> host, family, or nothing if it is no address in digits */
 static int l_numeric (lua_State *L) {
   net_address a;
-  if (!net_numeric(luaL_checkstring(L, 1), &a)) return 0;
+  if (!net_numeric(check_host(L), &a)) return 0;
   lua_pushstring(L, a.host);
   lua_pushstring(L, websock_family(a.family));
   return 2;

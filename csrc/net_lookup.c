@@ -92,6 +92,14 @@ static void collect (net_lookup *l, const struct addrinfo *all) {
   }
 }
 
+/* A byte, since the end alone does not come through while a forked child holds
+   the pipe too. */
+static void tell (net_fd write_end) {
+  ssize_t written = write(write_end, "", 1); /* SIGPIPE is blocked here */
+  (void)written;
+  close(write_end);
+}
+
 static void *look_up (void *arg) {
   net_lookup *l = arg;
   struct addrinfo hints, *all = NULL;
@@ -106,7 +114,7 @@ static void *look_up (void *arg) {
   pthread_mutex_lock(&l->lock);
   l->done = 1;
   pthread_mutex_unlock(&l->lock);
-  close(l->write_end); /* which makes the other end readable */
+  tell(l->write_end);
   let_go(l);
   return NULL;
 }
@@ -147,9 +155,11 @@ net_lookup *net_lookup_new (const char *host, int family) {
   l->family = family;
   l->read_end = ends[0];
   l->write_end = ends[1];
-  if (start(l) == 0) return l;
+  int err = start(l);
+  if (err == 0) return l;
   close(ends[1]);
   net_lookup_free(l);
+  errno = err;
   return NULL;
 }
 

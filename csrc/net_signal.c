@@ -5,6 +5,7 @@
 */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,17 +53,36 @@ const char *net_signal_name (int signo) {
 static void handler (int signo) {
   int err = errno;
   arrived[signo] = 1;
-  if (write(ends[1], "", 1) < 0) errno = err;
+  ssize_t written = write(ends[1], "", 1);
+  (void)written;
   errno = err;
 }
 
-net_fd net_signal_fd (void) {
-  if (ends[0] != NET_NONE) return ends[0];
-  net_fd made[2];
-  if (pipe(made) < 0) return NET_NONE;
+static int make_pipe (net_fd made[2]) {
+  if (pipe(made) < 0) return NET_ERROR;
   net_nonblocking(made[0]);
   net_nonblocking(made[1]);
+  return 0;
+}
+
+/* In a child: what wakes it must not wake its parent. The numbers stay, since
+   pollers know them. */
+static void part_from_parent (void) {
+  net_fd made[2];
+  if (ends[0] == NET_NONE || make_pipe(made) < 0) return;
+  for (int i = 0; i < 2; i++) {
+    dup2(made[i], ends[i]);
+    fcntl(ends[i], F_SETFD, FD_CLOEXEC);
+    close(made[i]);
+  }
+}
+
+net_fd net_signal_fd (void) {
+  net_fd made[2];
+  if (ends[0] != NET_NONE) return ends[0];
+  if (make_pipe(made) < 0) return NET_NONE;
   memcpy(ends, made, sizeof ends);
+  pthread_atfork(NULL, NULL, part_from_parent);
   return ends[0];
 }
 

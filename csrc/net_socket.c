@@ -35,13 +35,15 @@ const char *net_error_text (int err) {
     case ECONNREFUSED: return "connection refused";
     case ETIMEDOUT: return "timeout";
     case EHOSTUNREACH:
+    case EHOSTDOWN:
+    case ENETDOWN:
     case ENETUNREACH: return "no route";
     case EADDRINUSE: return "address in use";
     case EADDRNOTAVAIL: return "address not available";
     case EMFILE:
     case ENFILE: return "too many open files";
-    case EACCES: return "permission denied";
-    case EPERM: return "not pollable"; /* epoll's word for regular files */
+    case EACCES:
+    case EPERM: return "permission denied";
     case EBADF: return "bad descriptor";
     case EBUSY: return "busy";
     case ENOBUFS:
@@ -195,6 +197,21 @@ static net_fd accept_one (net_fd listener, any_address *from, socklen_t *size) {
 #endif
 }
 
+/* What befell a connection before it was accepted, which Linux tells here, is no
+   failure of the listener. */
+static int is_its_own (int err) {
+  switch (err) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH: return 1;
+    default: return 0;
+  }
+}
+
 net_fd net_accept (net_fd listener, net_address *peer) {
   for (;;) {
     any_address from;
@@ -205,7 +222,6 @@ net_fd net_accept (net_fd listener, net_address *peer) {
       return fd;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) return NET_AGAIN;
-    if (errno != EINTR && errno != ECONNABORTED && errno != EPROTO)
-      return NET_ERROR;
+    if (!is_its_own(errno)) return NET_ERROR;
   }
 }
