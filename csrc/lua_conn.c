@@ -42,6 +42,7 @@ typedef struct conn {
   unsigned char mark;    /* see websock_mark */
   uint32_t taken;        /* events taken so far */
   uint64_t ponged;       /* ws_ponged, as told last */
+  uint64_t written;      /* bytes that the transport has taken */
   alignas(max_align_t) unsigned char core[];
 } conn;
 
@@ -549,7 +550,10 @@ static int push (conn *c) {
       forget(c);
       return net_error();
     }
-    if (sent > 0) ws_sent(core(c), (size_t)sent);
+    if (sent > 0) {
+      ws_sent(core(c), (size_t)sent);
+      c->written += (uint64_t)sent;
+    }
     c->blocked = sent < 0 || (size_t)sent < total;
   }
   return 0;
@@ -602,7 +606,14 @@ static int conn_sent (lua_State *L) {
   for (int i = 0; i < pieces; i++) total += iov[i].len;
   luaL_argcheck(L, n >= 0 && (size_t)n <= total, 2, "more than is queued");
   ws_sent(core(c), (size_t)n);
+  c->written += (uint64_t)n;
   return 0;
+}
+
+/* conn:written() -> bytes that the transport has taken so far */
+static int conn_written (lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)toconn(L)->written);
+  return 1;
 }
 
 /* conn:forget(): nothing more can be sent; what is queued goes. */
@@ -729,23 +740,39 @@ static int conn_fd (lua_State *L) {
 
 /* -------------------------------------------------------------------------- */
 
-static const luaL_Reg conn_methods[] = {
-    {"abort", conn_abort},     {"accept", conn_accept},
-    {"attach", conn_attach},   {"chosen", conn_chosen},
-    {"close", conn_close},     {"closefd", conn_closefd},
-    {"ending", conn_ending},   {"eof", conn_eof},
-    {"fd", conn_fd},           {"feed", conn_feed},
-    {"forget", conn_forget},   {"handshake", conn_handshake},
-    {"head", conn_head},       {"in_parts", conn_in_parts},
-    {"offered", conn_offered}, {"output", conn_output},
-    {"ping", conn_ping},       {"poll", conn_poll},
-    {"ponged", conn_ponged},   {"pull", conn_pull},
-    {"push", conn_push},       {"queued", conn_queued},
-    {"receive", conn_receive}, {"receive_part", conn_receive_part},
-    {"reject", conn_reject},   {"request", conn_request},
-    {"send", conn_send},       {"sent", conn_sent},
-    {"state", conn_state},     {"taken", conn_taken},
-    {"unread", conn_unread},   {NULL, NULL}};
+static const luaL_Reg conn_methods[] = {{"abort", conn_abort},
+                                        {"accept", conn_accept},
+                                        {"attach", conn_attach},
+                                        {"chosen", conn_chosen},
+                                        {"close", conn_close},
+                                        {"closefd", conn_closefd},
+                                        {"ending", conn_ending},
+                                        {"eof", conn_eof},
+                                        {"fd", conn_fd},
+                                        {"feed", conn_feed},
+                                        {"forget", conn_forget},
+                                        {"handshake", conn_handshake},
+                                        {"head", conn_head},
+                                        {"in_parts", conn_in_parts},
+                                        {"offered", conn_offered},
+                                        {"output", conn_output},
+                                        {"ping", conn_ping},
+                                        {"poll", conn_poll},
+                                        {"ponged", conn_ponged},
+                                        {"pull", conn_pull},
+                                        {"push", conn_push},
+                                        {"queued", conn_queued},
+                                        {"receive", conn_receive},
+                                        {"receive_part", conn_receive_part},
+                                        {"reject", conn_reject},
+                                        {"request", conn_request},
+                                        {"send", conn_send},
+                                        {"sent", conn_sent},
+                                        {"state", conn_state},
+                                        {"taken", conn_taken},
+                                        {"unread", conn_unread},
+                                        {"written", conn_written},
+                                        {NULL, NULL}};
 
 static const luaL_Reg conn_meta[] = {{"__gc", conn_gc},
                                      {"__close", conn_gc},

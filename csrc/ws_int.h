@@ -39,7 +39,7 @@ typedef struct ws_in {
   size_t rd, wr;
 } ws_in;
 
-typedef struct ws_refs ws_refs;    /* references to shared frames */
+typedef struct ws_refs ws_refs; /* references to shared frames */
 
 /* The out queue: bytes in p[start .. end), with references to shared frames
    between them, then what is left of a borrowed payload. Its end is always a
@@ -116,7 +116,8 @@ int ws_out_put (ws_conn *c, const void *p, size_t n); /* 0 or WS_ENOMEM */
 void ws_out_free (ws_conn *c);
 
 /* ---- ws_share.c */
-int ws_refs_pending (const ws_out *o, ws_iov *v, int max); /* bytes and frames */
+int ws_refs_pending (const ws_out *o, ws_iov *v,
+                     int max); /* bytes and frames */
 /* n bytes of those have left; how many of them were the queue's own. */
 size_t ws_refs_sent (ws_conn *c, size_t n);
 size_t ws_refs_size (const ws_refs *a); /* bytes of frames still to be sent */

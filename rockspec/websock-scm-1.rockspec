@@ -27,6 +27,7 @@ build = {
     ["websock.core"] = {
       sources = {
         -- begin sources
+        "csrc/lua_broadcast.c",
         "csrc/lua_conn.c",
         "csrc/lua_core.c",
         "csrc/lua_lookup.c",
@@ -59,6 +60,7 @@ build = {
         "csrc/ws_recv.c",
         "csrc/ws_send.c",
         "csrc/ws_server.c",
+        "csrc/ws_share.c",
         "csrc/ws_utf8.c",
         "csrc/ws_walk.c",
         -- end sources
@@ -69,6 +71,7 @@ build = {
     },
     -- begin modules
     ["websock"] = "lua/websock/init.lua",
+    ["websock.audience"] = "lua/websock/audience.lua",
     ["websock.cli"] = "lua/websock/cli.lua",
     ["websock.client"] = "lua/websock/client.lua",
     ["websock.connection"] = "lua/websock/connection.lua",
@@ -76,6 +79,7 @@ build = {
     ["websock.driver"] = "lua/websock/driver.lua",
     ["websock.handshake"] = "lua/websock/handshake.lua",
     ["websock.headers"] = "lua/websock/headers.lua",
+    ["websock.heartbeat"] = "lua/websock/heartbeat.lua",
     ["websock.io.loop"] = "lua/websock/io/loop.lua",
     ["websock.link"] = "lua/websock/link.lua",
     ["websock.listener"] = "lua/websock/listener.lua",
@@ -84,6 +88,7 @@ build = {
     ["websock.origin"] = "lua/websock/origin.lua",
     ["websock.server"] = "lua/websock/server.lua",
     ["websock.socket"] = "lua/websock/socket.lua",
+    ["websock.topics"] = "lua/websock/topics.lua",
     ["websock.url"] = "lua/websock/url.lua",
     -- end modules
   },

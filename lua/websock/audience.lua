@@ -3,6 +3,7 @@
 -- that leaves is replaced by the last.
 
 local core = require "websock.core"
+local heartbeat = require "websock.heartbeat"
 local misuse = require "websock.misuse"
 
 local Audience = {}
@@ -47,7 +48,8 @@ function Audience:tell(message, kind, max_queue, except, policy)
   if not delivered then misuse("a text message must be UTF-8") end
   for i = 1, self.n do
     local link = self.links[i]
-    if not link.marked then link:mark() end
+    heartbeat.used(link)
+    link:mark()
   end
   if not slow then return delivered, 0 end
   if policy == "close" then close_slow(self, slow) end

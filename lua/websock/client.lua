@@ -29,9 +29,17 @@ local function request_fields(o, target)
   return flat
 end
 
+local ClientLink = Link.class {role = "client"}
+
+-- The answer is there: whoever connects goes on.
+function ClientLink:on_handshake()
+  self.loop.wake(self.connecting)
+end
+
 -- A link whose request is queued; raises if anything would break the request.
 local function prepare(loop, o, target)
-  local link = Link.new(loop, "client", core.config("client", o), o)
+  local link = Link.new(ClientLink, core.config("client", o))
+  link.loop, link.options = loop, o
   local ok, rule = link.conn:request(target.field, target.target, o.protocols,
     request_fields(o, target))
   if not ok then misuse("connect: %s", rule) end
@@ -74,6 +82,7 @@ local function open(link)
   link.protocol = conn:chosen()
   link.extensions = link.response.headers["sec-websocket-extensions"]
   conn:taken()
+  link.connecting = nil
   local ws = connection.new(link)
   link:digest(conn:poll(0))  -- what came with the answer
   return ws
@@ -90,8 +99,7 @@ local REASONS = {eof = "the connection ended before the answer"}
 
 -- Waits for the answer.
 local function shake_hands(loop, link, deadline)
-  local me = coroutine.running()
-  link.on_handshake = function() loop.wake(me) end
+  link.connecting = coroutine.running()
   while true do
     local what, body, _, reason = link.conn:handshake()
     if what == "open" then return open(link) end

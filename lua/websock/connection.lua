@@ -5,6 +5,7 @@
 local core = require "websock.core"
 local misuse = require "websock.misuse"
 local options = require "websock.options"
+local heartbeat = require "websock.heartbeat"
 local Link = require "websock.link"
 local topics = require "websock.topics"
 
@@ -80,6 +81,7 @@ local function wait_and_fetch(link, step, want, timeout)
     local _, err = loop.park(deadline)
     link.receiver = nil
     local a, b, c, d = take(link, step)
+    if a ~= nil then heartbeat.used(link) end
     if a ~= nil or b ~= "again" then return a, b, c, d end
     if err == "timeout" then return nil, "timeout" end
   end
@@ -92,6 +94,7 @@ local function fetch(link, step, want, timeout)
   local a, b, c, d = take(link, step)
   if a ~= nil then
     link.streak = link.streak + 1
+    heartbeat.used(link)
     if link.more then link:read_on() end
   elseif b == "again" then
     if may_wait(link, timeout) then
@@ -163,6 +166,7 @@ local function try_send(link, message, opcode, more, writer)
   if link.writing and not writer then return nil, "busy" end
   local bytes, err = link.conn:send(message, opcode, link.options.max_queue, more)
   if bytes then
+    heartbeat.used(link)
     queued(link, bytes)
     return true
   elseif err == "utf8" then
@@ -455,9 +459,14 @@ end
 
 -- Fields ----------------------------------------------------------------------
 
-for _, name in ipairs {"protocol", "request", "response", "extensions", "latency",
-  "server"} do
+for _, name in ipairs {"protocol", "request", "response", "extensions",
+  "latency"} do
   fields[name] = function(link) return link[name] end
+end
+
+function fields.server(link)
+  local server = link.server
+  return server and not server.is_anonymous and server or nil
 end
 
 local function ending(position)

@@ -9,6 +9,7 @@
 -- -> "closed" (the WebSocket is; the transport drains) -> "gone".
 
 local core = require "websock.core"
+local heartbeat = require "websock.heartbeat"
 
 local status = coroutine.status
 
@@ -19,18 +20,27 @@ local READ_AHEAD = 65536  -- unread bytes at which reading stops (API.md)
 local MESSAGE, PART = 1, 2  -- what a receiver waits for
 
 local Link = {MESSAGE = MESSAGE, PART = PART}
-Link.__index = Link
+
+--- What links of one kind have in common, in one table behind all of them: role,
+--- loop, options (max_queue, close_timeout, ...), driver, as far as it is common;
+--- and what they call: on_handshake(link) once there is a request or response,
+--- on_leave(link) when the connection is no longer open, on_gone(link) when the
+--- descriptor is, thread_ended as loop.spawn_for has it.
+---@return table class # for Link.new
+function Link.class(common)
+  for name, method in pairs(Link) do common[name] = common[name] or method end
+  common.__index = common
+  return common
+end
 
 --- A link for a connection in its opening handshake; `attach` gives it a
 --- transport. deadline is when the handshake has to be over.
----@param options table # max_queue, close_timeout
----@param driver table # how bytes are moved: see websock.driver
-function Link.new(loop, role, config, options, driver, deadline)
-  local self = setmetatable({
-    loop = loop, role = role, options = options, driver = driver,
-    conn = core.conn(config), stage = "handshake",
-  }, Link)
-  self.timer = deadline and loop.at(deadline, self)
+---@param config userdata # of the core
+---@param deadline number? # a time of loop.now
+function Link.new(class, config, deadline)
+  local self = setmetatable({conn = core.conn(config), stage = "handshake"},
+    class)
+  self.timer = deadline and class.loop.at(deadline, self)
   return self
 end
 
@@ -75,6 +85,7 @@ function Link:pump()
     self:drop "aborted"
     error(err, 0)
   end
+  if flags & DRY == 0 then self.heard = true end
   self.more = flags & MORE ~= 0
     or self.hangup and flags & (DRY | END) == 0
   self:digest(flags)
@@ -121,10 +132,9 @@ end
 function Link:notify()
   if self.stage ~= "handshake" then
     if self.receiver then self.loop.wake(self.receiver) end
-  elseif self.on_handshake then
-    local f = self.on_handshake
-    self.on_handshake = nil
-    f(self)
+  elseif not self.asked then
+    self.asked = true
+    self:on_handshake()
   end
 end
 
@@ -151,6 +161,7 @@ function Link:push(ready)
     left = 0
   elseif left > 0 then
     self.loop.hold(self)
+    heartbeat.stuck(self)
     if self.loop.rearm then self.loop.rearm(self.fd, WRITE) end
   elseif self.stage == "open" or self.stage == "handshake" then
     self.loop.release(self)
@@ -178,6 +189,7 @@ end
 
 function Link:wake_pingers()
   local ponged, time = self.conn:ponged(), self.loop.now()
+  heartbeat.answered(self, ponged, time)
   for serial, thread in pairs(self.pingers or {}) do
     if serial <= ponged then
       self.pingers[serial] = nil
@@ -209,13 +221,10 @@ local function cancel_deadline(self)
   self.timer = nil
 end
 
--- The server's set of open connections is left as soon as this is not open.
+-- It is no longer open: nobody counts on it any more.
 local function leave(self)
-  if self.on_leave then
-    local f = self.on_leave
-    self.on_leave = nil
-    f(self)
-  end
+  heartbeat.stop(self)
+  if self.on_leave then self:on_leave() end
 end
 
 --- The handshake is done: ws exists.
@@ -223,6 +232,7 @@ function Link:opened(ws)
   cancel_deadline(self)
   self.stage = "open"
   self.ws = ws
+  heartbeat.start(self)
 end
 
 --- Follows the state machine into "closing" and "closed".
@@ -292,9 +302,10 @@ function Link:failed()
   self:drop "aborted"
 end
 
---- The loop: the deadline of the opening or closing handshake, or of what came
---- after it, has passed.
-function Link:expired()
+--- The loop: it is time for the heartbeat, or the deadline of the opening or
+--- closing handshake, or of what came after it, has passed.
+function Link:expired(timer)
+  if timer ~= self.timer then return heartbeat.look(self) end
   self.timer = nil
   if self.stage == "closed" then
     self:release()

@@ -1,7 +1,6 @@
 -- Listening sockets: binding them, and accepting from them a batch a turn.
 
 local core = require "websock.core"
-local driver = require "websock.driver"
 local socket = require "websock.socket"
 
 local BATCH = 64       -- connections accepted in one turn
@@ -174,8 +173,7 @@ function Listener:accept()
   for _ = 1, BATCH do
     local fd, host, port, family = core.accept(self.fd)
     if not fd then return self:stopped(host) end
-    self.server:welcome(driver.native, fd, nil,
-      {host = host, port = port, family = family})
+    self.server:welcome(fd, {host = host, port = port, family = family})
     if not self.fd then return end  -- a hook has stopped the server
   end
   later(self)

@@ -46,13 +46,9 @@ end
 
 -- Connections -----------------------------------------------------------------
 
-local function new_link(server, o, config, how)
-  local loop = server.loop
-  local deadline = o.handshake_timeout and loop.now() + o.handshake_timeout
-  local link = Link.new(loop, "server", config, o, how, deadline)
-  link.server = server
-  link.report = o.report
-  return link
+local function new_link(server, o, config)
+  local deadline = o.handshake_timeout and server.loop.now() + o.handshake_timeout
+  return Link.new(server.class, config, deadline)
 end
 
 local function leave(link)
@@ -71,8 +67,6 @@ end
 
 -- Counts a link among the server's, from its first byte to its last.
 local function join(server, link)
-  link.on_gone = gone
-  link.on_leave = leave
   server.links[link] = true
   server.n_links = server.n_links + 1
 end
@@ -97,17 +91,15 @@ local function on_request(link)
 end
 
 --- A connection that has been accepted.
-function Server:welcome(how, fd, object, remote)
+function Server:welcome(fd, remote)
   local o = self.options
-  local link = new_link(self, o, self.config, how)
+  local link = new_link(self, o, self.config)
   if o.max_connections and self.n_links >= o.max_connections then
     link.refuse = 503
   end
   link.remote = remote
-  link.on_handshake = on_request
-  link.thread_ended = handler_ended
   join(self, link)
-  local ok, err = link:attach(fd, object)
+  local ok, err = link:attach(fd)
   if not ok then
     gone(link)
     self:report(err, nil, "websock: accept: " .. err)
@@ -129,10 +121,16 @@ end
 
 local function new_server(loop, o)
   o.report = reporter(o.on_error)
-  return setmetatable({
+  local server = setmetatable({
     loop = loop, options = o, config = core.config("server", o),
     links = {}, n_links = 0, open = Audience.new(), topics = {}, listeners = {},
   }, Server)
+  server.class = Link.class {
+    role = "server", loop = loop, options = o, driver = driver.native,
+    server = server, report = o.report, on_handshake = on_request,
+    on_leave = leave, on_gone = gone, thread_ended = handler_ended,
+  }
+  return server
 end
 
 local function listens(o)
@@ -314,7 +312,8 @@ local function wait_for_request(loop, link)
   local me = coroutine.running()
   link.on_handshake = function() loop.wake(me) end
   link:digest(link.conn:poll(1))
-  while link.stage == "handshake" and link.on_handshake do loop.park() end
+  while link.stage == "handshake" and not link.asked do loop.park() end
+  link.on_handshake = nil
 end
 
 local function check_server(server)
@@ -328,17 +327,28 @@ local function remote_of(fd)
   return {host = host or "", port = port or 0, family = family}
 end
 
+-- What connections join that were accepted for no server in particular.
+local anonymous
+local function nobodys(loop)
+  if not anonymous then
+    anonymous = new_server(loop, options.check("accept"))
+    anonymous.is_anonymous = true
+  end
+  return anonymous
+end
+
 --- See docs/reference.md.
 function Server.accept(loop, object, given)
   local o = options.check("accept", given)
   check_server(o.server)
   if not loop.how() then misuse("cannot wait here") end
   local head = o.request and rebuild(o.request)
-  local server = o.server or new_server(loop, o)
-  o.report = o.report or reporter(o.on_error or server.options.on_error)
+  local server = o.server or nobodys(loop)
+  o.report = reporter(o.on_error or server.options.on_error)
   local fd, how, foreign, received = socket.take("accept", object)
-  local link = new_link(server, o, core.config("server", o), how)
+  local link = new_link(server, o, core.config("server", o))
   link.remote = remote_of(fd)
+  link.options, link.report, link.driver = o, o.report, how
   if o.nodelay and how == driver.native and link.remote.family ~= "unix" then
     core.nodelay(fd, true)
   end

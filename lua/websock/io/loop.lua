@@ -5,7 +5,7 @@
 --   watcher:ready(what)   a registered descriptor is ready (see loop.register)
 --   source:again()        what stopped early goes on (loop.again)
 --   sink:flush()          what was queued during the turn leaves (loop.dirty)
---   timer:expired()       a timer is due (loop.at)
+--   timer:expired(handle) a timer is due (loop.at)
 --
 -- All of these are made by the library and never wait. Watchers and timers are
 -- referred to weakly: users, waiters and loop.hold keep them alive.
@@ -69,6 +69,10 @@ function loop.at(time, object)
   local handle = timers:set(time, 0)
   timed[handle] = object
   return handle
+end
+
+function loop.move(handle, time)
+  timers:move(handle, time)
 end
 
 function loop.cancel(handle)
@@ -240,7 +244,7 @@ local function expire(timer)
     values[object] = TIMEOUT
     if object ~= outside then enqueue(object) end
   else
-    guarded(object, "expired")
+    guarded(object, "expired", timer)
   end
 end
 
