@@ -92,9 +92,15 @@ local function answer_plain(link, o, request)
   return nil, "refused"
 end
 
+-- Where the request was sent: an absolute target counts, not the Host field
+-- (RFC 9112 section 3.2.2).
+local function host_of(request)
+  return request.target:match "^%a[%w+.-]*://([^/?]*)" or request.headers.host
+end
+
 -- true | nil, err
 local function authorize(link, o, request)
-  if not origin.allowed(o.origins, request.headers) then
+  if not origin.allowed(o.origins, request.headers.origin, host_of(request)) then
     reject(link, 403, nil, "Origin not allowed\n")
     return nil, "refused"
   end

@@ -34,10 +34,10 @@ end
 --- Whether a request may come from where it says it does. One without an Origin
 --- field comes from no browser and passes.
 ---@param allowed "same"|"*"|string[]
----@param headers table # with the fields origin and host
+---@param field string? # the Origin field
+---@param host_field string? # the Host field
 ---@return boolean
-function origin.allowed(allowed, headers)
-  local field = headers.origin
+function origin.allowed(allowed, field, host_field)
   if field == nil or allowed == "*" then return true end
   local scheme, host, port = parse(field)
   if type(allowed) == "table" then
@@ -47,7 +47,7 @@ function origin.allowed(allowed, headers)
     end
     return false
   end
-  return scheme ~= nil and is_same(scheme, host, port, headers.host or "")
+  return scheme ~= nil and is_same(scheme, host, port, host_field or "")
 end
 
 return origin

@@ -3,7 +3,7 @@
 local origin = require "websock.origin"
 
 local function allowed(origins, field, host)
-  return origin.allowed(origins, {origin = field, host = host or "shop.example"})
+  return origin.allowed(origins, field, host or "shop.example")
 end
 
 describe("origin", function()
