@@ -169,4 +169,8 @@ const char *net_signal_name (int signo);
    call it until it is 0. */
 int net_signal_next (void);
 
+/* ---- net_stay.c */
+/* Once called, this code is not unloaded before the process ends. */
+void net_stay_loaded (void);
+
 #endif

@@ -2,17 +2,14 @@
 ** net_lookup.c - getaddrinfo on a helper thread, since it blocks for as long as
 ** a name server does not answer. The thread is detached and shares one block
 ** of memory with whoever asked; the last of the two to let go frees it. It uses
-** malloc only, and the module stays loaded while it runs.
+** malloc only, and no lock: after a fork nobody would give it back.
 */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* dladdr, RTLD_NODELETE */
-#endif
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,10 +20,9 @@
 enum { STACK = 256 * 1024 };
 
 struct net_lookup {
-  pthread_mutex_t lock;
-  int users; /* thread and owner: who is last frees */
-  int done;
-  int error; /* getaddrinfo's */
+  atomic_int users; /* thread and owner: who is last frees */
+  atomic_int done;  /* from here on what the thread wrote may be read */
+  int error;        /* getaddrinfo's */
   int family;
   int n;
   net_address *list;
@@ -34,25 +30,8 @@ struct net_lookup {
   char *host;
 };
 
-/* LuaRocks cannot pass -z nodelete to the linker: unloading this code under a
-   running thread would crash. */
-static void stay_loaded (void) {
-#ifdef RTLD_NODELETE
-  static int done;
-  Dl_info info;
-  if (done) return;
-  done = 1;
-  if (dladdr((void *)(uintptr_t)&stay_loaded, &info) && info.dli_fname)
-    dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE | RTLD_NOLOAD);
-#endif
-}
-
 static void let_go (net_lookup *l) {
-  pthread_mutex_lock(&l->lock);
-  int left = --l->users;
-  pthread_mutex_unlock(&l->lock);
-  if (left > 0) return;
-  pthread_mutex_destroy(&l->lock);
+  if (atomic_fetch_sub(&l->users, 1) > 1) return;
   free(l->list);
   free(l->host);
   free(l);
@@ -111,9 +90,7 @@ static void *look_up (void *arg) {
     collect(l, all);
     freeaddrinfo(all);
   }
-  pthread_mutex_lock(&l->lock);
   l->done = 1;
-  pthread_mutex_unlock(&l->lock);
   tell(l->write_end);
   let_go(l);
   return NULL;
@@ -142,7 +119,7 @@ net_lookup *net_lookup_new (const char *host, int family) {
   net_lookup *l = calloc(1, sizeof *l);
   int ends[2];
   if (l == NULL) return NULL;
-  stay_loaded();
+  net_stay_loaded(); /* the thread runs it */
   l->host = strdup(host);
   if (l->host == NULL || pipe(ends) < 0) {
     free(l->host);
@@ -151,7 +128,6 @@ net_lookup *net_lookup_new (const char *host, int family) {
   }
   fcntl(ends[0], F_SETFD, FD_CLOEXEC);
   fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-  pthread_mutex_init(&l->lock, NULL);
   l->family = family;
   l->read_end = ends[0];
   l->write_end = ends[1];
@@ -159,7 +135,7 @@ net_lookup *net_lookup_new (const char *host, int family) {
   if (err == 0) return l;
   close(ends[1]);
   net_lookup_free(l);
-  errno = err;
+  errno = err == EAGAIN ? ENOMEM : err; /* too many threads */
   return NULL;
 }
 
@@ -177,10 +153,7 @@ static const char *text_of (int error) {
 
 int net_lookup_take (net_lookup *l, const net_address **list,
                      const char **why) {
-  pthread_mutex_lock(&l->lock);
-  int done = l->done;
-  pthread_mutex_unlock(&l->lock);
-  if (!done) return NET_AGAIN;
+  if (!l->done) return NET_AGAIN;
   if (l->error != 0 || l->n == 0) {
     *why = text_of(l->error);
     return NET_ERROR;

@@ -65,10 +65,11 @@ static int make_pipe (net_fd made[2]) {
   return 0;
 }
 
-/* In a child: what wakes it must not wake its parent. The numbers stay, since
-   pollers know them. */
+/* In a child: what wakes it must not wake its parent, and what arrived before
+   was the parent's. The numbers stay, since pollers know them. */
 static void part_from_parent (void) {
   net_fd made[2];
+  for (int signo = 1; signo < NSIG; signo++) arrived[signo] = 0;
   if (ends[0] == NET_NONE || make_pipe(made) < 0) return;
   for (int i = 0; i < 2; i++) {
     dup2(made[i], ends[i]);
@@ -82,6 +83,7 @@ net_fd net_signal_fd (void) {
   if (ends[0] != NET_NONE) return ends[0];
   if (make_pipe(made) < 0) return NET_NONE;
   memcpy(ends, made, sizeof ends);
+  net_stay_loaded(); /* for the handler may be called at any time */
   pthread_atfork(NULL, NULL, part_from_parent);
   return ends[0];
 }
@@ -103,9 +105,10 @@ int net_signal_catch (int signo) {
 int net_signal_restore (int signo) {
   if (signo <= 0 || signo >= NSIG) return NET_ERROR;
   if (!caught[signo]) return 0;
+  if (sigaction(signo, &before[signo], NULL) < 0) return NET_ERROR;
   caught[signo] = 0;
-  arrived[signo] = 0;
-  return sigaction(signo, &before[signo], NULL) < 0 ? NET_ERROR : 0;
+  arrived[signo] = 0; /* after it: now no handler marks it any more */
+  return 0;
 }
 
 int net_signal_next (void) {

@@ -41,6 +41,7 @@ build = {
         "csrc/net_poll_poll.c",
         "csrc/net_signal.c",
         "csrc/net_socket.c",
+        "csrc/net_stay.c",
         "csrc/net_timer.c",
         "csrc/ws_answer.c",
         "csrc/ws_body.c",
