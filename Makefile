@@ -6,6 +6,8 @@
 PORT ?= 8080
 TLS ?=
 SECONDS ?= 60
+BENCH ?=
+MESSAGES ?= 1000000
 PREFIX ?= /usr/local
 DESTDIR ?=
 J ?= 2
@@ -55,8 +57,9 @@ SAN_OBJ := $(call OBJ,build/san/obj,$(CORE_SRC) $(NET_SRC) $(LUA_SRC))
 SAN_LIB_OBJ := $(call OBJ,build/san/obj,$(CORE_SRC) $(NET_SRC))
 C_TEST_BIN := $(patsubst spec/%.c,build/test/%,$(C_TESTS))
 
-.PHONY: all run test deps check format sanitize fuzz bench browser install uninstall \
-  clean help deps-run c-tests test-built sanitize-built fuzz-built bench-built
+.PHONY: all run test deps check format sanitize fuzz bench soak browser install \
+  uninstall clean help deps-run c-tests test-built sanitize-built fuzz-built \
+  bench-built soak-built
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -154,13 +157,21 @@ build/fuzz/%: fuzz/%.c $(CORE_SRC) $(wildcard csrc/ws*.h) Makefile
 	$(CLANG) -std=gnu11 $(SSL_CFLAGS) -Icsrc $(FUZZ_FLAGS) -o $@ $< \
 	  $(CORE_SRC) $(LIBS)
 
-# ---- measuring: instructions, which do not depend on how busy a machine is
+# ---- measuring, and long runs
 bench:
 	@scripts/deps bench
 	@$(MAKE) -s --no-print-directory bench-built
 
-bench-built: build/bench/core
-	@scripts/bench build/bench/core
+bench-built: all build/bench/core build/bench/load
+	@scripts/bench $(BENCH)
+
+# MESSAGES through connections that come, go, stall and reset
+soak:
+	@scripts/deps run
+	@$(MAKE) -s --no-print-directory soak-built
+
+soak-built: all
+	@scripts/soak $(MESSAGES)
 
 build/bench/%: bench/%.c $(CORE_SRC) $(wildcard csrc/ws*.h) Makefile
 	@mkdir -p $(@D)
@@ -203,7 +214,8 @@ help:
 	@echo 'make format             lay the C files out by .clang-format'
 	@echo 'make sanitize           the specs under ASan and UBSan'
 	@echo 'make fuzz [SECONDS=60]  each fuzz target'
-	@echo 'make bench              instructions per message'
+	@echo 'make bench [BENCH=name] what it costs, beside Node ws'
+	@echo 'make soak [MESSAGES=n]  a million messages; memory stays flat'
 	@echo 'make browser            the chat example in Chromium'
 	@echo 'make install [PREFIX=/usr/local], uninstall, clean'
 
