@@ -2,86 +2,7 @@
 // another room hears nothing, one leaves and the other sees it go; the server
 // goes away, comes back on the same port, and the page finds it again. All of
 // it is asserted in the page, where a user would look.
-import { spawn } from "node:child_process";
-import { createRequire } from "node:module";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
-import path from "node:path";
-import { fileURLToPath } from "node:url";
-
-const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
-const PATIENCE = 20000;    // ms; only a failure takes that long
-
-async function playwright() {
-  try {
-    return await import("playwright-core");
-  } catch (error) {
-    const modules = process.env.WEBSOCK_NODE_MODULES;
-    if (!modules) throw error;
-    return createRequire(path.join(modules, "x.js"))("playwright-core");
-  }
-}
-
-// ── Counting ──────────────────────────────────────────────────────────────
-let passed = 0, failed = 0;
-
-async function test(name, body) {
-  try {
-    await body();
-    passed++;
-    console.log("ok   " + name);
-  } catch (error) {
-    failed++;
-    console.log("FAIL " + name + "\n" + (error.stack || error));
-  }
-}
-
-function equal(actual, expected, what) {
-  const [a, e] = [JSON.stringify(actual), JSON.stringify(expected)];
-  if (a !== e) throw new Error(`${what}: expected ${e}, got ${a}`);
-}
-
-// ── The server, a process of its own ──────────────────────────────────────
-async function startChat(port) {
-  const child = spawn(path.join(ROOT, "scripts/lua"),
-                      [path.join(ROOT, "examples/chat.lua"), String(port)],
-                      { stdio: ["ignore", "pipe", "inherit"] });
-  const lines = createInterface({ input: child.stdout });
-  const gone = once(child, "exit").then(([code, signal]) => {
-    throw new Error(`chat.lua ended at once: ${code ?? signal}`);
-  });
-  const [line] = await Promise.race([once(lines, "line"), gone]);
-  gone.catch(() => {});    // its later end is expected
-  const url = /^chat on (http:\S+)$/.exec(line)?.[1];
-  if (!url) throw new Error("unexpected first line: " + line);
-  return { child, url };
-}
-
-async function stopChat(chat) {
-  if (!chat || chat.child.exitCode !== null || chat.child.signalCode) return;
-  const ended = once(chat.child, "exit");
-  chat.child.kill("SIGTERM");
-  const [code] = await ended;
-  equal(code, 0, "exit status of chat.lua after SIGTERM");
-}
-
-// ── A tab ─────────────────────────────────────────────────────────────────
-const problems = [];    // errors that pages report
-
-async function openTab(context, address) {
-  const page = await context.newPage();
-  page.setDefaultTimeout(PATIENCE);
-  page.on("pageerror", (error) => problems.push(error.message));
-  page.on("console", (message) => {
-    // A lost connection is reported by the browser itself, and is meant here.
-    const text = message.text();
-    if (message.type() === "error" && !text.includes("WebSocket connection to")) {
-      problems.push(text);
-    }
-  });
-  await page.goto(address);
-  return page;
-}
+import { equal, openTab, run, test } from "./support/browser.mjs";
 
 async function join(page, name) {
   await page.fill("#name", name);
@@ -110,7 +31,8 @@ const here = (page, names) => becomes(page, "#people li", names);
 const said = (page, words) => becomes(page, ".said p", words);
 
 // ── The story ─────────────────────────────────────────────────────────────
-async function story(context, chat, restart) {
+async function story(browser, chat, restart) {
+  const context = await browser.newContext();
   const ada = await openTab(context, chat.url);
   const grace = await openTab(context, chat.url);
   const other = await openTab(context, chat.url + "?room=engine%20room");
@@ -210,38 +132,6 @@ async function story(context, chat, restart) {
     await join(fresh, "Fresh");
     await here(fresh, ["Fresh (you)"]);
   });
-
-  await test("no page reported an error", async () => {
-    equal(problems, [], "errors");
-  });
 }
 
-async function main() {
-  const { chromium } = await playwright();
-  let chat = await startChat(0);
-  let browser;
-  try {
-    browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
-      args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-    });
-    const port = new URL(chat.url).port;
-    await story(await browser.newContext(), chat, {
-      stop: () => stopChat(chat),
-      start: async () => { chat = await startChat(port); },
-    });
-  } finally {
-    await browser?.close();
-    await test("SIGTERM ends the server cleanly", () => stopChat(chat));
-    chat.child.kill("SIGKILL");    // does nothing to one that has ended
-  }
-}
-
-try {
-  await main();
-} catch (error) {
-  failed++;
-  console.log(error.stack || error);
-}
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed ? 1 : 0;
+await run("chat", story);
