@@ -13,7 +13,8 @@
 local socket = require "socket"
 local process = require "support.process"
 
-local PAGES = {"README.md", "docs/reference.md", "docs/guide.md", "docs/core.md"}
+local PAGES = {"README.md", "docs/reference.md", "docs/guide.md",
+  "docs/embedding.md", "docs/core.md"}
 
 local function slurp(path)
   local file <close> = assert(io.open(path))
