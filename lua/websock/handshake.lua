@@ -76,12 +76,13 @@ local function complain(message)
 end
 
 local function answer_plain(link, o, request)
-  if not o.http then
+  local ok, status, fields, body = true, nil, nil, nil
+  if o.http then ok, status, fields, body = call(link, o.http, request) end
+  if not ok then return nil, status end
+  if status == nil then
     reject(link, 426, nil, "This is a WebSocket server.\n")
     return nil, "refused"
   end
-  local ok, status, fields, body = call(link, o.http, request)
-  if not ok then return nil, status end
   if math.type(status) ~= "integer" or status < 200 or status > 599 then
     return fail(link, complain("http: a status from 200 to 599 expected, got "
       .. tostring(status)))
@@ -132,7 +133,12 @@ local function choose_protocol(link, o, request)
   if type(o.protocols) == "table" then
     return true, first_common(o.protocols, offered)
   end
-  return call(link, o.protocols, offered, request)
+  local ok, chosen = call(link, o.protocols, offered, request)
+  if ok and chosen ~= nil and type(chosen) ~= "string" then
+    return fail(link, complain("protocols: string or nil expected, got "
+      .. type(chosen)))
+  end
+  return ok, chosen
 end
 
 -- true, flat fields | nil, err

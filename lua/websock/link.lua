@@ -200,6 +200,10 @@ end
 
 local function wake_all(self)
   local wake = self.loop.wake
+  if self.on_handshake and not self.asked then  -- there will be none
+    self.asked = true
+    self:on_handshake()
+  end
   if self.receiver then wake(self.receiver) end
   if self.senders then self:wake_senders() end
   for _, thread in pairs(self.pingers or {}) do wake(thread) end
