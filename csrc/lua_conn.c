@@ -355,6 +355,16 @@ static void push_lower (lua_State *L, ws_str s) {
   luaL_pushresultsize(&b, s.n);
 }
 
+static int is_named (ws_str s, const char *name) {
+  size_t i = 0;
+  for (; i < s.n && name[i] != '\0'; i++) {
+    char ch = s.p[i];
+    if (ch >= 'A' && ch <= 'Z') ch = (char)(ch + ('a' - 'A'));
+    if (ch != name[i]) return 0;
+  }
+  return i == s.n && name[i] == '\0';
+}
+
 /* Adds field i to the table on the top; a repeated one is joined by ", "
    (RFC 9110 section 5.3). The pointers are fetched anew after each allocation:
    see the top of this file. */
@@ -399,6 +409,73 @@ static int conn_head (lua_State *L) {
   set_str(L, "method", head->method);
   set_str(L, "target", ws_http(core(c))->target);
   set_str(L, "reason", ws_http(core(c))->reason);
+  return 1;
+}
+
+static void add_str (luaL_Buffer *b, ws_str s) {
+  if (s.n > 0) luaL_addlstring(b, s.p, s.n);
+}
+
+/* conn:head_text() -> the request of the current event as it could have been
+   sent: a server keeps this short form until somebody asks for more */
+static int conn_head_text (lua_State *L) {
+  conn *c = toconn(L);
+  const ws_head *head = ws_http(core(c));
+  luaL_Buffer b;
+  if (head == NULL) return 0;
+  luaL_buffinit(L, &b); /* nobody else uses c before the last line */
+  add_str(&b, head->method);
+  luaL_addchar(&b, ' ');
+  add_str(&b, head->target);
+  luaL_addstring(&b, " HTTP/1.1\r\n");
+  for (size_t i = 0; i < head->nfields; i++) {
+    ws_field f = ws_http_field(core(c), i);
+    add_str(&b, f.name);
+    luaL_addstring(&b, ": ");
+    add_str(&b, f.value);
+    luaL_addstring(&b, "\r\n");
+  }
+  luaL_addstring(&b, "\r\n");
+  luaL_pushresult(&b);
+  return 1;
+}
+
+/* conn:is_upgrade() -> whether the current request is a WebSocket handshake */
+static int conn_is_upgrade (lua_State *L) {
+  const ws_head *head = ws_http(core(toconn(L)));
+  lua_pushboolean(L, head && head->upgrade);
+  return 1;
+}
+
+/* conn:head_target() -> the current request's target, as sent */
+static int conn_head_target (lua_State *L) {
+  const ws_head *head = ws_http(core(toconn(L)));
+  if (head == NULL) return 0;
+  lua_pushlstring(L, head->target.p, head->target.n);
+  return 1;
+}
+
+/* conn:head_field(name) -> the value of a field of the current event, repeats
+   joined by ", ", or nil. name is in lower case. */
+static int conn_head_field (lua_State *L) {
+  conn *c = toconn(L);
+  const char *name = luaL_checkstring(L, 2);
+  const ws_head *head = ws_http(core(c));
+  lua_pushnil(L);
+  for (size_t i = 0; head && i < head->nfields; i++) {
+    ws_field f = ws_http_field(core(c), i);
+    if (!is_named(f.name, name)) continue;
+    if (lua_isnil(L, -1)) {
+      lua_pop(L, 1); /* remove nil */
+      lua_pushlstring(L, f.value.n > 0 ? f.value.p : "", f.value.n);
+    } else {
+      lua_pushliteral(L, ", ");
+      f = ws_http_field(core(c), i);
+      lua_pushlstring(L, f.value.p, f.value.n);
+      lua_concat(L, 3);
+    }
+    head = ws_http(core(c)); /* the lines above may have collected */
+  }
   return 1;
 }
 
@@ -753,6 +830,10 @@ static const luaL_Reg conn_methods[] = {{"abort", conn_abort},
                                         {"forget", conn_forget},
                                         {"handshake", conn_handshake},
                                         {"head", conn_head},
+                                        {"head_field", conn_head_field},
+                                        {"head_target", conn_head_target},
+                                        {"head_text", conn_head_text},
+                                        {"is_upgrade", conn_is_upgrade},
                                         {"in_parts", conn_in_parts},
                                         {"offered", conn_offered},
                                         {"output", conn_output},

@@ -62,6 +62,13 @@ static int timers_move (lua_State *L) {
   return 0;
 }
 
+/* timers:at(handle) -> time, math.huge for a timer that is gone */
+static int timers_at (lua_State *L) {
+  lua_pushnumber(
+      L, net_timer_at(check_open(L), (int)luaL_checkinteger(L, 2)));
+  return 1;
+}
+
 /* timers:cancel(handle); of closed timers: nothing */
 static int timers_cancel (lua_State *L) {
   timers *self = totimers(L);
@@ -100,7 +107,7 @@ static int l_now (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {{"cancel", timers_cancel},
+static const luaL_Reg methods[] = {{"at", timers_at}, {"cancel", timers_cancel},
                                    {"close", timers_close},
                                    {"due", timers_due},
                                    {"first", timers_first},

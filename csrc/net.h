@@ -129,6 +129,8 @@ void net_timers_free (net_timers *t);
 int net_timer_set (net_timers *t, double at, uint32_t slot);
 void net_timer_move (net_timers *t, int handle, double at);
 void net_timer_cancel (net_timers *t, int handle);
+/* The time it is set to; HUGE_VAL for a timer that is gone. */
+double net_timer_at (const net_timers *t, int handle);
 /* The earliest time; 0 if there is no timer. */
 int net_timer_first (const net_timers *t, double *at);
 /* Takes the earliest timer out if it is due at now: 1 and *handle, *slot, or 0. */

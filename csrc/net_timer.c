@@ -2,6 +2,7 @@
 ** net_timer.c - timers: a binary heap with back-indices, so that setting,
 ** moving and cancelling one among ten thousand costs a dozen comparisons.
 */
+#include <math.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -127,6 +128,11 @@ void net_timer_cancel (net_timers *t, int handle) {
   t->timers[handle].next = t->free;
   t->free = handle;
   if (place < t->n) settle(t, place, last);
+}
+
+double net_timer_at (const net_timers *t, int handle) {
+  if (!is_running(t, handle)) return HUGE_VAL;
+  return t->heap[t->timers[handle].place].at;
 }
 
 int net_timer_first (const net_timers *t, double *at) {

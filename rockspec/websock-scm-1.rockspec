@@ -87,6 +87,7 @@ build = {
     ["websock.misuse"] = "lua/websock/misuse.lua",
     ["websock.options"] = "lua/websock/options.lua",
     ["websock.origin"] = "lua/websock/origin.lua",
+    ["websock.request"] = "lua/websock/request.lua",
     ["websock.server"] = "lua/websock/server.lua",
     ["websock.socket"] = "lua/websock/socket.lua",
     ["websock.topics"] = "lua/websock/topics.lua",

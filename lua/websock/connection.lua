@@ -7,11 +7,12 @@ local misuse = require "websock.misuse"
 local options = require "websock.options"
 local heartbeat = require "websock.heartbeat"
 local Link = require "websock.link"
+local request_of = require("websock.request").of
 local topics = require "websock.topics"
 
 local running, status = coroutine.running, coroutine.status
 
-local MESSAGE, PART = Link.MESSAGE, Link.PART
+local MESSAGE, PART = nil, Link.PART  -- what a receiver waits for; nil: a message
 local STREAK = 64  -- messages taken without waiting before others get a turn
 
 local LINK = {}  -- the key of a ws's link: nobody else has it
@@ -55,7 +56,7 @@ end
 -- Many messages were taken in a row: others first. Nothing has been taken yet,
 -- so that nothing is lost if this coroutine is closed meanwhile.
 local function give_way(link, want)
-  link.streak = 0
+  link.streak = nil
   link.receiver, link.want = running(), want
   link.loop.pause()
   link.receiver = nil
@@ -74,7 +75,7 @@ end
 local function wait_and_fetch(link, step, want, timeout)
   local loop = link.loop
   local deadline = deadline_of(link, timeout)
-  link.streak = 0
+  link.streak = nil
   while true do
     link.receiver, link.want = running(), want
     link:read_on()
@@ -90,10 +91,10 @@ end
 local function fetch(link, step, want, timeout)
   options.check_timeout(timeout)
   if is_busy(link) then return nil, "busy" end
-  if link.streak >= STREAK and timeout ~= 0 then give_way(link, want) end
+  if (link.streak or 0) >= STREAK and timeout ~= 0 then give_way(link, want) end
   local a, b, c, d = take(link, step)
   if a ~= nil then
-    link.streak = link.streak + 1
+    link.streak = (link.streak or 0) + 1
     heartbeat.used(link)
     if link.more then link:read_on() end
   elseif b == "again" then
@@ -459,10 +460,11 @@ end
 
 -- Fields ----------------------------------------------------------------------
 
-for _, name in ipairs {"protocol", "request", "response", "extensions",
-  "latency"} do
+for _, name in ipairs {"protocol", "response", "extensions", "latency"} do
   fields[name] = function(link) return link[name] end
 end
+
+fields.request = request_of
 
 function fields.server(link)
   local server = link.server
@@ -517,7 +519,6 @@ local connection = {check_message = check_message}
 
 --- The ws of a link whose handshake is done.
 function connection.new(link)
-  link.streak = 0
   local ws = setmetatable({[LINK] = link}, Connection)
   link:opened(ws)
   return ws

@@ -5,24 +5,10 @@
 local connection = require "websock.connection"
 local headers = require "websock.headers"
 local origin = require "websock.origin"
+local request_of = require("websock.request").of
+local keep_request = require("websock.request").keep
 
 local handshake = {}
-
-local function split_target(target)
-  local rest = target:match "^%a[%w+.-]*://[^/?]*(.*)$" or target
-  if rest == "" or rest:sub(1, 1) == "?" then rest = "/" .. rest end
-  local path, query = rest:match "^([^?]*)%?(.*)$"
-  return path or rest, query
-end
-
-local function new_request(head, body, remote)
-  local path, query = split_target(head.target)
-  return {
-    method = head.method, target = head.target, path = path, query = query,
-    headers = headers.any_case(head.headers), remote = remote,
-    body = not head.upgrade and body or nil,
-  }
-end
 
 local function with_traceback(err)
   return {err = err, traceback = debug.traceback(tostring(err), 2)}
@@ -75,9 +61,13 @@ local function complain(message)
   return {err = message, traceback = debug.traceback(message, 2)}
 end
 
-local function answer_plain(link, o, request)
+local function answer_plain(link, o, received)
   local ok, status, fields, body = true, nil, nil, nil
-  if o.http then ok, status, fields, body = call(link, o.http, request) end
+  if o.http then
+    local request = request_of(link)
+    request.body = received
+    ok, status, fields, body = call(link, o.http, request)
+  end
   if not ok then return nil, status end
   if status == nil then
     reject(link, 426, nil, "This is a WebSocket server.\n")
@@ -95,18 +85,20 @@ end
 
 -- Where the request was sent: an absolute target counts, not the Host field
 -- (RFC 9112 section 3.2.2).
-local function host_of(request)
-  return request.target:match "^%a[%w+.-]*://([^/?]*)" or request.headers.host
+local function host_of(conn)
+  return conn:head_target():match "^%a[%w+.-]*://([^/?]*)"
+    or conn:head_field "host"
 end
 
 -- true | nil, err
-local function authorize(link, o, request)
-  if not origin.allowed(o.origins, request.headers.origin, host_of(request)) then
+local function authorize(link, o)
+  local conn = link.conn
+  if not origin.allowed(o.origins, conn:head_field "origin", host_of(conn)) then
     reject(link, 403, nil, "Origin not allowed\n")
     return nil, "refused"
   end
   if not o.authorize then return true end
-  local ok, allowed, status, fields, body = call(link, o.authorize, request)
+  local ok, allowed, status, fields, body = call(link, o.authorize, request_of(link))
   if not ok then return nil, allowed end
   if allowed then return true end
   if status ~= nil and (math.type(status) ~= "integer" or status < 300
@@ -127,13 +119,13 @@ local function first_common(preferred, offered)
 end
 
 -- true, protocol | nil, err
-local function choose_protocol(link, o, request)
+local function choose_protocol(link, o)
   if not o.protocols then return true end
   local offered = link.conn:offered()
   if type(o.protocols) == "table" then
     return true, first_common(o.protocols, offered)
   end
-  local ok, chosen = call(link, o.protocols, offered, request)
+  local ok, chosen = call(link, o.protocols, offered, request_of(link))
   if ok and chosen ~= nil and type(chosen) ~= "string" then
     return fail(link, complain("protocols: string or nil expected, got "
       .. type(chosen)))
@@ -142,24 +134,32 @@ local function choose_protocol(link, o, request)
 end
 
 -- true, flat fields | nil, err
-local function more_fields(link, o, request)
+local function more_fields(link, o)
   local fields = o.headers
-  if fields ~= nil and type(fields) ~= "table" then
+  if fields == nil then return true end
+  if type(fields) ~= "table" then
     local ok
-    ok, fields = call(link, fields, request)
+    ok, fields = call(link, fields, request_of(link))
     if not ok then return nil, fields end
   end
   return call(link, headers.flatten, "headers", fields)
 end
 
-local function upgrade(link, request, protocol, fields)
+local function upgrade(link, protocol, fields)
+  keep_request(link)
   local ok, rule = link.conn:accept(protocol, fields)
   if not ok then return fail(link, complain("websock: " .. rule)) end
-  link.request = request
   link.protocol = protocol
   local ws = connection.new(link)
   link:mark()
   return ws
+end
+
+--- Whether answering may run hooks of the user's, which may yield.
+---@param o table # the options of listen or accept
+function handshake.has_hooks(o)
+  return o.http or o.authorize or type(o.protocols) == "function"
+    or type(o.headers) == "function"
 end
 
 --- Answers the request that has arrived on a link.
@@ -168,21 +168,19 @@ end
 function handshake.answer(link, o)
   local what, body, _, reason = link.conn:handshake()
   if what ~= "request" then return nil, "handshake: " .. tostring(reason) end
-  local head = link.conn:head()
   if link.refuse then
     reject(link, link.refuse, nil, "Too many connections\n")
     return nil, "refused"
   end
-  local request = new_request(head, body, link.remote)
-  if not head.upgrade then return answer_plain(link, o, request) end
-  local ok, err = authorize(link, o, request)
+  if not link.conn:is_upgrade() then return answer_plain(link, o, body) end
+  local ok, err = authorize(link, o)
   if not ok then return nil, err end
   local protocol, fields
-  ok, protocol = choose_protocol(link, o, request)
+  ok, protocol = choose_protocol(link, o)
   if not ok then return nil, protocol end
-  ok, fields = more_fields(link, o, request)
+  ok, fields = more_fields(link, o)
   if not ok then return nil, fields end
-  return upgrade(link, request, protocol, fields)
+  return upgrade(link, protocol, fields)
 end
 
 return handshake

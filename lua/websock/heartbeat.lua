@@ -19,16 +19,12 @@ local function grace(o)
 end
 
 local function set_timer(link, at)
-  link.beat_at = at
   link.beat = at < NEVER and link.loop.at(at, link) or nil
 end
 
 -- Looks not later than `at`.
 local function look_by(link, at)
-  if link.beat and at < link.beat_at then
-    link.beat_at = at
-    link.loop.move(link.beat, at)
-  end
+  if link.beat then link.loop.advance(link.beat, at) end
 end
 
 -- Pings -----------------------------------------------------------------------

@@ -19,6 +19,7 @@ local READ_AHEAD = 65536  -- unread bytes at which reading stops (API.md)
 
 local MESSAGE, PART = 1, 2  -- what a receiver waits for
 
+-- Ten thousand idle links pay for each field: flags that are down are nil.
 local Link = {MESSAGE = MESSAGE, PART = PART}
 
 --- What links of one kind have in common, in one table behind all of them: role,
@@ -49,13 +50,12 @@ end
 function Link:attach(fd, ...)
   self.fd = fd
   self.driver.open(self, fd, ...)
-  local slot, err = self.loop.register(fd, self)
-  if not slot then
+  local ok, err = self.loop.register(fd, self)
+  if not ok then
     self.driver.close(self)
     self.stage = "gone"
     return nil, err
   end
-  self.slot = slot
   return true
 end
 
@@ -67,7 +67,7 @@ local function wanted(self)
   if receiver and status(receiver) == "dead" then  -- closed while it waited
     self.receiver = nil
   end
-  return self.receiver and self.want or 0
+  return self.receiver and (self.want or MESSAGE) or 0
 end
 
 -- Whether the application is so far behind that reading stops.
@@ -87,7 +87,7 @@ function Link:pump()
   end
   if flags & DRY == 0 then self.heard = true end
   self.more = flags & MORE ~= 0
-    or self.hangup and flags & (DRY | END) == 0
+    or self.hangup and flags & (DRY | END) == 0 or nil
   self:digest(flags)
   if self.stage == "gone" then return end
   if self.more then
@@ -106,7 +106,7 @@ function Link:read_on()
 end
 
 function Link:again()
-  self.in_again = false
+  self.in_again = nil
   if self.more then self:pump() end
 end
 
@@ -149,7 +149,7 @@ function Link:mark()
 end
 
 function Link:flush()
-  self.marked = false
+  self.marked = nil
   if self.stage ~= "gone" then self:push() end
 end
 
@@ -234,7 +234,7 @@ end
 --- The handshake is done: ws exists.
 function Link:opened(ws)
   cancel_deadline(self)
-  self.stage = "open"
+  self.stage, self.asked = "open", nil
   self.ws = ws
   heartbeat.start(self)
 end
@@ -286,8 +286,8 @@ function Link:release()
   self.stage = "gone"
   leave(self)
   cancel_deadline(self)
-  if self.slot then self.loop.unregister(self.fd, self.slot) end
-  self.driver.close(self)
+  if self.fd then self.loop.unregister(self.fd) end
+  if self.fd then self.driver.close(self) end
   if self.handle then self.handle:close() end
   self.loop.release(self)
   wake_all(self)

@@ -125,9 +125,8 @@ local function new(server, fd)
   self.family = family
   -- inherited by what is accepted: one call instead of one per connection
   if server.options.nodelay and family ~= "unix" then core.nodelay(fd, true) end
-  local slot, err = self.loop.register(fd, self)
-  if not slot then return nil, err end
-  self.slot = slot
+  local ok, err = self.loop.register(fd, self)
+  if not ok then return nil, err end
   self.loop.hold(self)
   return self
 end
@@ -210,7 +209,7 @@ end
 function Listener:close()
   if not self.fd then return end
   if self.waiting then self.loop.cancel(self.waiting) end
-  self.loop.unregister(self.fd, self.slot)
+  self.loop.unregister(self.fd)
   core.closefd(self.fd)
   if self.path then os.remove(self.path) end
   self.loop.release(self)

@@ -76,18 +76,30 @@ local function enter(link)
   link:digest(link.conn:poll(0))  -- what came with the request
 end
 
--- The life of a connection, in a thread of its own.
+-- The life of a connection that is open, in a thread of its own. The thread's
+-- stack stays small, for this is all that many will ever wait in.
 local function live(link)
-  local server = link.server
-  local ws = handshake.answer(link, server.options)
+  local _ <close> = link.loop.guard
+  link.server.options.handler(link.ws)
+end
+
+-- The same from its request on, where hooks may yield.
+local function answer_and_live(link)
+  local ws = handshake.answer(link, link.server.options)
   if not ws then return end
   enter(link)
-  server.options.handler(ws)
+  link.server.options.handler(ws)
 end
 
 local function on_request(link)
+  local o = link.server.options
   if link.conn:state() == "closed" then return end  -- refused by the core
-  link.loop.spawn_for(link, live, link)
+  if handshake.has_hooks(o) then
+    link.loop.spawn_for(link, answer_and_live, link)
+  elseif handshake.answer(link, o) then
+    enter(link)
+    link.loop.spawn_guarded(link, live, link)
+  end
 end
 
 --- A connection that has been accepted.

@@ -27,8 +27,7 @@ local poller                        -- made at the first need of it
 local timers = core.timers()
 local weak_values = {__mode = "v"}
 local timed = setmetatable({}, weak_values)     -- timer handle -> object or thread
-local watchers = setmetatable({}, weak_values)  -- slot -> watcher
-local free_slots, top_slot = {}, 0
+local watchers = setmetatable({}, weak_values)  -- descriptor -> watcher
 
 local alive = {}          -- spawned thread -> who is told of its end, or true
 local held = {}           -- what keeps `run` going beside threads
@@ -71,8 +70,9 @@ function loop.at(time, object)
   return handle
 end
 
-function loop.move(handle, time)
-  timers:move(handle, time)
+--- Has a timer expire at this time, if it is set to a later one.
+function loop.advance(handle, time)
+  if time < timers:at(handle) then timers:move(handle, time) end
 end
 
 function loop.cancel(handle)
@@ -205,6 +205,20 @@ local function root(f, ...)
   f(...)
 end
 
+--- For the first line of a function given to spawn_guarded.
+loop.guard = root_guard
+
+--- Like spawn_for, for a function that sets `loop.guard` up itself: one frame
+--- less on the stack of a thread that waits for long.
+function loop.spawn_guarded(owner, f, argument)
+  local thread = create(f)
+  alive[thread] = owner or true
+  work = work + 1
+  values[thread] = pack(argument)
+  enqueue(thread)
+  return thread
+end
+
 --- Runs f(...) in a thread of its own, from the next turn on.
 ---@param owner table? # its thread_ended(ok, err, traceback) is called at the
 ---   end; without one an error goes to on_error
@@ -305,48 +319,19 @@ local function get_poller()
   return poller
 end
 
-local function new_slot(watcher)
-  local slot = table.remove(free_slots)
-  if not slot then
-    top_slot = top_slot + 1
-    slot = top_slot
-  end
-  watchers[slot] = watcher
-  return slot
-end
-
--- A slot whose watcher was collected is not known to be free: the sweep gives
--- such ones back when the table has grown to twice what it was.
-local sweep_at = 1024
-local function sweep()
-  if top_slot < sweep_at or #free_slots > 0 then return end
-  for slot = 1, top_slot do
-    if watchers[slot] == nil then free_slots[#free_slots + 1] = slot end
-  end
-  sweep_at = (top_slot - #free_slots) * 2 + 1024
-end
-
 --- Reports readiness of fd to watcher:ready(what), edge-triggered: what is a set
 --- of 1 (read), 2 (write), 4 (hangup).
----@return integer|nil slot, string? err
+---@return true|nil, string? err
 function loop.register(fd, watcher)
-  sweep()
-  local slot = new_slot(watcher)
-  local ok, err = get_poller():add(fd, slot)
-  if ok then return slot end
-  loop.free(slot)
-  return nil, err
-end
-
-function loop.free(slot)
-  watchers[slot] = nil
-  free_slots[#free_slots + 1] = slot
+  local ok, err = get_poller():add(fd, fd)
+  if ok then watchers[fd] = watcher end
+  return ok, err
 end
 
 --- To be called before fd is closed.
-function loop.unregister(fd, slot)
+function loop.unregister(fd)
   poller:del(fd)
-  loop.free(slot)
+  watchers[fd] = nil
 end
 
 -- Users' descriptors: who waits for which direction.
@@ -358,14 +343,19 @@ function Watch:interest()
   return (self[READ] and READ or 0) | (self[WRITE] and WRITE or 0)
 end
 
--- Brings the poller up to date; the last waiter gone, forgets the descriptor.
+-- The last waiter has gone. The poller may know the descriptor as a connection's,
+-- and then never heard of this.
+function Watch:forget()
+  watches[self.fd] = nil
+  if watchers[self.fd] == self then loop.unregister(self.fd) end
+end
+
+-- Brings the poller up to date.
 function Watch:update()
   local what = self:interest()
-  local ok, err = poller:watch(self.fd, self.slot, what)
-  if what == 0 then
-    loop.free(self.slot)
-    watches[self.fd] = nil
-  end
+  if what == 0 then return self:forget() end
+  local ok, err = poller:watch(self.fd, self.fd, what)
+  if ok then watchers[self.fd] = self end
   return ok, err
 end
 
@@ -386,7 +376,6 @@ local function watch_of(fd)
   if not watch then
     get_poller()
     watch = setmetatable({fd = fd}, Watch)
-    watch.slot = new_slot(watch)
     watches[fd] = watch
   end
   return watch
@@ -454,9 +443,8 @@ function loop.signal(name, f)
   end
   local ok, err = core.signal_catch(name)
   if not ok then return nil, err end
-  if not signal_watcher.slot then
-    signal_watcher.slot = loop.register(core.signal_fd(), signal_watcher)
-  end
+  local fd = core.signal_fd()
+  if watchers[fd] ~= signal_watcher then loop.register(fd, signal_watcher) end
   handlers[name] = f
   return true
 end
@@ -486,8 +474,8 @@ local function serve_again(batch)
 end
 
 local function serve_descriptors()
-  for slot, what in poller.next, poller do
-    local watcher = watchers[slot]
+  for fd, what in poller.next, poller do
+    local watcher = watchers[fd]
     if watcher then guarded(watcher, "ready", what) end
   end
 end

@@ -1,0 +1,61 @@
+-- The request of a connection: one table through all hooks and then ws.request.
+-- A server keeps it as one string until somebody asks: ten thousand idle
+-- connections would pay for tables that nobody looks at.
+
+local core = require "websock.core"
+local headers = require "websock.headers"
+
+local request = {}
+
+-- A target's path, undecoded, and its query, raw or nil.
+local function split_target(target)
+  local rest = target:match "^%a[%w+.-]*://[^/?]*(.*)$" or target
+  if rest == "" or rest:sub(1, 1) == "?" then rest = "/" .. rest end
+  local path, query = rest:match "^([^?]*)%?(.*)$"
+  return path or rest, query
+end
+
+local function new(head, remote)
+  local path, query = split_target(head.target)
+  return {
+    method = head.method, target = head.target, path = path, query = query,
+    headers = headers.any_case(head.headers), remote = remote,
+  }
+end
+
+--- Keeps what has been received, shortly; the connection is about to open.
+function request.keep(link)
+  if link.request then return end
+  local remote = link.remote
+  link.head = ("%s %d %s\n"):format(remote.host, remote.port, remote.family)
+    .. link.conn:head_text()
+  link.remote = nil
+end
+
+-- The head was valid when it came, so it is now.
+local function parse(text, limits)
+  local conn = core.conn(core.config("server", limits))
+  conn:feed(text)
+  conn:handshake()
+  return conn:head()
+end
+
+local function unfold(link)
+  local host, port, family, text = link.head:match "^(.-) (%d+) (%w+)\n(.*)$"
+  local remote = {host = host, port = math.tointeger(port), family = family}
+  return new(parse(text, link.options), remote)
+end
+
+--- The request of a link, at any time from its arrival on.
+function request.of(link)
+  if not link.request then
+    if link.head then
+      link.request, link.head = unfold(link), nil
+    elseif link.remote then
+      link.request, link.remote = new(link.conn:head(), link.remote), nil
+    end
+  end
+  return link.request
+end
+
+return request
