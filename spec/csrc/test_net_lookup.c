@@ -43,7 +43,8 @@ static int test_create (pthread_t *thread, const pthread_attr_t *attr,
    gate is open. */
 static int (*script)(struct addrinfo **all);
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-static sigset_t blocked; /* in the thread */
+static sigset_t blocked;           /* in the thread */
+static _Thread_local int scripted; /* its list is static */
 
 static int test_getaddrinfo (const char *host, const char *service,
                              const struct addrinfo *hints,
@@ -52,12 +53,12 @@ static int test_getaddrinfo (const char *host, const char *service,
   pthread_sigmask(SIG_SETMASK, NULL, &blocked);
   int (*run)(struct addrinfo **) = script;
   pthread_mutex_unlock(&gate);
+  scripted = run != NULL;
   return run ? run(all) : getaddrinfo(host, service, hints, all);
 }
 
-/* Scripted lists are static. */
 static void test_freeaddrinfo (struct addrinfo *all) {
-  if (!script) freeaddrinfo(all);
+  if (!scripted) freeaddrinfo(all);
 }
 
 #define calloc test_calloc
