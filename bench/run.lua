@@ -34,7 +34,7 @@ local commands = {
 
 -- Processes -------------------------------------------------------------------
 
-local function start (command)
+local function start(command)
   local pipe = assert(io.popen(("echo $$; exec taskset -c %d %s"):format(
     SERVER_CORE, command)))
   local pid, port = pipe:read("n", "n")
@@ -42,13 +42,13 @@ local function start (command)
   return { pipe = pipe, pid = pid, port = port }
 end
 
-local function stop (server)
+local function stop(server)
   os.execute("kill " .. server.pid)
   server.pipe:close()
 end
 
 -- One run of the load: units a second, CPU in µs a unit, KiB a connection.
-local function run (server, load)
+local function run(server, load)
   local name, connections, size, depth, count = table.unpack(load)
   local pipe = assert(io.popen(("taskset -c %d build/bench/load %s %d %d %d %d %d %d")
     :format(LOAD_CORE, name, server.port, server.pid, connections, size, depth, count)))
@@ -60,7 +60,7 @@ end
 -- Rounds ----------------------------------------------------------------------
 
 -- One round of a scenario: the result of each server.
-local function round (scenario, servers)
+local function round(scenario, servers)
   local results = {}
   for i, command in ipairs(commands) do
     if scenario.fresh then servers[i] = start(command) end
@@ -70,7 +70,7 @@ local function round (scenario, servers)
   return results
 end
 
-local function measure (scenario, rounds)
+local function measure(scenario, rounds)
   local servers, all = {}, {}
   if not scenario.fresh then
     for i, command in ipairs(commands) do servers[i] = start(command) end
@@ -85,7 +85,7 @@ end
 -- Figures ---------------------------------------------------------------------
 
 -- Median, least and greatest of what `get` finds in each round.
-local function figures (rounds, get)
+local function figures(rounds, get)
   local list = {}
   for i, results in ipairs(rounds) do list[i] = get(results) end
   table.sort(list)
@@ -94,18 +94,18 @@ local function figures (rounds, get)
   return median, list[1], list[#list]
 end
 
-local function column (rounds, i)
-  local rate = figures(rounds, function (results) return results[i].rate end)
+local function column(rounds, i)
+  local rate = figures(rounds, function(results) return results[i].rate end)
   return ("%.2f (%.2f to %.2f)"):format(figures(rounds,
-    function (results) return results[i].cost end)), ("%.0f"):format(rate)
+    function(results) return results[i].cost end)), ("%.0f"):format(rate)
 end
 
-local function ratio (rounds)
+local function ratio(rounds)
   return ("%.2f (%.2f to %.2f)"):format(figures(rounds,
-    function (results) return results[1].cost / results[2].cost end))
+    function(results) return results[1].cost / results[2].cost end))
 end
 
-local function report (scenario, rounds)
+local function report(scenario, rounds)
   local ours, our_rate = column(rounds, 1)
   local theirs, their_rate = column(rounds, 2)
   local unit = scenario.fresh and "KiB" or "µs"
@@ -115,7 +115,7 @@ end
 
 -- The command line ------------------------------------------------------------
 
-local function chosen (names)
+local function chosen(names)
   if #names == 0 then return scenarios end
   local list = {}
   for _, scenario in ipairs(scenarios) do
@@ -127,7 +127,7 @@ local function chosen (names)
   return list
 end
 
-local function shorten (scenario)
+local function shorten(scenario)
   local load = scenario.load
   load[2] = math.min(load[2], 500)
   load[5] = math.max(load[5] // 50, 10)

@@ -5,16 +5,16 @@ local websock = require "websock"
 
 local server
 
-local function echo (ws)
+local function echo(ws)
   for message, kind in ws:messages() do ws:send(message, kind) end
 end
 
-local function broadcast (ws)
+local function broadcast(ws)
   for message, kind in ws:messages() do server:broadcast(message, kind) end
 end
 
 -- Garbage is no memory of a connection: it goes before memory is looked at.
-local function idle (ws)
+local function idle(ws)
   for message in ws:messages() do
     collectgarbage()
     collectgarbage()
@@ -28,7 +28,7 @@ local paths = { ["/echo"] = echo, ["/connect"] = echo, ["/idle"] = idle,
 server = assert(websock.listen {
   port = 0,
   max_queue = 64 << 20,
-  handler = function (ws) paths[ws.request.path](ws) end,
+  handler = function(ws) paths[ws.request.path](ws) end,
 })
 print((select(2, server:getsockname())))
 io.stdout:flush()

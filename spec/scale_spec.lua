@@ -1,0 +1,74 @@
+-- Ten thousand real connections to one server: no limit at 1,024 descriptors,
+-- little memory for each, and nothing left over when they have gone.
+
+local children = require "soak.children"
+local usage = require "soak.usage"
+
+local CONNECTIONS = 10000
+local DESCRIPTORS = CONNECTIONS + 200
+
+-- The server's resident memory for a connection that does nothing, all told.
+local KIB_PER_CONNECTION = 4
+-- What may be held more after the second wave than after the first: less than
+-- ten bytes a connection.
+local KIB_LEFT = 64
+
+-- The points that the clients have printed: name -> list of {fds=, lua=, rss=}.
+local function points(output)
+  local found = {}
+  for name, rest in output:gmatch "(%l+ %l+) (%l+=[^\n]+)" do
+    found[name] = found[name] or {}
+    table.insert(found[name], usage.decode(rest))
+  end
+  return found
+end
+
+local function per_connection(idle, before, what)
+  return (idle[what] - before[what]) / CONNECTIONS
+end
+
+local function report(point)
+  for _, who in ipairs {"server", "clients"} do
+    local idle, before = point["idle " .. who][2], point["before " .. who][1]
+    print(("%s: %.2f KiB resident an idle connection; %.2f in use, %.2f by Lua")
+      :format(who, per_connection(idle, before, "rss"),
+        per_connection(idle, before, idle.heap and "heap" or "lua"),
+        per_connection(idle, before, "lua")))
+  end
+end
+
+-- Two waves: the first makes tables grow that never shrink, the second has to
+-- find all that it needs.
+local function assert_nothing_left(point, who)
+  local before, first, second =
+    point["before " .. who][1], point["after " .. who][1], point["after " .. who][2]
+  assert.equal(before.fds, first.fds, who .. ": descriptors left over")
+  assert.equal(before.fds, second.fds, who .. ": descriptors left over")
+  for _, what in ipairs {"lua", "heap"} do
+    local more = first[what] and second[what] - first[what] or 0
+    assert.is_true(more <= KIB_LEFT,
+      ("%s: %.0f KiB of %s left over"):format(who, more, what))
+  end
+end
+
+describe("scale", function()
+  it("ten thousand connections come, talk and go #slow", function()
+    local server <close>, port = children.server(DESCRIPTORS)
+    local clients <close> =
+      children.start(DESCRIPTORS, "crowd.lua", port, CONNECTIONS)
+    local status, output = clients:wait(120)
+    assert.equal(0, status, output .. server:output())
+    local point = points(output)
+    report(point)
+    for i = 2, 3 do
+      assert.equal(CONNECTIONS, point["idle server"][i].count)
+      assert.equal(0, point["after server"][i - 1].count)
+    end
+    assert_nothing_left(point, "server")
+    assert_nothing_left(point, "clients")
+    -- a sanitizer's memory is not ours
+    if os.getenv "SANITIZED" then return end
+    assert.is_true(per_connection(point["idle server"][2], point["before server"][1],
+      "rss") <= KIB_PER_CONNECTION, "an idle connection takes too much memory")
+  end)
+end)

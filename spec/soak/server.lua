@@ -1,0 +1,61 @@
+-- The server of the scale spec and of the soak. What it does with a connection
+-- is what its path says. It prints its port.
+--
+--     scripts/lua spec/soak/server.lua [quick]    quick: everything that waits
+--                                                 gives up within a second or two
+
+local websock = require "websock"
+local usage = require "soak.usage"
+
+local options = {port = 0, backlog = 4096}
+if arg[1] == "quick" then
+  options.ping_interval, options.ping_timeout = 0.5, 1
+  options.close_timeout, options.handshake_timeout = 1, 2
+  options.max_queue = 64 * 1024
+end
+
+local server
+local tally = {received = 0, delivered = 0, dropped = 0}
+local paths = {}
+
+local function received() tally.received = tally.received + 1 end
+
+paths["/echo"] = function(ws)
+  for message, kind in ws:messages() do
+    received()
+    ws:send(message, kind)
+  end
+end
+
+-- Everybody here hears what anybody here says.
+local function room(slow)
+  return function(ws)
+    ws:subscribe "room"
+    for message, kind in ws:messages() do
+      received()
+      local delivered, dropped =
+        server:publish("room", message, kind, {slow = slow})
+      tally.delivered = tally.delivered + delivered
+      tally.dropped = tally.dropped + dropped
+    end
+  end
+end
+
+paths["/close"], paths["/drop"] = room "close", room "drop"
+
+-- "report": what there is beside this very connection.
+paths["/control"] = function(ws)
+  for _ in ws:messages() do
+    local report = usage.now()
+    report.count = server:count() - 1
+    for name, value in pairs(tally) do report[name] = value end
+    ws:send(usage.encode(report))
+  end
+end
+
+function options.handler(ws) paths[ws.request.path](ws) end
+
+server = assert(websock.listen(options))
+print("port " .. select(2, server:getsockname()))
+io.stdout:flush()
+websock.run()
