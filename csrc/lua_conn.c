@@ -860,8 +860,19 @@ static const luaL_Reg conn_meta[] = {{"__gc", conn_gc},
                                      {"__tostring", conn_tostring},
                                      {NULL, NULL}};
 
-static const luaL_Reg functions[] = {
-    {"config", config_new}, {"conn", conn_new}, {NULL, NULL}};
+/* core.is_utf8(text) -> whether it is (RFC 3629) */
+static int l_is_utf8 (lua_State *L) {
+  size_t n;
+  const char *p = luaL_checklstring(L, 1, &n);
+  uint32_t state = 0;
+  lua_pushboolean(L, ws_utf8(&state, p, n) && state == 0);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"config", config_new},
+                                     {"conn", conn_new},
+                                     {"is_utf8", l_is_utf8},
+                                     {NULL, NULL}};
 
 void websock_open_conn (lua_State *L) {
   luaL_newmetatable(L, CONFIG);

@@ -33,7 +33,7 @@ local ClientLink = Link.class {role = "client"}
 
 -- The answer is there: whoever connects goes on.
 function ClientLink:on_handshake()
-  self.loop.wake(self.connecting)
+  self.loop.wake(self, self.connecting)
 end
 
 -- A link whose request is queued; raises if anything would break the request.
@@ -108,7 +108,7 @@ local function shake_hands(loop, link, deadline)
       link:drop "aborted"
       return nil, "handshake: " .. (REASONS[reason] or reason)
     end
-    local _, err = loop.park(deadline)
+    local _, err = loop.park(deadline, link)
     if err == "timeout" then
       link:drop "aborted"
       return nil, "timeout"
@@ -139,6 +139,9 @@ function client.connect(loop, text, given)
     misuse("connect: wss comes with a later version of websock")
   elseif not loop.how() then
     misuse("cannot wait here")
+  elseif o.timeout == 0 then  -- never wait: it cannot succeed
+    close_given(o)
+    return nil, "timeout"
   end
   return connect(loop, target, o)
 end

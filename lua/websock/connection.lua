@@ -30,7 +30,9 @@ local function may_wait(link, timeout)
   if timeout == 0 then return false end
   local how = link.loop.how()
   if not how then misuse("cannot wait here") end
-  return how == "yield" or link.role == "client"
+  if how == "yield" or link.role == "client" then return true end
+  local _, is_main = running()
+  return not is_main
 end
 
 -- Without the nils at the end: print(ws:receive()) shows what there is.
@@ -47,19 +49,21 @@ end
 
 -- Receiving -------------------------------------------------------------------
 
--- A receiver that was closed (or interrupted, outside coroutines) is none.
+-- Whether another coroutine is in `receive`.
 local function is_busy(link)
-  local receiver = link.receiver
-  return receiver and receiver ~= running() and status(receiver) ~= "dead"
+  local resting = link.resting
+  return link:is_received()
+    or resting and resting ~= running() and status(resting) ~= "dead"
 end
 
 -- Many messages were taken in a row: others first. Nothing has been taken yet,
--- so that nothing is lost if this coroutine is closed meanwhile.
-local function give_way(link, want)
+-- so that nothing is lost if this coroutine is closed meanwhile; and nothing is
+-- read for it meanwhile, for it is behind.
+local function give_way(link)
   link.streak = nil
-  link.receiver, link.want = running(), want
+  link.resting = running()
   link.loop.pause()
-  link.receiver = nil
+  link.resting = nil
 end
 
 -- One step of the core. A rule that it finds broken (a payload is looked at only
@@ -79,7 +83,7 @@ local function wait_and_fetch(link, step, want, timeout)
   while true do
     link.receiver, link.want = running(), want
     link:read_on()
-    local _, err = loop.park(deadline)
+    local _, err = loop.park(deadline, link)
     link.receiver = nil
     local a, b, c, d = take(link, step)
     if a ~= nil then heartbeat.used(link) end
@@ -91,7 +95,7 @@ end
 local function fetch(link, step, want, timeout)
   options.check_timeout(timeout)
   if is_busy(link) then return nil, "busy" end
-  if (link.streak or 0) >= STREAK and timeout ~= 0 then give_way(link, want) end
+  if (link.streak or 0) >= STREAK and timeout ~= 0 then give_way(link) end
   local a, b, c, d = take(link, step)
   if a ~= nil then
     link.streak = (link.streak or 0) + 1
@@ -164,6 +168,7 @@ end
 
 -- One frame into the queue, if there is room. writer: it is a writer's.
 local function try_send(link, message, opcode, more, writer)
+  if link.stage ~= "open" then return closed(link) end
   if link.writing and not writer then return nil, "busy" end
   local bytes, err = link.conn:send(message, opcode, link.options.max_queue, more)
   if bytes then
@@ -184,42 +189,44 @@ local function remove(list, thread)
   end
 end
 
--- Whether `me` is the first of those that wait and still live.
-local function is_first(senders, me)
-  while senders[1] ~= me and status(senders[1]) == "dead" do
-    table.remove(senders, 1)
-  end
-  return senders[1] == me
-end
-
--- Waits in line until the frame can be queued. A writer's frames stand in front.
-local function send_in_turn(link, timeout, message, opcode, more, writer)
-  local deadline, me = deadline_of(link, timeout), running()
+-- Waits in line: at its head again if it is this one's turn, else at its end.
+local function wait_in_line(link, deadline, first)
+  local me = running()
   local senders = link.senders or {}
   link.senders = senders
-  table.insert(senders, writer and 1 or #senders + 1, me)
-  repeat
-    local _, err = link.loop.park(deadline)
-    if link.stage ~= "open" or is_first(senders, me) then
-      local ok, why, code, reason = try_send(link, message, opcode, more, writer)
-      if ok or why == "closed" then
-        remove(senders, me)
-        link:wake_senders()
-        return ok, why, code, reason
-      end
-    end
-  until err == "timeout"
+  table.insert(senders, first and 1 or #senders + 1, me)
+  local _, err = link.loop.park(deadline, link)
   remove(senders, me)
+  return err
+end
+
+-- Waits until the frame can be queued. A writer's frames stand in front.
+local function send_in_turn(link, timeout, message, opcode, more, writer)
+  local deadline, first = deadline_of(link, timeout), writer
+  repeat
+    local err = wait_in_line(link, deadline, first)
+    local ok, why, code, reason = try_send(link, message, opcode, more, writer)
+    if ok or why == "closed" or err == "timeout" then
+      link:wake_sender()  -- there may be room for the next as well
+      if ok or why == "closed" then return ok, why, code, reason end
+    end
+    first = true
+  until err == "timeout"
   return nil, "timeout"
 end
 
 local function send(link, timeout, message, opcode, more, writer)
-  if writer or not (link.senders and link.senders[1]) then
+  local why
+  if writer or not link:first_sender() then
     local ok, err, code, reason = try_send(link, message, opcode, more, writer)
     if ok or err == "closed" then return ok, err, code, reason end
     if err == "busy" and link.writing == running() then return nil, "busy" end
+    why = err == "busy" and "timeout"
   end
-  if not may_wait(link, timeout) then return nil, "queue full" end
+  if not may_wait(link, timeout) then return nil, why or "queue full" end
+  if opcode == "text" and not more and not core.is_utf8(message) then
+    misuse("send: a text message must be UTF-8")
+  end
   return send_in_turn(link, timeout, message, opcode, more, writer)
 end
 
@@ -241,7 +248,7 @@ local Writer = {__name = "websock.writer"}
 Writer.__index = Writer
 
 local function write(self, chunk, timeout, more)
-  if self.done then return nil, "closed" end
+  if self.done then misuse("writer: its message is finished") end
   check_message("write", chunk, "text")
   options.check_timeout(timeout)
   local ok, err, code, reason =
@@ -253,7 +260,7 @@ end
 local function release(self)
   self.done = true
   self.link.writing = nil
-  if self.link.senders then self.link:wake_senders() end
+  self.link:wake_sender()
 end
 
 --- Sends a piece of the message; text may be split inside a character.
@@ -266,7 +273,7 @@ end
 ---@return true|nil, string? err, integer? code, string? reason
 function Writer:finish(chunk, timeout)
   local ok, err, code, reason = write(self, chunk or "", timeout, false)
-  if ok or err == "closed" and not self.done then release(self) end
+  if ok then release(self) end
   return trim(ok, err, code, reason)
 end
 
@@ -324,7 +331,10 @@ function methods.ping(ws, payload, timeout)
   link.pingers = link.pingers or {}
   link.pingers[serial] = running()
   link:read_on()
-  local answered, err = link.loop.park(begun + timeout)
+  local answered, err
+  repeat
+    answered, err = link.loop.park(begun + timeout, link)
+  until answered or err or link.stage ~= "open" and link.stage ~= "closing"
   link.pingers[serial] = nil
   if answered then return answered - begun end
   if err then return nil, err end
@@ -348,7 +358,7 @@ local function wait_for_end(link, timeout)
   link:read_on()
   local _, err
   while link.stage ~= "gone" and err ~= "timeout" do
-    _, err = link.loop.park(deadline)
+    _, err = link.loop.park(deadline, link)
   end
   remove(link.closers, me)
   if link.stage ~= "gone" then return nil, "timeout" end

@@ -48,8 +48,16 @@ function methods.open(link, _, socket)
   socket:settimeout(0)
 end
 
+-- Calls a method of the socket object. One that raises has lost its connection.
+local function call(link, name, ...)
+  local ok, a, b, c = pcall(link.object[name], link.object, ...)
+  if ok then return a, b, c end
+  link.loop.report(a, nil, "websock: socket object: " .. link.loop.text_of(a))
+  return nil, "reset"
+end
+
 function methods.pull(link, want)
-  local data, err, partial = link.object:receive(CHUNK)
+  local data, err, partial = call(link, "receive", CHUNK)
   local bytes = data or partial or ""
   local flags = data and MORE or 0
   if data or NOT_READY[err] then
@@ -72,7 +80,7 @@ function methods.push(link)
   while true do
     local bytes = link.offered or link.conn:output(CHUNK)
     if bytes == "" then return 0 end
-    local last, err, partial = link.object:send(bytes)
+    local last, err, partial = call(link, "send", bytes)
     local sent = last or partial or 0
     link.conn:sent(sent)
     link.offered = sent < #bytes and bytes:sub(sent + 1) or nil
@@ -84,8 +92,8 @@ function methods.push(link)
   end
 end
 
-function methods.unread()
-  return 1  -- nobody knows
+function methods.unread(link)
+  return link.loop.probe(link.fd, "r") and 1 or 0
 end
 
 function methods.shutdown(link)
@@ -94,7 +102,7 @@ function methods.shutdown(link)
 end
 
 function methods.close(link)
-  link.object:close()
+  call(link, "close")
 end
 
 return {native = native, methods = methods}

@@ -4,6 +4,7 @@
 
 local connection = require "websock.connection"
 local headers = require "websock.headers"
+local text_of = require("websock.io.loop").text_of
 local origin = require "websock.origin"
 local request_of = require("websock.request").of
 local keep_request = require("websock.request").keep
@@ -11,7 +12,7 @@ local keep_request = require("websock.request").keep
 local handshake = {}
 
 local function with_traceback(err)
-  return {err = err, traceback = debug.traceback(tostring(err), 2)}
+  return {err = err, traceback = debug.traceback(text_of(err), 2)}
 end
 
 -- Reports an error of a hook to the user's on_error.

@@ -4,6 +4,8 @@
 local loop = require "websock.io.loop"
 local client = require "websock.client"
 local misuse = require "websock.misuse"
+require "websock.io.signal"  -- loop.signal
+require "websock.io.watch"   -- loop.wait
 local options = require "websock.options"
 local Server = require "websock.server"
 
@@ -99,13 +101,7 @@ local function deadline(timeout)
   return timeout and loop.now() + timeout
 end
 
--- Who is in `park`, and not in a wait of the library, which `wake` must not end.
-local parked = setmetatable({}, {__mode = "k"})
-
-local function unparked(thread, ...)
-  parked[thread] = nil
-  return ...
-end
+local PARK = {}  -- what `park` waits for: `wake` ends no wait of the library
 
 --- Waits until somebody wakes this coroutine.
 ---@param timeout? number
@@ -113,10 +109,7 @@ end
 function websock.park(timeout)
   local at = deadline(timeout)
   if timeout == 0 then return nil, "timeout" end
-  if not loop.how() then misuse("cannot wait here") end
-  local thread = coroutine.running()
-  parked[thread] = true
-  return unparked(thread, loop.park(at))
+  return loop.park(at, PARK)
 end
 
 --- Lets a parked coroutine go on with these values.
@@ -126,7 +119,7 @@ function websock.wake(thread, ...)
   if type(thread) ~= "thread" then
     misuse("wake: thread expected, got %s", type(thread))
   end
-  return parked[thread] ~= nil and loop.wake(thread, ...)
+  return loop.wake(PARK, thread, ...)
 end
 
 local function descriptor(object)

@@ -11,7 +11,6 @@
 local core = require "websock.core"
 local heartbeat = require "websock.heartbeat"
 
-local status = coroutine.status
 
 local READ, WRITE, HANGUP = 1, 2, 4
 local EVENT, MORE, PONG, STATE, OUT, END, DRY = 1, 2, 4, 8, 16, 32, 64
@@ -62,23 +61,27 @@ end
 -- Reading ---------------------------------------------------------------------
 
 local function wanted(self)
-  if self.stage == "handshake" then return MESSAGE end
-  local receiver = self.receiver
-  if receiver and status(receiver) == "dead" then  -- closed while it waited
-    self.receiver = nil
-  end
-  return self.receiver and (self.want or MESSAGE) or 0
+  if self.stage == "handshake" then return self.asked and 0 or MESSAGE end
+  return self:is_received() and (self.want or MESSAGE) or 0
 end
 
--- Whether the application is so far behind that reading stops.
+-- Whether the application is so far behind (or still answering the request) that
+-- reading stops.
 local function is_behind(self, want)
-  return want == 0 and self.stage == "open"
+  return want == 0 and (self.stage == "open" or self.stage == "handshake")
     and self.conn:unread() >= READ_AHEAD
 end
 
+--- Whether a coroutine waits in `receive`. One that was closed, or interrupted
+--- outside of all coroutines, does not.
+function Link:is_received()
+  local receiver = self.receiver
+  return receiver and self.loop.waits_for(self, receiver)
+end
+
 -- One read, if there may be something and somebody has room for it.
-function Link:pump()
-  local want = wanted(self)
+function Link:pump(want)
+  want = want or wanted(self)
   if self.stage == "gone" or is_behind(self, want) then return end
   local flags, err = self.driver.pull(self, want)
   if not flags then
@@ -131,7 +134,7 @@ end
 
 function Link:notify()
   if self.stage ~= "handshake" then
-    if self.receiver then self.loop.wake(self.receiver) end
+    if self.receiver then self.loop.wake(self, self.receiver) end
   elseif not self.asked then
     self.asked = true
     self:on_handshake()
@@ -167,24 +170,35 @@ function Link:push(ready)
     self.loop.release(self)
   end
   if self.senders and left <= self.options.max_queue then
-    self:wake_senders()
+    self:wake_sender()
   end
   if left == 0 and self.stage == "closed" then self:shut() end
 end
 
 -- Only the sending side has ended: what the peer sent before is still read.
 function Link:write_failed()
+  if self.stage == "handshake" then return self:drop "reset" end
   self.more, self.hangup = true, true
   self:read_on()
 end
 
 -- Waking ----------------------------------------------------------------------
 
-function Link:wake_senders()
+-- The first of those that (still) wait to send; it will let the next go on.
+function Link:wake_sender()
+  local first = self:first_sender()
+  if first then self.loop.wake(self, first) end
+end
+
+--- The first in line, nil if there is none.
+function Link:first_sender()
   local senders = self.senders
-  for i = 1, #senders do
-    self.loop.wake(senders[i])
+  if not senders then return nil end
+  while senders[1] and not self.loop.waits_for(self, senders[1]) do
+    table.remove(senders, 1)
   end
+  if not senders[1] then self.senders = nil end
+  return senders[1]
 end
 
 function Link:wake_pingers()
@@ -193,21 +207,20 @@ function Link:wake_pingers()
   for serial, thread in pairs(self.pingers or {}) do
     if serial <= ponged then
       self.pingers[serial] = nil
-      self.loop.wake(thread, time)
+      self.loop.wake(self, thread, time)
     end
   end
 end
 
+local function wake_list(self, list)
+  for _, thread in pairs(list or {}) do self.loop.wake(self, thread) end
+end
+
 local function wake_all(self)
-  local wake = self.loop.wake
-  if self.on_handshake and not self.asked then  -- there will be none
-    self.asked = true
-    self:on_handshake()
-  end
-  if self.receiver then wake(self.receiver) end
-  if self.senders then self:wake_senders() end
-  for _, thread in pairs(self.pingers or {}) do wake(thread) end
-  for _, thread in ipairs(self.closers or {}) do wake(thread) end
+  wake_list(self, {self.receiver, self.connecting})
+  wake_list(self, self.senders)
+  wake_list(self, self.pingers)
+  wake_list(self, self.closers)
 end
 
 -- Ending ----------------------------------------------------------------------
@@ -228,6 +241,7 @@ end
 -- It is no longer open: nobody counts on it any more.
 local function leave(self)
   heartbeat.stop(self)
+  self.writing = nil
   if self.on_leave then self:on_leave() end
 end
 
@@ -237,6 +251,7 @@ function Link:opened(ws)
   self.stage, self.asked = "open", nil
   self.ws = ws
   heartbeat.start(self)
+  self:read_on()
 end
 
 --- Follows the state machine into "closing" and "closed".
@@ -256,7 +271,7 @@ function Link:advance()
     leave(self)
     self.loop.hold(self)
     set_deadline(self)
-    if self.senders then self:wake_senders() end
+    wake_list(self, self.senders)
   end
 end
 
@@ -330,9 +345,7 @@ end
 --- Takes what has arrived without waiting, for calls that may not wait.
 function Link:catch_up(want)
   if self.stage == "gone" then return end
-  self.receiver, self.want = coroutine.running(), want
-  self:pump()
-  self.receiver = nil
+  self:pump(want or MESSAGE)
   if self.marked then self:flush() end
 end
 

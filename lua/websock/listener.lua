@@ -11,7 +11,7 @@ Listener.__index = Listener
 
 local ERRORS = {
   ["address already in use"] = "address in use",
-  ["too many open files"] = "too many open files",
+  ["cannot assign requested address"] = "address not available",
 }
 
 local function short(err)
@@ -94,12 +94,24 @@ local function bind_tcp(o)
   return fds, err
 end
 
+-- What io.open says of a socket: ENXIO, and EOPNOTSUPP of the BSDs and macOS.
+local IS_SOCKET = {[6] = true, [45] = true, [102] = true}
+
+-- Files of other kinds refuse connections too, and stay. "r+" neither truncates
+-- one nor waits at a FIFO.
+local function is_socket(path)
+  local file, _, errno = io.open(path, "r+")
+  if file then file:close() end
+  return IS_SOCKET[errno]
+end
+
 -- A path where nobody listens any more is taken over.
 local function remove_stale(path)
   local object = socket.new "unix"
   local _, err = object:connect(path)
   object:close()
-  return err and err:lower() == "connection refused" and os.remove(path)
+  return err and err:lower() == "connection refused" and is_socket(path)
+    and os.remove(path)
 end
 
 local function bind_unix(o)

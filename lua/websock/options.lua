@@ -84,7 +84,7 @@ end
 local function later(what, off)
   return function(value)
     if value == off then return true end
-    return false, nil, what .. " comes with a later version of websock"
+    return false, nil, what .. ": in a later version of websock"
   end
 end
 

@@ -61,8 +61,8 @@ local function gone(link)
   server.links[link] = nil
   server.n_links = server.n_links - 1
   for _, listener in ipairs(server.listeners) do listener:retry() end
-  local stopping = server.stopping
-  if stopping and server.n_links == 0 then server.loop.wake(stopping) end
+  if server.n_links > 0 then return end
+  for _, thread in ipairs(server.stopping) do server.loop.wake(server, thread) end
 end
 
 -- Counts a link among the server's, from its first byte to its last.
@@ -136,6 +136,7 @@ local function new_server(loop, o)
   local server = setmetatable({
     loop = loop, options = o, config = core.config("server", o),
     links = {}, n_links = 0, open = Audience.new(), topics = {}, listeners = {},
+    stopping = {},  -- the coroutines that are in `stop`
   }, Server)
   server.class = Link.class {
     role = "server", loop = loop, options = o, driver = driver.native,
@@ -212,12 +213,12 @@ end
 
 local function wait_for_links(server, timeout)
   local deadline = server.loop.now() + timeout
-  server.stopping = coroutine.running()
+  table.insert(server.stopping, (coroutine.running()))
   local _, err
   while server.n_links > 0 and err ~= "timeout" do
-    _, err = server.loop.park(deadline)
+    _, err = server.loop.park(deadline, server)
   end
-  server.stopping = nil
+  if server.n_links == 0 then server.stopping = {} end
 end
 
 --- Stops accepting, closes everyone with 1001, waits for the connections, then
@@ -228,11 +229,12 @@ function Server:stop(timeout)
   timeout = timeout or self.options.close_timeout
   local how = self.loop.how()
   if timeout > 0 and not how then misuse("cannot wait here") end
+  self.stopped = true
   for _, listener in ipairs(self.listeners) do listener:close() end
   close_everyone(self)
   if timeout > 0 then wait_for_links(self, timeout) end
   drop_everyone(self)
-  self.stopped = true
+  self.ended = true
   if self.serving then self.serving(self) end
 end
 
@@ -289,13 +291,14 @@ end
 function Server.serve(loop, given)
   local server, err = Server.listen(loop, given)
   if not server then return nil, err end
+  local _ <close> = server  -- also when this coroutine is closed
   if loop.how() == "turn" then
     server.serving = loop.stop
     loop.run()
   else
     local me = coroutine.running()
-    server.serving = function() loop.wake(me) end
-    loop.park()
+    server.serving = function() loop.wake(server, me) end
+    repeat loop.park(nil, server) until server.ended
   end
   return true
 end
@@ -321,11 +324,11 @@ local function rebuild(request)
 end
 
 local function wait_for_request(loop, link)
-  local me = coroutine.running()
-  link.on_handshake = function() loop.wake(me) end
+  link.connecting = coroutine.running()
+  link.on_handshake = function() loop.wake(link, link.connecting) end
   link:digest(link.conn:poll(1))
-  while link.stage == "handshake" and not link.asked do loop.park() end
-  link.on_handshake = nil
+  while link.stage == "handshake" and not link.asked do loop.park(nil, link) end
+  link.connecting, link.on_handshake = nil, nil
 end
 
 local function check_server(server)
@@ -357,6 +360,10 @@ function Server.accept(loop, object, given)
   local head = o.request and rebuild(o.request)
   local server = o.server or nobodys(loop)
   o.report = reporter(o.on_error or server.options.on_error)
+  if server.stopped then
+    object:close()
+    return nil, "closed"
+  end
   local fd, how, foreign, received = socket.take("accept", object)
   local link = new_link(server, o, core.config("server", o))
   link.remote = remote_of(fd)
@@ -377,9 +384,9 @@ function Server.accept(loop, object, given)
   if link.timed_out then return nil, "timeout" end
   local ws
   ws, err = handshake.answer(link, o)
-  if not ws then return nil, err end
-  enter(link)
-  return ws
+  if ws then enter(link) end
+  if link.marked and loop.how() == "turn" then link:flush() end
+  return ws, err
 end
 
 return Server

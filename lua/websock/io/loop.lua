@@ -12,6 +12,7 @@
 
 local core = require "websock.core"
 local misuse = require "websock.misuse"
+local Queue = require "websock.io.queue"
 
 local now = core.now
 local running, status = coroutine.running, coroutine.status
@@ -19,11 +20,9 @@ local create, resume, yield = coroutine.create, coroutine.resume, coroutine.yiel
 local isyieldable = coroutine.isyieldable
 local unpack, pack = table.unpack, table.pack
 
-local READ, WRITE = 1, 2
-
 local loop = {now = now, name = "loop"}
 
-local poller                        -- made at the first need of it
+local poller
 local timers = core.timers()
 local weak_values = {__mode = "v"}
 local timed = setmetatable({}, weak_values)     -- timer handle -> object or thread
@@ -32,10 +31,11 @@ local watchers = setmetatable({}, weak_values)  -- descriptor -> watcher
 local alive = {}          -- spawned thread -> who is told of its end, or true
 local held = {}           -- what keeps `run` going beside threads
 local work = 0            -- the number of both
-local parked = {}         -- waiting thread -> timer handle or false
-local ready, first, last = {}, 1, 0   -- threads to resume, in order
-local values = {}         -- thread -> packed values that it was woken with
-local again, dirty = {}, {}
+local parked = {}         -- waiting thread -> what it waits for, until it goes on
+local deadlines = {}      -- waiting thread -> handle of its timer
+local values = {}         -- thread that will go on -> packed values, or NONE
+local ready = Queue.new() -- threads that will go on
+local again, dirty = Queue.new(), Queue.new()
 
 local current             -- the thread that the loop has resumed
 local outside             -- the thread that turns the loop until it is woken
@@ -82,27 +82,37 @@ end
 
 -- Waking ----------------------------------------------------------------------
 
-local function enqueue(thread)
-  last = last + 1
-  ready[last] = thread
+local NONE = {n = 0}
+local TIMEOUT = {n = 2, nil, "timeout"}
+
+-- A thread goes on with these values at the next turn of the ready list.
+local function let_go_on(thread, packed)
+  values[thread] = packed
+  if thread ~= outside then ready:add(thread) end
 end
 
-local function unpark(thread)
-  local timer = parked[thread]
-  if timer == nil then return false end
-  parked[thread] = nil
-  if timer then loop.cancel(timer) end
+local function cancel_deadline(thread)
+  local timer = deadlines[thread]
+  if timer then
+    deadlines[thread] = nil
+    loop.cancel(timer)
+  end
+end
+
+--- Lets a thread that waits for `what` go on with these values, at the loop's
+--- next turn of the ready list, never inside this call.
+---@return boolean # false if it does not wait for that (any more)
+function loop.wake(what, thread, ...)
+  if parked[thread] ~= what or values[thread] then return false end
+  cancel_deadline(thread)
+  let_go_on(thread, select("#", ...) > 0 and pack(...) or NONE)
   return true
 end
 
---- Lets a parked thread go on with these values, at the loop's next turn of the
---- ready list, never inside this call.
----@return boolean # false if the thread is not parked
-function loop.wake(thread, ...)
-  if not unpark(thread) then return false end
-  if select("#", ...) > 0 then values[thread] = pack(...) end
-  if thread ~= outside then enqueue(thread) end
-  return true
+--- Whether a thread waits for `what`, or has been woken from it and not yet gone
+--- on. One that was closed or interrupted does not.
+function loop.waits_for(what, thread)
+  return parked[thread] == what
 end
 
 -- Threads ---------------------------------------------------------------------
@@ -112,9 +122,15 @@ local function report(err, thread, traceback)
   if handler then
     local ok, second = pcall(handler, err, thread, traceback)
     if ok then return end
-    traceback = traceback .. "\nand on_error raised: " .. tostring(second)
+    traceback = traceback .. "\nand on_error raised: " .. loop.text_of(second)
   end
   io.stderr:write("websock: ", traceback, "\n")
+end
+
+--- What an error object says; one that cannot say it is named by its type.
+function loop.text_of(err)
+  local ok, text = pcall(tostring, err)
+  return ok and text or "(error object is a " .. type(err) .. ")"
 end
 
 --- Reports an error that belongs to no connection.
@@ -125,15 +141,20 @@ loop.report = report
 local function guarded(object, method, ...)
   local ok, err = pcall(object[method], object, ...)
   if ok then return end
-  if tostring(err):find("interrupted!", 1, true) then error(err, 0) end  -- Ctrl-C
+  if loop.text_of(err):find("interrupted!", 1, true) then error(err, 0) end  -- Ctrl-C
   if object.failed then pcall(object.failed, object) end
-  report(err, nil, tostring(err))
+  report(err, nil, loop.text_of(err))
+end
+
+-- A thread goes on, or never will.
+local function unpark(thread)
+  cancel_deadline(thread)
+  parked[thread], values[thread] = nil, nil
 end
 
 -- Forgets all about a thread that is dead, however it died.
 local function forget(thread)
   unpark(thread)
-  values[thread] = nil
   local owner = alive[thread]
   if owner then
     alive[thread] = nil
@@ -144,10 +165,10 @@ end
 
 -- The traceback of a thread that raised, whose variables are then closed.
 local function post_mortem(thread, err)
-  local traceback = debug.traceback(thread, tostring(err))
+  local traceback = debug.traceback(thread, loop.text_of(err))
   local closed, second = coroutine.close(thread)
   if not closed and second ~= err then
-    traceback = traceback .. "\nand while closing: " .. tostring(second)
+    traceback = traceback .. "\nand while closing: " .. loop.text_of(second)
   end
   return traceback
 end
@@ -167,7 +188,7 @@ local function after(thread, ok, ...)
   if status(thread) == "dead" then
     finish(thread, ok, ...)
   elseif parked[thread] == nil then
-    enqueue(thread)  -- it yielded by itself: a turn for the others
+    let_go_on(thread, NONE)  -- it yielded by itself: a turn for the others
   end
 end
 
@@ -178,18 +199,13 @@ local function disown(thread)
 end
 
 local function run_thread(thread)
-  if status(thread) ~= "suspended" then  -- closed before it began, or running
-    values[thread] = nil
-    if status(thread) == "dead" then disown(thread) end
-    return
-  end
-  current = thread
   local woken = values[thread]
-  if woken then
-    values[thread] = nil
+  unpark(thread)
+  if status(thread) ~= "suspended" then  -- closed before it began, or running
+    if status(thread) == "dead" then disown(thread) end
+  elseif woken then
+    current = thread
     after(thread, resume(thread, unpack(woken, 1, woken.n)))
-  else
-    after(thread, resume(thread))
   end
 end
 
@@ -210,12 +226,11 @@ loop.guard = root_guard
 
 --- Like spawn_for, for a function that sets `loop.guard` up itself: one frame
 --- less on the stack of a thread that waits for long.
-function loop.spawn_guarded(owner, f, argument)
+function loop.spawn_guarded(owner, f, ...)
   local thread = create(f)
   alive[thread] = owner or true
   work = work + 1
-  values[thread] = pack(argument)
-  enqueue(thread)
+  let_go_on(thread, pack(...))
   return thread
 end
 
@@ -224,12 +239,7 @@ end
 ---   end; without one an error goes to on_error
 ---@return thread
 function loop.spawn_for(owner, f, ...)
-  local thread = create(root)
-  alive[thread] = owner or true
-  work = work + 1
-  values[thread] = pack(f, ...)
-  enqueue(thread)
-  return thread
+  return loop.spawn_guarded(owner, root, f, ...)
 end
 
 function loop.spawn(f, ...)
@@ -245,8 +255,6 @@ function loop.how()
   if running() == current and isyieldable() then return "yield" end
 end
 
-local TIMEOUT = {n = 2, nil, "timeout"}
-
 local turn
 
 local function expire(timer)
@@ -254,17 +262,15 @@ local function expire(timer)
   if not object then return end
   timed[timer] = nil
   if type(object) == "thread" then
-    parked[object] = nil
-    values[object] = TIMEOUT
-    if object ~= outside then enqueue(object) end
+    deadlines[object] = nil
+    let_go_on(object, TIMEOUT)
   else
     guarded(object, "expired", timer)
   end
 end
 
 local outside_guard = setmetatable({}, {__close = function()
-  unpark(outside)  -- an interrupt may have come in between
-  values[outside] = nil
+  unpark(outside)
   outside = nil
 end})
 
@@ -274,24 +280,22 @@ local function turn_until_woken(thread)
   local _ <close> = outside_guard
   repeat
     turn()
-  until parked[thread] == nil
+  until values[thread]
   local woken = values[thread]
-  if woken then return unpack(woken, 1, woken.n) end
+  return unpack(woken, 1, woken.n)
 end
 
-local function park(how, deadline)
+--- Waits until somebody wakes the calling thread from this.
+---@param deadline number? # a time of `now`
+---@param what any # what it waits for: only who names it wakes it
+---@return any ... # the values of `wake`, or nil, "timeout"
+function loop.park(deadline, what)
+  local how = loop.how() or misuse("cannot wait here")
   local thread = running()
-  parked[thread] = deadline and loop.at(deadline, thread) or false
+  parked[thread] = what
+  if deadline then deadlines[thread] = loop.at(deadline, thread) end
   if how == "yield" then return yield() end
   return turn_until_woken(thread)
-end
-
---- Waits until somebody wakes the calling thread.
----@param deadline number? # a time of `now`
----@return any ... # the values of `wake`, or nil, "timeout"
-function loop.park(deadline)
-  local how = loop.how() or misuse("cannot wait here")
-  return park(how, deadline)
 end
 
 --- Lets everything else that is ready have its turn.
@@ -299,8 +303,10 @@ function loop.pause()
   if loop.how() == "yield" then yield() end
 end
 
+local SLEEP = {}  -- nobody wakes a sleeper
+
 function loop.sleep(seconds)
-  loop.park(now() + seconds)
+  loop.park(now() + seconds, SLEEP)
 end
 
 -- Descriptors -----------------------------------------------------------------
@@ -311,7 +317,8 @@ local function rearm(fd, what)
   poller:rearm(fd, what)
 end
 
-local function get_poller()
+--- The poller, made at the first need of it.
+function loop.poller()
   if not poller then
     poller = assert(core.poller(os.getenv "WEBSOCK_POLLER"))
     loop.rearm = poller:name() == "poll" and rearm or nil
@@ -323,9 +330,23 @@ end
 --- of 1 (read), 2 (write), 4 (hangup).
 ---@return true|nil, string? err
 function loop.register(fd, watcher)
-  local ok, err = get_poller():add(fd, fd)
+  local ok, err = loop.poller():add(fd, fd)
   if ok then watchers[fd] = watcher end
   return ok, err
+end
+
+--- One-shot, level-triggered interest in somebody else's descriptor.
+---@param what integer # 1 (read), 2 (write) or both
+---@return true|nil, string? err
+function loop.watch(fd, watcher, what)
+  local ok, err = loop.poller():watch(fd, fd, what)
+  if ok then watchers[fd] = watcher end
+  return ok, err
+end
+
+--- Ends it. The poller may know fd as a connection's, and never have heard of it.
+function loop.unwatch(fd, watcher)
+  if watchers[fd] == watcher then loop.unregister(fd) end
 end
 
 --- To be called before fd is closed.
@@ -334,144 +355,25 @@ function loop.unregister(fd)
   watchers[fd] = nil
 end
 
--- Users' descriptors: who waits for which direction.
-local Watch = {}
-Watch.__index = Watch
-local watches = {}  -- fd -> Watch
-
-function Watch:interest()
-  return (self[READ] and READ or 0) | (self[WRITE] and WRITE or 0)
-end
-
--- The last waiter has gone. The poller may know the descriptor as a connection's,
--- and then never heard of this.
-function Watch:forget()
-  watches[self.fd] = nil
-  if watchers[self.fd] == self then loop.unregister(self.fd) end
-end
-
--- Brings the poller up to date.
-function Watch:update()
-  local what = self:interest()
-  if what == 0 then return self:forget() end
-  local ok, err = poller:watch(self.fd, self.fd, what)
-  if ok then watchers[self.fd] = self end
-  return ok, err
-end
-
-function Watch:serve(mode)
-  local thread = self[mode]
-  self[mode] = nil
-  if thread then loop.wake(thread, true) end
-end
-
-function Watch:ready(what)
-  if what & (READ | 4) ~= 0 then self:serve(READ) end
-  if what & (WRITE | 4) ~= 0 then self:serve(WRITE) end
-  self:update()
-end
-
-local function watch_of(fd)
-  local watch = watches[fd]
-  if not watch then
-    get_poller()
-    watch = setmetatable({fd = fd}, Watch)
-    watches[fd] = watch
-  end
-  return watch
-end
-
---- Waits until fd is ready for "r" or "w".
----@return boolean|nil, string? # nil, "timeout" | nil, "busy" | nil, err
-function loop.wait(fd, mode, deadline)
-  local how = loop.how() or misuse("cannot wait here")
-  local direction = mode == "r" and READ or WRITE
-  local watch = watch_of(fd)
-  local waiting = watch[direction]
-  if waiting and parked[waiting] ~= nil then return nil, "busy" end
-  watch[direction] = running()
-  local ok, err = watch:update()
-  if not ok then
-    watch[direction] = nil
-    watch:update()
-    if err == "not pollable" then return true end  -- a file: always ready
-    return nil, err
-  end
-  ok, err = park(how, deadline)
-  if watch[direction] == running() then
-    watch[direction] = nil
-    watch:update()
-  end
-  if ok then return true end
-  return nil, err
-end
-
-local probe_poller  -- one beside the loop's, that reports to no watcher
-
---- Whether fd is ready now: as `wait`, without a turn of the loop.
----@return boolean|nil, string? # nil, "timeout" | nil, err
-function loop.probe(fd, mode)
-  probe_poller = probe_poller or assert(core.poller "poll")
-  local ok, err = probe_poller:watch(fd, 1, mode == "r" and READ or WRITE)
-  if err == "not pollable" then return true end  -- a file: always ready
-  if not ok then return nil, err end
-  local found = probe_poller:wait(0)
-  probe_poller:watch(fd, 1, 0)
-  if found and found > 0 then return true end
-  return nil, "timeout"
-end
-
--- Signals ---------------------------------------------------------------------
-
-local handlers = {}  -- name -> function
-local signal_watcher = {}
-
-function signal_watcher.ready()
-  for name in core.signal_next do
-    if handlers[name] then loop.spawn(handlers[name], name) end
-  end
-  if loop.rearm then loop.rearm(core.signal_fd(), READ) end
-end
-
---- Has f called in a thread of the loop when the signal arrives; nil puts back
---- what was there before.
----@return true|nil, string? err
-function loop.signal(name, f)
-  if not f then
-    handlers[name] = nil
-    return core.signal_restore(name)
-  end
-  local ok, err = core.signal_catch(name)
-  if not ok then return nil, err end
-  local fd = core.signal_fd()
-  if watchers[fd] ~= signal_watcher then loop.register(fd, signal_watcher) end
-  handlers[name] = f
-  return true
-end
-
 -- Turning ---------------------------------------------------------------------
 
 --- Calls source:again() in the next turn, which then does not wait.
 function loop.again(source)
-  again[#again + 1] = source
+  again:add(source)
 end
 
 --- Calls sink:flush() at the end of this turn (or the beginning of the next).
 function loop.dirty(sink)
-  dirty[#dirty + 1] = sink
+  dirty:add(sink)
 end
+
+local function flush_one(sink) guarded(sink, "flush") end
 
 local function flush()
-  while dirty[1] do
-    local batch = dirty
-    dirty = {}
-    for i = 1, #batch do guarded(batch[i], "flush") end
-  end
+  while not dirty:is_empty() do dirty:serve(dirty.last, flush_one) end
 end
 
-local function serve_again(batch)
-  for i = 1, #batch do guarded(batch[i], "again") end
-end
+local function serve_source(source) guarded(source, "again") end
 
 local function serve_descriptors()
   for fd, what in poller.next, poller do
@@ -490,21 +392,11 @@ local function serve_timers()
   end
 end
 
--- Only those that are ready now: what they wake has its turn in the next.
-local function serve_threads()
-  local stop = last
-  while first <= stop do
-    local thread = ready[first]
-    ready[first] = nil
-    first = first + 1
-    run_thread(thread)
-  end
-  if first > last then first, last = 1, 0 end
-end
-
 --- Seconds until a timer is due; 0 when something is ready, nil without timers.
 function loop.timeout()
-  if first <= last or again[1] or dirty[1] then return 0 end
+  if not (ready:is_empty() and again:is_empty() and dirty:is_empty()) then
+    return 0
+  end
   local at = timers:first()
   return at and math.max(0, at - now())
 end
@@ -518,16 +410,14 @@ function turn(timeout)
   turning = true
   local _ <close> = turn_guard
   flush()
-  local batch = again
-  local wait = loop.timeout()
-  if batch[1] then again = {} end
+  local stop, wait = again.last, loop.timeout()
   if not wait or timeout and timeout < wait then wait = timeout end
-  local n, err = get_poller():wait(wait)
+  local n, err = loop.poller():wait(wait)
   if not n and err ~= "interrupted" then error("websock: poll: " .. err, 0) end
-  serve_again(batch)
+  again:serve(stop, serve_source)  -- those that were there before
   if n then serve_descriptors() end
   serve_timers()
-  serve_threads()
+  ready:serve(ready.last, run_thread)  -- whom they wake has its turn in the next
   flush()
 end
 
@@ -542,7 +432,7 @@ function loop.run()
   check_outside "run"
   stopped = false
   flush()
-  while (work > 0 or first <= last) and not stopped do turn() end
+  while (work > 0 or not ready:is_empty()) and not stopped do turn() end
   stopped = false
 end
 
@@ -551,7 +441,7 @@ end
 function loop.step(timeout)
   check_outside "step"
   turn(timeout or 0)
-  return work > 0 or first <= last
+  return work > 0 or not ready:is_empty()
 end
 
 --- Ends `run` after the turn it is in.
@@ -562,7 +452,7 @@ end
 --- A descriptor that becomes readable when the loop has something to do, nil
 --- where the poller has none.
 function loop.pollfd()
-  return get_poller():fd()
+  return loop.poller():fd()
 end
 
 return loop

@@ -1,0 +1,88 @@
+-- loop.wait: for users' descriptors, level-triggered, one shot at a time, one
+-- waiter for each direction.
+
+local core = require "websock.core"
+local loop = require "websock.io.loop"
+local misuse = require "websock.misuse"
+
+local READ, WRITE, HANGUP = 1, 2, 4
+
+local Watch = {}
+Watch.__index = Watch
+local watches = {}  -- fd -> Watch
+
+function Watch:interest()
+  return (self[READ] and READ or 0) | (self[WRITE] and WRITE or 0)
+end
+
+-- Brings the poller up to date; without waiters the descriptor is forgotten.
+function Watch:update()
+  local what = self:interest()
+  if what ~= 0 then return loop.watch(self.fd, self, what) end
+  watches[self.fd] = nil
+  loop.unwatch(self.fd, self)
+end
+
+function Watch:serve(direction)
+  local thread = self[direction]
+  self[direction] = nil
+  if thread then loop.wake(self, thread, true) end
+end
+
+--- The loop: the descriptor is ready.
+function Watch:ready(what)
+  if what & (READ | HANGUP) ~= 0 then self:serve(READ) end
+  if what & (WRITE | HANGUP) ~= 0 then self:serve(WRITE) end
+  self:update()
+end
+
+local function watch_of(fd)
+  local found = watches[fd]
+  if not found then
+    found = setmetatable({fd = fd}, Watch)
+    watches[fd] = found
+  end
+  return found
+end
+
+-- Lets go of a direction, if nobody else waits for it by now.
+local function leave(self, direction, thread)
+  if self[direction] ~= thread then return end
+  self[direction] = nil
+  self:update()
+end
+
+--- Waits until fd is ready for "r" or "w".
+---@return boolean|nil, string? # nil, "timeout" | nil, "busy" | nil, err
+function loop.wait(fd, mode, deadline)
+  if not loop.how() then misuse("cannot wait here") end
+  local direction, thread = mode == "r" and READ or WRITE, coroutine.running()
+  local self = watch_of(fd)
+  local other = self[direction]
+  if other and other ~= thread and loop.waits_for(self, other) then
+    return nil, "busy"
+  end
+  self[direction] = thread
+  local ok, err = self:update()
+  if ok then ok, err = loop.park(deadline, self) end
+  leave(self, direction, thread)
+  if ok or err == "not pollable" then return true end  -- a file: always ready
+  return nil, err
+end
+
+local prober  -- a poller beside the loop's, that reports to no watcher
+
+--- Whether fd is ready now: as `wait`, without a turn of the loop.
+---@return boolean|nil, string? # nil, "timeout" | nil, err
+function loop.probe(fd, mode)
+  prober = prober or assert(core.poller "poll")
+  local ok, err = prober:watch(fd, 1, mode == "r" and READ or WRITE)
+  if err == "not pollable" then return true end
+  if not ok then return nil, err end
+  local found = prober:wait(0)
+  prober:watch(fd, 1, 0)
+  if found and found > 0 then return true end
+  return nil, "timeout"
+end
+
+return loop
