@@ -176,16 +176,11 @@ static int dial (int i) {
 }
 
 static void start (peer *p) {
-  char target[64], host[32];
-  ws_str h, t;
-  h.p = host;
-  h.n = (size_t)snprintf(host, sizeof host, "127.0.0.1:%d", port);
-  t.p = target;
-  t.n = (size_t)snprintf(target, sizeof target, "/%s", the->name);
+  ws_str host = {"127.0.0.1", 9}, target = {"/", 1};
   p->fd = dial(nstarted++);
   p->sent = p->got = 0;
   ws_init(p->core, &config, heap, NULL);
-  need(ws_request(p->core, h, t, NULL, 0, NULL, 0) == 0, "request");
+  need(ws_request(p->core, host, target, NULL, 0, NULL, 0) == 0, "request");
   want(p, EPOLL_CTL_ADD, 1);
 }
 

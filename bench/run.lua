@@ -13,18 +13,18 @@ local ROUNDS = 5
 -- load: what bench/load.c is given after the server's pid; count is last.
 -- fresh: a new server for each round, since memory is what is looked at.
 local scenarios = {
-  { name = "echo", what = "echo, 64 x 32 B, 1 in flight",
-    load = { "echo", 64, 32, 1, 400000 } },
-  { name = "echo64", what = "echo, 64 x 32 B, 64 in flight",
-    load = { "echo", 64, 32, 64, 2000000 } },
-  { name = "connect", what = "connect, upgrade, close",
-    load = { "connect", 32, 8, 1, 20000 } },
-  { name = "broadcast", what = "broadcast of 64 B to 500",
-    load = { "broadcast", 500, 64, 4, 2000 } },
-  { name = "broadcast10k", what = "broadcast of 64 B to 10,000",
-    load = { "broadcast", 10000, 64, 4, 100 } },
-  { name = "idle", what = "idle connection, of 10,000", fresh = true,
-    load = { "idle", 10000, 8, 1, 10 } },
+  {name = "echo", what = "echo, 64 x 32 B, 1 in flight",
+    load = {"echo", 64, 32, 1, 400000}},
+  {name = "echo64", what = "echo, 64 x 32 B, 64 in flight",
+    load = {"echo", 64, 32, 64, 2000000}},
+  {name = "connect", what = "connect, upgrade, close",
+    load = {"connect", 32, 8, 1, 20000}},
+  {name = "broadcast", what = "broadcast of 64 B to 500",
+    load = {"broadcast", 500, 64, 4, 2000}},
+  {name = "broadcast10k", what = "broadcast of 64 B to 10,000",
+    load = {"broadcast", 10000, 64, 4, 100}},
+  {name = "idle", what = "idle connection, of 10,000", fresh = true,
+    load = {"idle", 10000, 8, 1, 10}},
 }
 
 local commands = {
@@ -34,12 +34,12 @@ local commands = {
 
 -- Processes -------------------------------------------------------------------
 
-local function start(command)
-  local pipe = assert(io.popen(("echo $$; exec taskset -c %d %s"):format(
-    SERVER_CORE, command)))
+local function start(command, scenario)
+  local pipe = assert(io.popen(("echo $$; exec taskset -c %d %s %s"):format(
+    SERVER_CORE, command, scenario.load[1])))
   local pid, port = pipe:read("n", "n")
   assert(port, "did not start: " .. command)
-  return { pipe = pipe, pid = pid, port = port }
+  return {pipe = pipe, pid = pid, port = port}
 end
 
 local function stop(server)
@@ -54,7 +54,7 @@ local function run(server, load)
     :format(LOAD_CORE, name, server.port, server.pid, connections, size, depth, count)))
   local units, seconds, cpu, memory = pipe:read("n", "n", "n", "n")
   if not pipe:close() or not memory then error("the load failed: " .. name, 0) end
-  return { rate = units / seconds, cost = name == "idle" and memory or cpu }
+  return {rate = units / seconds, cost = name == "idle" and memory or cpu}
 end
 
 -- Rounds ----------------------------------------------------------------------
@@ -63,7 +63,7 @@ end
 local function round(scenario, servers)
   local results = {}
   for i, command in ipairs(commands) do
-    if scenario.fresh then servers[i] = start(command) end
+    if scenario.fresh then servers[i] = start(command, scenario) end
     results[i] = run(servers[i], scenario.load)
     if scenario.fresh then stop(servers[i]) end
   end
@@ -73,7 +73,7 @@ end
 local function measure(scenario, rounds)
   local servers, all = {}, {}
   if not scenario.fresh then
-    for i, command in ipairs(commands) do servers[i] = start(command) end
+    for i, command in ipairs(commands) do servers[i] = start(command, scenario) end
   end
   for i = 1, rounds do all[i] = round(scenario, servers) end
   if not scenario.fresh then

@@ -1,5 +1,7 @@
--- The server that `make bench` measures: what a path is called is what it does
--- (bench/load.c). bench/server_node.mjs is the same for Node's ws.
+-- The server that `make bench` measures in one of the scenarios of bench/load.c.
+-- bench/server_node.mjs is the same for Node's ws. It prints its port.
+--
+--     scripts/lua bench/server.lua SCENARIO
 
 local websock = require "websock"
 
@@ -22,13 +24,12 @@ local function idle(ws)
   end
 end
 
-local paths = { ["/echo"] = echo, ["/connect"] = echo, ["/idle"] = idle,
-  ["/broadcast"] = broadcast }
+local handlers = {echo = echo, connect = echo, idle = idle, broadcast = broadcast}
 
 server = assert(websock.listen {
   port = 0,
   max_queue = 64 << 20,
-  handler = function(ws) paths[ws.request.path](ws) end,
+  handler = handlers[arg[1]],
 })
 print((select(2, server:getsockname())))
 io.stdout:flush()
