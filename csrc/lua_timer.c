@@ -64,8 +64,7 @@ static int timers_move (lua_State *L) {
 
 /* timers:at(handle) -> time, math.huge for a timer that is gone */
 static int timers_at (lua_State *L) {
-  lua_pushnumber(
-      L, net_timer_at(check_open(L), (int)luaL_checkinteger(L, 2)));
+  lua_pushnumber(L, net_timer_at(check_open(L), (int)luaL_checkinteger(L, 2)));
   return 1;
 }
 
@@ -107,13 +106,11 @@ static int l_now (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {{"at", timers_at}, {"cancel", timers_cancel},
-                                   {"close", timers_close},
-                                   {"due", timers_due},
-                                   {"first", timers_first},
-                                   {"move", timers_move},
-                                   {"set", timers_set},
-                                   {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"at", timers_at},       {"cancel", timers_cancel},
+    {"close", timers_close}, {"due", timers_due},
+    {"first", timers_first}, {"move", timers_move},
+    {"set", timers_set},     {NULL, NULL}};
 
 static const luaL_Reg meta[] = {{"__gc", timers_close},
                                 {"__close", timers_close},
