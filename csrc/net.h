@@ -94,7 +94,8 @@ void net_poll_rearm (net_poll *p, net_fd fd, int what);
 /* Level-triggered and one-shot interest in a descriptor of somebody else:
    reported once when one of what is ready, then forgotten until the next call.
    what replaces the interest before; 0 forgets it now. Same results; EBUSY while
-   fd is registered by net_poll_add, which stays as it is. */
+   fd is registered by net_poll_add, which stays as it is, unless its number came
+   back: then that is replaced. */
 int net_poll_watch (net_poll *p, net_fd fd, uint32_t slot, int what);
 
 /* Call before fd is closed. After it nothing more is reported for fd, not even

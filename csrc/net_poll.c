@@ -92,6 +92,7 @@ static int change (net_poll *p, net_fd fd, net_entry to) {
   net_entry *e = &p->entries[fd];
   int before = e->kind;
   to.generation = e->generation + 1;
+  to.file = e->file;
   *e = to;
   if (p->backend->set(p, fd, before) == 0) return 0;
   e->kind = ENTRY_NONE;
@@ -106,16 +107,17 @@ static int set (net_poll *p, net_fd fd, net_entry to) {
 }
 
 int net_poll_add (net_poll *p, net_fd fd, uint32_t slot) {
-  net_entry e = {slot, 0, ENTRY_EDGE, NET_READ | NET_WRITE | NET_HANGUP};
+  net_entry e = {.slot = slot, .kind = ENTRY_EDGE};
+  e.want = NET_READ | NET_WRITE | NET_HANGUP;
   net_poll_del(p, fd); /* where its number came back: see net.h */
   return set(p, fd, e);
 }
 
 int net_poll_watch (net_poll *p, net_fd fd, uint32_t slot, int what) {
-  net_entry e = {slot, 0, ENTRY_WATCH, 0};
+  net_entry e = {.slot = slot, .kind = ENTRY_WATCH};
   e.want = (unsigned char)(what & (NET_READ | NET_WRITE));
   if (what & NET_READ) e.want |= NET_HANGUP;
-  if (kind_of(p, fd) == ENTRY_EDGE) {
+  if (kind_of(p, fd) == ENTRY_EDGE && p->backend->has(p, fd)) {
     errno = EBUSY;
     return NET_ERROR;
   }
@@ -130,7 +132,7 @@ void net_poll_rearm (net_poll *p, net_fd fd, int what) {
 }
 
 void net_poll_del (net_poll *p, net_fd fd) {
-  net_entry none = {0, 0, ENTRY_NONE, 0};
+  net_entry none = {.kind = ENTRY_NONE};
   if (kind_of(p, fd) != ENTRY_NONE) change(p, fd, none);
 }
 
@@ -161,25 +163,32 @@ static int to_milliseconds (double timeout) {
   return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
+/* Leaves out what was found and is void by now; 0 at the batch's end. */
+static int skip_void (net_poll *p) {
+  for (; p->next < p->nfound; p->next++) {
+    const net_found *f = &p->found[p->next];
+    const net_entry *e = &p->entries[f->fd];
+    if (e->kind != ENTRY_NONE && e->generation == f->generation) return 1;
+  }
+  return 0;
+}
+
 int net_poll_wait (net_poll *p, double timeout) {
   if (p->forks != forks && net_poll_forked(p) < 0) return NET_ERROR;
-  if (p->next < p->nfound) return p->nfound - p->next;
+  if (skip_void(p)) return p->nfound - p->next;
   p->nfound = p->next = 0;
   return p->backend->wait(p, to_milliseconds(timeout));
 }
 
 int net_poll_next (net_poll *p, net_ready *r) {
-  while (p->next < p->nfound) {
-    const net_found *f = &p->found[p->next++];
-    net_entry *e = &p->entries[f->fd];
-    if (e->kind == ENTRY_NONE || e->generation != f->generation) continue;
-    r->slot = e->slot;
-    r->what = f->what;
-    if (e->kind == ENTRY_WATCH) { /* one-shot, for both directions at once */
-      e->want = 0;
-      e->generation++;
-    }
-    return 1;
+  if (!skip_void(p)) return 0;
+  const net_found *f = &p->found[p->next++];
+  net_entry *e = &p->entries[f->fd];
+  r->slot = e->slot;
+  r->what = f->what;
+  if (e->kind == ENTRY_WATCH) { /* one-shot, for both directions at once */
+    e->want = 0;
+    e->generation++;
   }
-  return 0;
+  return 1;
 }

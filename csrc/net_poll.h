@@ -16,6 +16,7 @@ typedef struct net_entry {
   uint32_t generation; /* of this use of the number */
   unsigned char kind;
   unsigned char want; /* what is armed: a set of NET_READ ... NET_HANGUP */
+  uint64_t file;      /* which it is, where the kernel does not remember */
 } net_entry;
 
 typedef struct net_found {
@@ -32,6 +33,9 @@ typedef struct net_backend {
   /* Makes the kernel's view of fd that of p->entries[fd], whose kind was
      `before`. */
   int (*set)(net_poll *p, net_fd fd, int before);
+  /* Whether fd is still what p->entries[fd] was registered for, and not another
+     one by that number. */
+  int (*has)(net_poll *p, net_fd fd);
   /* Fills the empty p->found; like net_poll_wait. milliseconds < 0: for ever. */
   int (*wait)(net_poll *p, int milliseconds);
 } net_backend;

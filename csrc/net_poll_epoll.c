@@ -47,6 +47,16 @@ static int epoll_set (net_poll *p, net_fd fd, int before) {
   return op != 0 && epoll_ctl(p->fd, op, fd, &ev) == 0 ? 0 : NET_ERROR;
 }
 
+/* A registration goes with its file: MOD finds it, and changes nothing but that
+   what is ready is told once more. */
+static int epoll_has (net_poll *p, net_fd fd) {
+  const net_entry *e = &p->entries[fd];
+  struct epoll_event ev;
+  ev.events = mask_of(e);
+  ev.data.u64 = (uint64_t)e->generation << 32 | (uint32_t)fd;
+  return epoll_ctl(p->fd, EPOLL_CTL_MOD, fd, &ev) == 0;
+}
+
 static int what_of (uint32_t events) {
   int what = 0;
   if (events & EPOLLIN) what |= NET_READ;
@@ -67,8 +77,9 @@ static int epoll_wait_batch (net_poll *p, int milliseconds) {
   return p->nfound = n;
 }
 
-const net_backend net_backend_epoll = {
-    "epoll", 1, epoll_open, epoll_close, epoll_set, epoll_wait_batch};
+const net_backend net_backend_epoll = {"epoll",         1,         epoll_open,
+                                       epoll_close,     epoll_set, epoll_has,
+                                       epoll_wait_batch};
 
 #else
 typedef int net_poll_epoll_is_empty; /* ISO C wants a declaration */

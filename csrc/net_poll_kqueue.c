@@ -45,6 +45,14 @@ static int kqueue_set (net_poll *p, net_fd fd, int before) {
   return set_filter(p, fd, EVFILT_WRITE, write);
 }
 
+/* A filter goes with its descriptor: one that is there can be enabled. */
+static int kqueue_has (net_poll *p, net_fd fd) {
+  struct kevent ev;
+  EV_SET(&ev, fd, EVFILT_READ, EV_ENABLE, 0, 0,
+         (void *)(uintptr_t)p->entries[fd].generation);
+  return kevent(p->fd, &ev, 1, NULL, 0, NULL) == 0;
+}
+
 static int what_of (const struct kevent *ev) {
   int what = ev->filter == EVFILT_READ ? NET_READ : NET_WRITE;
   return ev->flags & (EV_EOF | EV_ERROR) ? what | NET_HANGUP : what;
@@ -65,7 +73,8 @@ static int kqueue_wait (net_poll *p, int milliseconds) {
 }
 
 const net_backend net_backend_kqueue = {"kqueue",     0,          kqueue_open,
-                                        kqueue_close, kqueue_set, kqueue_wait};
+                                        kqueue_close, kqueue_set, kqueue_has,
+                                        kqueue_wait};
 
 #else
 typedef int net_poll_kqueue_is_empty; /* ISO C wants a declaration */

@@ -41,9 +41,16 @@ static int poll_set (net_poll *p, net_fd fd, int before) {
   (void)before;
   if (p->entries[fd].kind == ENTRY_NONE) return 0;
   if (fstat(fd, &st) < 0) return NET_ERROR;
+  p->entries[fd].file = (uint64_t)st.st_ino;
   if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) return 0;
   errno = EPERM; /* as epoll has it */
   return NET_ERROR;
+}
+
+/* Sockets and pipes have numbers of their own, as files have. */
+static int poll_has (net_poll *p, net_fd fd) {
+  struct stat st;
+  return fstat(fd, &st) == 0 && p->entries[fd].file == (uint64_t)st.st_ino;
 }
 
 static short events_of (const net_entry *e) {
@@ -121,5 +128,5 @@ static int poll_wait (net_poll *p, int milliseconds) {
   return p->nfound;
 }
 
-const net_backend net_backend_poll = {"poll",     1,        poll_open,
-                                      poll_close, poll_set, poll_wait};
+const net_backend net_backend_poll = {"poll",   1,        poll_open, poll_close,
+                                      poll_set, poll_has, poll_wait};

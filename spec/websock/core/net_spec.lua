@@ -1,0 +1,158 @@
+-- The binding of the system calls on descriptors, and of signals: arguments,
+-- results and the words for what fails. What they do is tested in C.
+
+local core = require "websock.core"
+local socket = require "socket"
+local process = require "support.process"
+
+local NOT_OPEN = 999999  -- above what a process may open
+
+local function listen()
+  local listener = assert(socket.bind("127.0.0.1", 0))
+  listener:settimeout(0)
+  local fd = math.tointeger(listener:getfd())
+  assert(core.nonblocking(fd))
+  return listener, fd, math.tointeger(tonumber((select(2, listener:getsockname()))))
+end
+
+-- What f returns when the listener has somebody to accept.
+local function accept(fd)
+  local poller <close> = core.poller()
+  assert(poller:watch(fd, 1, 1))
+  assert.equal(1, poller:wait(20))
+  return core.accept(fd)
+end
+
+-- A socket and the descriptor of its other end.
+local function connection()
+  local listener, fd, port = listen()
+  local client = assert(socket.connect("127.0.0.1", port))
+  local other = assert(accept(fd))
+  listener:close()
+  return client, other
+end
+
+local function readable(fd)
+  local poller <close> = core.poller()
+  assert(poller:watch(fd, 1, 1))
+  return poller:wait(20) == 1
+end
+
+describe("core.accept", function()
+  it("gives a descriptor and where it comes from", function()
+    local listener, fd, port = listen()
+    assert.same({nil, "again"}, {core.accept(fd)})
+    local client = assert(socket.connect("127.0.0.1", port))
+    local other, host, from, family = accept(fd)
+    assert.same({client:getsockname()}, {host, tostring(from), family})
+    assert.same({"127.0.0.1", from, "inet"}, {core.peer(other)})
+    assert.same({"127.0.0.1", port, "inet"}, {core.localname(other)})
+    core.closefd(other)
+    client:close()
+    listener:close()
+  end)
+
+  it("says what is wrong", function()
+    assert.same({nil, "bad descriptor"}, {core.accept(NOT_OPEN)})
+    assert.same({nil, "not a socket"}, {core.accept(core.signal_fd())})
+  end)
+end)
+
+describe("a descriptor", function()
+  it("is any number with an integer value from 0 up", function()
+    local client, fd = connection()
+    assert.same({core.peer(fd)}, {core.peer(fd + 0.0)})
+    for _, bad in ipairs {-1, 0x80000000, 1.5, math.huge, "x", {}} do
+      assert.has_error(function() core.peer(bad) end)
+    end
+    assert.has_error(function() core.peer() end)
+    core.closefd(fd)
+    client:close()
+  end)
+
+  it("that is not open is an error, not a crash", function()
+    for _, name in ipairs {"peer", "localname", "nonblocking", "dupfd", "nodelay", "shutdown"} do
+      assert.same({nil, "bad descriptor"}, {core[name](NOT_OPEN)}, name)
+    end
+    assert.equal("bad descriptor", core.so_error(NOT_OPEN))
+    assert.equal(0, core.fdunread(NOT_OPEN))
+    assert.equal(0, select("#", core.closefd(NOT_OPEN)))
+    assert.same({nil, "bad descriptor"}, {core.read(NOT_OPEN, 1)})
+  end)
+
+  it("can be doubled, and ended on one side", function()
+    local client, fd = connection()
+    local copy = assert(core.dupfd(fd))
+    core.closefd(fd)
+    assert.is_true(core.nodelay(copy, true))
+    assert.is_nil((core.so_error(copy)))
+    assert(client:send "abc")
+    assert.is_true(readable(copy))
+    assert.equal(3, core.fdunread(copy))
+    assert.is_true(core.shutdown(copy))
+    client:settimeout(20)
+    assert.equal("closed", (select(2, client:receive(1))))
+    core.closefd(copy)
+    client:close()
+  end)
+end)
+
+describe("core.read", function()
+  it("tells bytes, nothing and the end apart", function()
+    local client, fd = connection()
+    assert.same({nil, "again"}, {core.read(fd, 10)})
+    assert(client:send "a\0bc")
+    assert.is_true(readable(fd))
+    assert.equal("a\0b", core.read(fd, 3))
+    assert.equal("c", core.read(fd, 100000))
+    client:close()
+    assert.is_true(readable(fd))
+    assert.same({nil, "eof"}, {core.read(fd, 3)})
+    core.closefd(fd)
+  end)
+
+  it("wants a size", function()
+    for _, size in ipairs {0, -1, 0x80000000} do
+      assert.error_matches(function() core.read(0, size) end, "size expected")
+    end
+  end)
+end)
+
+describe("signals", function()
+  it("are caught by name, told once, and put back", function()
+    local status, output = process.run(process.lua("-e", [[
+      local core = require "websock.core"
+      local pid = assert(io.open "/proc/self/stat"):read "n"
+      local function send(name) assert(os.execute(("kill -%s %d"):format(name, pid))) end
+      local poller = core.poller()
+      assert(core.signal_catch "USR1")
+      assert(core.signal_catch "TERM")
+      assert(poller:watch(core.signal_fd(), 1, 1))
+      send "USR1" send "TERM" send "USR1"
+      assert(poller:wait(20) == 1)
+      local told = {}
+      for name in core.signal_next do told[#told + 1] = name end
+      table.sort(told)
+      print(table.concat(told, " "), core.signal_next())
+      assert(core.signal_restore "TERM")
+      print "restored"
+      send "TERM"
+      print "not reached"]]))
+    assert.equal("TERM USR1\nrestored\n", (output:gsub("\t", "")))
+    assert.not_equal(0, status)
+  end)
+
+  it("that cannot be caught are refused", function()
+    for _, name in ipairs {"KILL", "STOP", "SIGTERM", "term", ""} do
+      assert.same({nil, "no signal that can be caught"}, {core.signal_catch(name)}, name)
+      assert.same({nil, "no signal that can be caught"}, {core.signal_restore(name)}, name)
+    end
+    assert.has_error(function() core.signal_catch() end)
+  end)
+
+  it("have one descriptor", function()
+    assert.equal("integer", math.type(core.signal_fd()))
+    assert.equal(core.signal_fd(), core.signal_fd())
+    assert.equal(0, select("#", core.signal_next()))
+  end)
+end)
