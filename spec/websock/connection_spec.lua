@@ -931,11 +931,6 @@ describe("connection", function()
     both("close_code is nil as long as it is open", function(ws)
       assert.same({}, {ws.close_code, ws.close_reason, ws.close_clean})
     end)
-
-    both("topics say that they come later", function(ws)
-      assert.error_matches(function() ws:subscribe "a" end, "later version")
-      assert.error_matches(function() ws:unsubscribe "a" end, "later version")
-    end)
   end)
 
   describe("__close", function()

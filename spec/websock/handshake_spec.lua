@@ -1,0 +1,110 @@
+-- The server's side of the opening handshake on the wire: targets, what is kept
+-- from one hook to the next, and that pieces of any size give the same answer.
+
+local websock = require "websock"
+local ends = require "support.ends"
+local frames = require "support.frames"
+
+local function status(line) return line:match "^HTTP/1%.1 (%d+)" end
+
+-- The connection's request for this request line.
+local function request_for(line, fields)
+  local request
+  local server = ends.listen {port = 0, handler = function(ws) request = ws.request end}
+  ends.open(server, fields, line)
+  ends.turn_until(function() return request end)
+  return request
+end
+
+describe("handshake", function()
+  after_each(function() ends.finish() end)
+
+  it("leaves targets undecoded, path and query apart", function()
+    for target, expected in pairs {
+      ["/"] = {"/", nil}, ["/a/b"] = {"/a/b", nil}, ["/a?"] = {"/a", ""}, ["/?a=b?c"] = {"/", "a=b?c"},
+      ["/%2e%2E/%00?%41"] = {"/%2e%2E/%00", "%41"}, ["//x"] = {"//x", nil},
+      ["http://127.0.0.1/abs?q"] = {"/abs", "q"}, ["http://127.0.0.1"] = {"/", nil},
+      ["http://127.0.0.1?q"] = {"/", "q"},
+    } do
+      local request = request_for("GET " .. target .. " HTTP/1.1")
+      assert.equal(target, request.target)
+      assert.same({expected[1], expected[2]}, {request.path, request.query}, target)
+    end
+  end)
+
+  it("joins repeated fields, and finds them in any case", function()
+    local request = request_for(nil, {["X-A"] = {"1", "2"}})
+    assert.equal("1, 2", request.headers["x-a"])
+    assert.equal("1, 2", request.headers["X-A"])
+    assert.is_nil(request.headers["x-b"])
+  end)
+
+  it("has one request go through all hooks", function()
+    local seen = {}
+    local server = ends.listen {
+      port = 0,
+      authorize = function(request) seen[1] = request return true end,
+      protocols = function(_, request) seen[2] = request end,
+      headers = function(request) seen[3] = request end,
+      handler = function(ws) seen[4] = ws.request end,
+    }
+    ends.open(server)
+    ends.turn_until(function() return seen[4] end)
+    assert.is_true(seen[1] == seen[2] and seen[2] == seen[3] and seen[3] == seen[4])
+  end)
+
+  it("answers with the Accept of RFC 6455 1.3", function()
+    local _, fields = ends.open(ends.listen {port = 0, handler = function() end})
+    assert.equal(frames.accept, fields["sec-websocket-accept"])
+  end)
+
+  it("gives the same answer whole, byte by byte and in pieces", function()
+    local server = ends.listen {port = 0, handler = function(ws)
+      for message in ws:messages() do ws:send(message) end
+    end}
+    local bytes = frames.request() .. frames.masked("text", "with it")
+    for name, pieces in frames.splits(bytes) do
+      local peer = ends.dial(server)
+      for _, piece in ipairs(pieces) do
+        peer:send(piece)
+        websock.step()
+      end
+      assert.equal("101", status(assert(peer:head())), name)
+      assert.equal("with it", peer:frame().payload, name)
+      peer:close()
+    end
+  end)
+
+  it("attack 11: each field left out or doubled is refused, the server lives", function()
+    local served = 0
+    local server = ends.listen {port = 0, handler = function() served = served + 1 end}
+    for _, name in ipairs {"Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version"} do
+      for _, value in ipairs {false, {"x", "x"}, ""} do
+        local peer = ends.dial(server)
+        peer:send(frames.request {[name] = value})
+        local code = tonumber(status(assert(peer:head())))
+        assert.is_true(code >= 400 and code <= 426, name)
+        peer:close()
+      end
+    end
+    assert.equal(0, served)
+    ends.open(server)
+    ends.turn_until(function() return served == 1 end)
+  end)
+
+  it("attack 22: what follows a refused upgrade is not taken for a request", function()
+    local asked = {}
+    local server = ends.listen {port = 0, handler = function() end, http = function(request)
+      asked[#asked + 1] = request.path
+      return 200
+    end}
+    local peer = ends.dial(server)
+    peer:send(frames.request({["Sec-WebSocket-Version"] = "9"})
+      .. "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")
+    local line = peer:head()
+    assert.equal("426", status(line))
+    local rest = peer:rest()
+    assert.is_nil(rest:find("HTTP/1.1 ", 1, true))
+    assert.same({}, asked)
+  end)
+end)

@@ -1,0 +1,162 @@
+-- Binding: addresses, ports, Unix paths, sockets that listen already; and
+-- accepting more than one turn's batch.
+
+local socket = require "socket"
+local unix = require "socket.unix"
+local websock = require "websock"
+local ends = require "support.ends"
+
+local function handler(ws) ws:send "hi" end
+
+local function listen(options)
+  options.handler = handler
+  return ends.listen(options)
+end
+
+local function greets(url, options)
+  local ws <close> = assert(websock.connect(url, options))
+  assert.equal("hi", ws:receive())
+end
+
+local function free_path()
+  local path = os.tmpname()
+  os.remove(path)
+  ends.at_end(function() os.remove(path) end)
+  return path
+end
+
+describe("listener", function()
+  after_each(function() ends.finish() end)
+
+  it("is on 127.0.0.1 unless told otherwise", function()
+    local server = listen {port = 0}
+    local host, port, family = server:getsockname()
+    assert.same({"127.0.0.1", "inet"}, {host, family})
+    assert.equal("integer", math.type(port))
+    greets("ws://127.0.0.1:" .. port)
+    assert.is_nil(socket.connect("127.0.0.2", port))
+  end)
+
+  it("with port 0 takes a free one, another each time", function()
+    assert.not_equal(ends.port(listen {port = 0}), ends.port(listen {port = 0}))
+  end)
+
+  it("on '*' has every address, IPv4 and IPv6 on one port", function()
+    local port = ends.port(listen {host = "*", port = 0})
+    greets("ws://127.0.0.1:" .. port)
+    greets("ws://127.0.0.2:" .. port)
+    local six = socket.tcp6()
+    if six:bind("::1", 0) then greets("ws://[::1]:" .. port) end
+    six:close()
+  end)
+
+  it("looks a name up", function()
+    greets("ws://localhost:" .. ends.port(listen {host = "localhost", port = 0}))
+  end)
+
+  it("tells that an address is in use", function()
+    local port = ends.port(listen {port = 0})
+    assert.same({nil, "address in use"}, {websock.listen {port = port, handler = handler}})
+    assert.same({nil, "address in use"}, {websock.listen {host = "*", port = port, handler = handler}})
+  end)
+
+  it("tells what else is wrong", function()
+    local server, err = websock.listen {host = "192.0.2.1", port = 0, handler = handler}
+    assert.is_nil(server)
+    assert.is_string(err)
+    server, err = websock.listen {host = "does-not-exist.invalid", port = 0, handler = handler}
+    assert.is_nil(server)
+    assert.matches("^dns: ", err)
+    server, err = websock.listen {unix = "/nonexistent/path", handler = handler}
+    assert.is_nil(server)
+    assert.is_string(err)
+  end)
+
+  it("shares a port with reuseport", function()
+    local one = listen {port = 0, reuseport = true}
+    local two = listen {port = ends.port(one), reuseport = true}
+    assert.equal(ends.port(one), ends.port(two))
+    for _ = 1, 10 do greets("ws://127.0.0.1:" .. ends.port(one)) end
+  end)
+
+  it("binds again at once after a stop", function()
+    local server = listen {port = 0}
+    local port = ends.port(server)
+    greets("ws://127.0.0.1:" .. port)
+    server:stop(0)
+    greets("ws://127.0.0.1:" .. ends.port(listen {port = port}))
+  end)
+
+  it("may be a Unix path, gone after the stop", function()
+    local path = free_path()
+    local server = listen {unix = path}
+    assert.equal(path, (server:getsockname()))
+    greets("ws://a/", {unix = path})
+    server:stop(0)
+    assert.is_nil(io.open(path))
+    assert.is_nil(unix.stream():connect(path))
+  end)
+
+  it("takes over a path where nobody listens any more", function()
+    local path = free_path()
+    local stale = unix.stream()
+    assert(stale:bind(path))
+    assert(stale:listen())
+    stale:close()
+    listen {unix = path}
+    greets("ws://a/", {unix = path})
+  end)
+
+  it("leaves a path alone where somebody listens, or that is no socket", function()
+    local path = free_path()
+    listen {unix = path}
+    assert.same({nil, "address in use"}, {websock.listen {unix = path, handler = handler}})
+    greets("ws://a/", {unix = path})
+    local file = os.tmpname()
+    local server = websock.listen {unix = file, handler = handler}
+    assert.is_nil(server)
+    assert(io.open(file)):close()
+    os.remove(file)
+  end)
+
+  it("may be a socket that listens already", function()
+    local bound = assert(socket.bind("127.0.0.1", 0))
+    local _, port = bound:getsockname()
+    local server = listen {socket = bound}
+    assert.equal(math.tointeger(tonumber(port)), ends.port(server))
+    assert.equal(-1, bound:getfd())
+    greets("ws://127.0.0.1:" .. ends.port(server))
+  end)
+
+  it("raises on what is no listening socket", function()
+    assert.error_matches(function() listen {socket = {}} end, "a listening LuaSocket object expected")
+    local bound = assert(socket.bind("127.0.0.1", 0))
+    bound:close()
+    assert.error_matches(function() listen {socket = bound} end, "the socket is closed")
+  end)
+
+  it("accepts more than a turn's batch", function()
+    local server = listen {port = 0}
+    local socks, greeted = {}, 0
+    for i = 1, 150 do socks[i] = assert(socket.connect("127.0.0.1", ends.port(server))) end
+    for _, sock in ipairs(socks) do
+      websock.spawn(function()
+        local ws <close> = assert(websock.connect("ws://a", {socket = sock}))
+        assert.equal("hi", ws:receive())
+        greeted = greeted + 1
+      end)
+    end
+    ends.turn_until(function() return greeted == 150 end)
+  end)
+
+  it("goes away with its server when nobody has that any more", function()
+    local port
+    do
+      local server = websock.listen {port = 0, handler = handler}
+      port = ends.port(server)
+      server:stop(0)
+    end
+    collectgarbage()
+    assert.is_nil(socket.connect("127.0.0.1", port))
+  end)
+end)
