@@ -7,7 +7,7 @@ local control = {}
 control.__index = control
 
 function control.connect(port)
-  local ws = assert(websock.connect(("ws://127.0.0.1:%d/control"):format(port)))
+  local ws = assert(websock.connect("ws://127.0.0.1:" .. port, {protocols = {"control"}}))
   return setmetatable({ws = ws}, control)
 end
 

@@ -39,8 +39,8 @@ local function connect(i)
   local ok, err = sock:connect("127.0.0.1", port)
   if not ok and err ~= "timeout" then error(err, 0) end
   assert(websock.wait(sock, "w", 20))
-  return assert(websock.connect(("ws://127.0.0.1:%d/echo"):format(port),
-    {socket = sock, timeout = 30}))
+  return assert(websock.connect("ws://127.0.0.1:" .. port,
+    {socket = sock, timeout = 30, protocols = {"echo"}}))
 end
 
 local function exchange(ws, message, kind)

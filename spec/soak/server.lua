@@ -1,5 +1,5 @@
 -- The server of the scale spec and of the soak. What it does with a connection
--- is what its path says. It prints its port.
+-- is what its subprotocol says. It prints its port.
 --
 --     scripts/lua spec/soak/server.lua [quick]    quick: everything that waits
 --                                                 gives up within a second or two
@@ -7,7 +7,8 @@
 local websock = require "websock"
 local usage = require "soak.usage"
 
-local options = {port = 0, backlog = 4096}
+local options =
+  {port = 0, backlog = 4096, protocols = {"echo", "control", "close", "drop"}}
 if arg[1] == "quick" then
   options.ping_interval, options.ping_timeout = 0.5, 1
   options.close_timeout, options.handshake_timeout = 1, 2
@@ -16,11 +17,11 @@ end
 
 local server
 local tally = {received = 0, delivered = 0, dropped = 0}
-local paths = {}
+local roles = {}
 
 local function received() tally.received = tally.received + 1 end
 
-paths["/echo"] = function(ws)
+roles.echo = function(ws)
   for message, kind in ws:messages() do
     received()
     ws:send(message, kind)
@@ -41,10 +42,10 @@ local function room(slow)
   end
 end
 
-paths["/close"], paths["/drop"] = room "close", room "drop"
+roles.close, roles.drop = room "close", room "drop"
 
 -- "report": what there is beside this very connection.
-paths["/control"] = function(ws)
+roles.control = function(ws)
   for _ in ws:messages() do
     local report = usage.now()
     report.count = server:count() - 1
@@ -53,7 +54,7 @@ paths["/control"] = function(ws)
   end
 end
 
-function options.handler(ws) paths[ws.request.path](ws) end
+function options.handler(ws) roles[ws.protocol](ws) end
 
 server = assert(websock.listen(options))
 print("port " .. select(2, server:getsockname()))
