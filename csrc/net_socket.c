@@ -214,7 +214,7 @@ static int is_its_own (int err) {
 
 net_fd net_accept (net_fd listener, net_address *peer) {
   for (;;) {
-    any_address from;
+    any_address from = {.sa.sa_family = AF_UNSPEC}; /* should none be told */
     socklen_t size = sizeof from;
     net_fd fd = accept_one(listener, &from, &size);
     if (fd >= 0) {

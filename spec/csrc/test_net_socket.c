@@ -44,8 +44,13 @@ static ssize_t test_sendmsg (int fd, const struct msghdr *msg, int flags) {
   return fails() ? -1 : sendmsg(fd, msg, flags);
 }
 
+static int tells_no_address; /* as BSDs do of one that is reset already */
+
 static int test_accept4 (int fd, struct sockaddr *sa, socklen_t *n, int flags) {
-  return fails() ? -1 : accept4(fd, sa, n, flags);
+  if (fails()) return -1;
+  if (!tells_no_address) return accept4(fd, sa, n, flags);
+  *n = 0;
+  return accept4(fd, NULL, NULL, flags);
 }
 
 #define recv test_recv
@@ -359,6 +364,23 @@ TEST(accept_after_a_reset_goes_on) {
   CHECK(fd >= 0 && net_recv(fd, p, sizeof p) == NET_AGAIN);
   close(fd);
   close(here);
+  close(listener);
+}
+
+TEST(accept_does_without_an_address) {
+  struct sockaddr_in in;
+  net_address peer;
+  int listener = listen4(&in);
+  int client = connect_to(&in, sizeof in);
+  CHECK(is_ready(listener, POLLIN));
+  memset(&peer, 0xff, sizeof peer);
+  tells_no_address = 1;
+  int fd = net_accept(listener, &peer);
+  tells_no_address = 0;
+  CHECK(fd >= 0 && peer.port == 0);
+  CHECK_STR(peer.host, "");
+  close(fd);
+  close(client);
   close(listener);
 }
 
