@@ -33,6 +33,11 @@ enum {
   SAW_DRY = 64   /* there was nothing to read */
 };
 
+/* How Lua aligns userdata: less than max_align_t with one user value. */
+union lua_align {
+  LUAI_MAXALIGN;
+};
+
 typedef struct conn {
   net_fd fd;
   unsigned char alive;   /* core is initialised */
@@ -40,10 +45,11 @@ typedef struct conn {
   unsigned char broken;  /* a write failed: nothing more is sent */
   unsigned char state;   /* ws_state, as told last */
   unsigned char mark;    /* see websock_mark */
+  unsigned char streak;  /* messages that websock_take_message took in a row */
   uint32_t taken;        /* events taken so far */
   uint64_t ponged;       /* ws_ponged, as told last */
   uint64_t written;      /* bytes that the transport has taken */
-  alignas(max_align_t) unsigned char core[];
+  alignas(union lua_align) unsigned char core[];
 } conn;
 
 #define core(c) ((ws_conn *)(void *)(c)->core)
@@ -287,6 +293,24 @@ static int conn_receive (lua_State *L) {
   ws_event ev;
   int r = deliver(L, c, ws_next, &ev);
   if (r <= 0) return no_event(L, c, r);
+  push_kind(L, &ev);
+  return 2;
+}
+
+int websock_take_message (lua_State *L, void *userdata, int streak) {
+  conn *c = (conn *)userdata;
+  ws_event ev;
+  int r;
+  if (c->streak >= streak) {
+    c->streak = 0;
+    return -2;
+  }
+  r = deliver(L, c, ws_next, &ev);
+  if (r <= 0) {
+    c->streak = 0; /* whatever it is, the next will have waited */
+    return r < 0 ? -1 : 0;
+  }
+  c->streak++;
   push_kind(L, &ev);
   return 2;
 }
@@ -699,6 +723,21 @@ static int conn_forget (lua_State *L) {
   return 0;
 }
 
+/* Queues one frame; large payloads leave at once. 0, or what ws_send says. */
+static int queue (lua_State *L, conn *c, int opcode, const char *p, size_t n,
+                  int more) {
+  int large = n >= LARGE && c->fd != NET_NONE && !c->broken && !c->blocked;
+  int flags = (more ? WS_MORE : 0) | (large ? WS_BORROW : 0);
+  int r = ws_send(core(c), opcode, p, n, flags);
+  if (r < 0 || !large) return r;
+  push(c);                      /* an error shows at the next read or write */
+  if (ws_settle(core(c)) < 0) { /* half of it may have left */
+    ws_abort(core(c), "aborted");
+    return luaL_error(L, "not enough memory");
+  }
+  return 0;
+}
+
 /* conn:send(payload, opcode [, max_queue [, more]])
    -> bytes queued | nil, "queue full" | nil, "closed" | nil, "utf8"
    opcode: "text", "binary", "continuation". More than max_queue bytes queued
@@ -710,23 +749,33 @@ static int conn_send (lua_State *L) {
   const char *p = luaL_checklstring(L, 2, &n);
   int opcode = luaL_checkoption(L, 3, "text", names);
   lua_Integer max = luaL_optinteger(L, 4, LUA_MAXINTEGER);
-  int large = n >= LARGE && c->fd != NET_NONE && !c->broken && !c->blocked;
-  int flags = lua_toboolean(L, 5) ? WS_MORE : 0;
   int r;
   if (ws_queued(core(c)) > (size_t)max) return websock_nil(L, "queue full");
-  r = ws_send(core(c), opcode, p, n, flags | (large ? WS_BORROW : 0));
+  r = queue(L, c, opcode, p, n, lua_toboolean(L, 5));
   if (r == WS_EUTF8) return websock_nil(L, "utf8");
   if (r == WS_ESTATE || r == WS_END) return websock_nil(L, "closed");
   if (r < 0) return push_result(L, c, r);
-  if (large) {
-    push(c);                      /* an error shows at the next read or write */
-    if (ws_settle(core(c)) < 0) { /* half of it may have left */
-      ws_abort(core(c), "aborted");
-      return luaL_error(L, "not enough memory");
-    }
-  }
   lua_pushinteger(L, (lua_Integer)ws_queued(core(c)));
   return 1;
+}
+
+int websock_kind (lua_State *L, int arg) {
+  const char *kind;
+  if (lua_isnoneornil(L, arg)) return WS_TEXT;
+  if (lua_type(L, arg) != LUA_TSTRING) return -1;
+  kind = lua_tostring(L, arg);
+  if (strcmp(kind, "text") == 0) return WS_TEXT;
+  return strcmp(kind, "binary") == 0 ? WS_BINARY : -1;
+}
+
+int websock_queue (lua_State *L, void *userdata, int message, int opcode,
+                   lua_Integer max) {
+  conn *c = (conn *)userdata;
+  size_t n;
+  const char *p = lua_tolstring(L, message, &n);
+  if (max < 0 || ws_queued(core(c)) > (size_t)max) return -1;
+  if (queue(L, c, opcode, p, n, 0) < 0) return -1;
+  return ws_queued(core(c)) > 0;
 }
 
 /* conn:ping(payload) -> serial | nil, rule */
