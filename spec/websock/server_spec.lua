@@ -3,10 +3,10 @@
 
 local socket = require "socket"
 local websock = require "websock"
+local child = require "support.child"
 local descriptors = require "support.descriptors"
 local ends = require "support.ends"
 local frames = require "support.frames"
-local process = require "support.process"
 local raw = require "support.raw"
 
 local function echo(ws)
@@ -108,7 +108,7 @@ describe("server", function()
         ws:send "go"
         print(ws:receive())
         server:stop(0)]]
-      local status, output = process.run(process.lua("-e", 'local websock = require "websock" ' .. code))
+      local status, output = child.run(code)
       assert.equal(0, status)
       assert.matches("first.*on_error raised:.*second", output)
       assert.matches("nil\tclosed\t1011", output)
@@ -489,8 +489,7 @@ describe("server", function()
         ws:send "recovered"
         print(ws:receive())
         server:stop(0)]]
-      local words = process.lua("-e", 'local websock = require "websock" ' .. code)
-      local status, output = process.run({"sh", "-c", 'ulimit -n 40 && exec "$@"', "sh", table.unpack(words)})
+      local status, output = child.run(code, 40)
       assert.equal("told\ttoo many open files\nturns\ttrue\t1\nrecovered\ttext\n", output)
       assert.equal(0, status)
     end)

@@ -3,9 +3,9 @@
 
 local socket = require "socket"
 local websock = require "websock"
+local child = require "support.child"
 local descriptors = require "support.descriptors"
 local ends = require "support.ends"
-local process = require "support.process"
 
 local log
 
@@ -31,12 +31,6 @@ local function catch_errors()
   websock.on_error = function(...) caught[#caught + 1] = table.pack(...) end
   ends.at_end(function() websock.on_error = nil end)
   return caught
-end
-
--- What `f` writes to stderr and prints, in a process of its own.
-local function in_child(code)
-  return process.run(process.lua("-e", 'local websock = require "websock" ' .. code),
-    {env = {WEBSOCK_POLLER = os.getenv "WEBSOCK_POLLER"}})
 end
 
 describe("loop", function()
@@ -435,7 +429,7 @@ describe("loop", function()
     end)
 
     it("that raises is contained", function()
-      local status, output = in_child [[
+      local status, output = child.run [[
         websock.on_error = function() error "second" end
         websock.spawn(error, "first")
         websock.spawn(print, "still here")
@@ -446,7 +440,7 @@ describe("loop", function()
     end)
 
     it("is stderr by default", function()
-      local status, output = in_child [[
+      local status, output = child.run [[
         websock.spawn(error, "lost")
         websock.run()
         print "and on"]]
@@ -739,7 +733,7 @@ describe("loop", function()
     end)
 
     it("restores what was there before", function()
-      local status = in_child [[
+      local status = child.run [[
         websock.signal("TERM", function() os.exit(3) end)
         websock.signal("TERM", nil)
         os.execute("kill -TERM " .. io.open("/proc/self/stat"):read("n"))
@@ -749,7 +743,7 @@ describe("loop", function()
     end)
 
     it("catches what would have ended the process", function()
-      local status = in_child [[
+      local status = child.run [[
         websock.signal("TERM", function() os.exit(3) end)
         os.execute("kill -TERM " .. io.open("/proc/self/stat"):read("n"))
         websock.sleep(20)
@@ -781,9 +775,7 @@ describe("loop", function()
       local sock = socket.connect("127.0.0.1", port)
       print(websock.wait(sock, "w"))
       server:stop(0)]]
-    local words = process.lua("-e", 'local websock = require "websock" ' .. code)
-    local status, output = process.run({"sh", "-c", 'ulimit -n 2048 && exec "$@"', "sh",
-      table.unpack(words)}, {env = {WEBSOCK_POLLER = os.getenv "WEBSOCK_POLLER"}})
+    local status, output = child.run(code, 2048)
     assert.equal("high\ttext\ntrue\n", output)
     assert.equal(0, status)
   end)
