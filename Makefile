@@ -8,6 +8,7 @@ TLS ?=
 SECONDS ?= 60
 BENCH ?=
 MESSAGES ?= 1000000
+SEED ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 J ?= 2
@@ -176,7 +177,7 @@ soak:
 	@$(MAKE) -s --no-print-directory soak-built
 
 soak-built: all build/soak/heap.so
-	@scripts/soak $(MESSAGES)
+	@scripts/soak $(MESSAGES) $(SEED)
 
 build/bench/%: bench/%.c $(CORE_SRC) $(wildcard csrc/ws*.h) Makefile
 	@mkdir -p $(@D)

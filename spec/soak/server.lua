@@ -2,7 +2,7 @@
 -- is what its subprotocol says. It prints its port.
 --
 --     scripts/lua spec/soak/server.lua [quick]    quick: everything that waits
---                                                 gives up within a second or two
+--                                                 gives up within seconds
 
 local websock = require "websock"
 local usage = require "soak.usage"
@@ -10,7 +10,7 @@ local usage = require "soak.usage"
 local options =
   {port = 0, backlog = 4096, protocols = {"echo", "control", "close", "drop"}}
 if arg[1] == "quick" then
-  options.ping_interval, options.ping_timeout = 0.5, 1
+  options.ping_interval, options.ping_timeout = 1, 5
   options.close_timeout, options.handshake_timeout = 1, 2
   options.max_queue = 64 * 1024
 end
@@ -47,7 +47,7 @@ roles.close, roles.drop = room "close", room "drop"
 -- "report": what there is beside this very connection.
 roles.control = function(ws)
   for _ in ws:messages() do
-    local report = usage.now()
+    local report = usage.now(true)
     report.count = server:count() - 1
     for name, value in pairs(tally) do report[name] = value end
     ws:send(usage.encode(report))
