@@ -30,6 +30,7 @@ build = {
         "csrc/lua_broadcast.c",
         "csrc/lua_conn.c",
         "csrc/lua_core.c",
+        "csrc/lua_fast.c",
         "csrc/lua_lookup.c",
         "csrc/lua_net.c",
         "csrc/lua_poll.c",

@@ -135,7 +135,8 @@ function methods.receive_part(ws, timeout)
   return trim(fetch(ws[LINK], part_step, PART, timeout))
 end
 
-local function next_message(ws)
+local next_message
+function next_message(ws)
   local message, kind = fetch(ws[LINK], receive_step, MESSAGE)
   if message == nil and kind == "busy" then
     misuse("messages: another coroutine is receiving")
@@ -467,6 +468,12 @@ function methods.unsubscribe(ws, topic)
   topics.unsubscribe(link, topic)
   return true
 end
+
+-- The usual case of what is called most, in C: see lua_fast.c.
+local inside = require("websock.io.loop").inside
+methods.receive, next_message, methods.send = core.fast(
+  {methods.receive, next_message, methods.send},
+  LINK, inside.state, inside.parked, inside.dirty)
 
 -- Fields ----------------------------------------------------------------------
 

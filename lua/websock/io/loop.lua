@@ -37,10 +37,13 @@ local values = {}         -- thread that will go on -> packed values, or NONE
 local ready = Queue.new() -- threads that will go on
 local again, dirty = Queue.new(), Queue.new()
 
-local current             -- the thread that the loop has resumed
+local state = {current = nil}  -- current: the thread that the loop has resumed
 local outside             -- the thread that turns the loop until it is woken
 local turning = false
 local stopped = false
+
+-- For lua_fast.c: what a coroutine touches that parks or queues by itself.
+loop.inside = {state = state, parked = parked, dirty = dirty}
 
 loop.on_error = nil       -- function(err, thread, traceback); nil: stderr
 
@@ -184,7 +187,7 @@ local function finish(thread, ok, err)
 end
 
 local function after(thread, ok, ...)
-  current = nil
+  state.current = nil
   if status(thread) == "dead" then
     finish(thread, ok, ...)
   elseif parked[thread] == nil then
@@ -204,7 +207,7 @@ local function run_thread(thread)
   if status(thread) ~= "suspended" then  -- closed before it began, or running
     if status(thread) == "dead" then disown(thread) end
   elseif woken then
-    current = thread
+    state.current = thread
     after(thread, resume(thread, unpack(woken, 1, woken.n)))
   end
 end
@@ -213,7 +216,7 @@ end
 -- coroutine.close, so that no trace of it is left.
 local root_guard = setmetatable({}, {__close = function()
   local thread = running()
-  if thread ~= current then disown(thread) end  -- else see `after`
+  if thread ~= state.current then disown(thread) end  -- else see `after`
 end})
 
 local function root(f, ...)
@@ -252,7 +255,7 @@ end
 --- outside all of them, nil where it cannot.
 function loop.how()
   if not turning then return "turn" end
-  if running() == current and isyieldable() then return "yield" end
+  if running() == state.current and isyieldable() then return "yield" end
 end
 
 local turn
@@ -402,7 +405,7 @@ function loop.timeout()
 end
 
 local turn_guard = setmetatable({}, {__close = function()
-  turning, current = false, nil
+  turning, state.current = false, nil
 end})
 
 -- One turn; waits at most `timeout` seconds (nil: as long as it takes).
