@@ -11,6 +11,7 @@
 #include "net.h"
 
 void websock_open_broadcast (lua_State *L);
+void websock_open_config (lua_State *L);
 void websock_open_conn (lua_State *L);
 void websock_open_fast (lua_State *L);
 void websock_open_net (lua_State *L);
@@ -36,7 +37,7 @@ net_fd websock_checkfd (lua_State *L, int arg);
 int websock_pushaddress (lua_State *L, const net_address *a);
 const char *websock_family (int family);
 
-/* ---- lua_conn.c */
+/* ---- lua_conn.c, lua_recv.c, lua_send.c */
 /* The state machine in a websock.conn: what lua_touserdata gives for one. */
 struct ws_conn *websock_core (void *userdata);
 /* Takes a message that is there: pushes it and its kind, returns 2; 0: none is

@@ -37,6 +37,7 @@ long net_recv (net_fd fd, void *p, size_t n);
 long net_read (net_fd fd, void *p, size_t n);
 /* The first (at most) 8 pieces by one sendmsg, never with SIGPIPE: bytes written,
    NET_AGAIN or NET_ERROR. */
+enum { NET_PIECES = 16 }; /* of one net_sendv, at most */
 long net_sendv (net_fd fd, const net_iov *v, int n);
 int net_nonblocking (net_fd fd);    /* also sets CLOEXEC; 0 or NET_ERROR */
 int net_shutdown_write (net_fd fd); /* 0 or NET_ERROR */

@@ -23,8 +23,6 @@
 #define MSG_NOSIGNAL 0 /* macOS: SO_NOSIGPIPE, see net_nonblocking */
 #endif
 
-enum { PIECES = 8 };
-
 int net_error (void) { return errno; }
 
 const char *net_error_text (int err) {
@@ -75,11 +73,11 @@ long net_read (net_fd fd, void *p, size_t n) {
 }
 
 long net_sendv (net_fd fd, const net_iov *v, int n) {
-  struct iovec iov[PIECES];
+  struct iovec iov[NET_PIECES];
   struct msghdr msg;
   ssize_t r;
   memset(&msg, 0, sizeof msg);
-  if (n > PIECES) n = PIECES;
+  if (n > NET_PIECES) n = NET_PIECES;
   for (int i = 0; i < n; i++) {
     iov[i].iov_base = (void *)(uintptr_t)v[i].base; /* only read from */
     iov[i].iov_len = v[i].len;

@@ -28,12 +28,16 @@ build = {
       sources = {
         -- begin sources
         "csrc/lua_broadcast.c",
+        "csrc/lua_config.c",
         "csrc/lua_conn.c",
         "csrc/lua_core.c",
         "csrc/lua_fast.c",
+        "csrc/lua_head.c",
         "csrc/lua_lookup.c",
         "csrc/lua_net.c",
         "csrc/lua_poll.c",
+        "csrc/lua_recv.c",
+        "csrc/lua_send.c",
         "csrc/lua_timer.c",
         "csrc/net_lookup.c",
         "csrc/net_poll.c",
@@ -74,6 +78,7 @@ build = {
     -- begin modules
     ["websock"] = "lua/websock/init.lua",
     ["websock.audience"] = "lua/websock/audience.lua",
+    ["websock.call"] = "lua/websock/call.lua",
     ["websock.cli"] = "lua/websock/cli.lua",
     ["websock.client"] = "lua/websock/client.lua",
     ["websock.connection"] = "lua/websock/connection.lua",
@@ -92,10 +97,12 @@ build = {
     ["websock.options"] = "lua/websock/options.lua",
     ["websock.origin"] = "lua/websock/origin.lua",
     ["websock.request"] = "lua/websock/request.lua",
+    ["websock.sender"] = "lua/websock/sender.lua",
     ["websock.server"] = "lua/websock/server.lua",
     ["websock.socket"] = "lua/websock/socket.lua",
     ["websock.topics"] = "lua/websock/topics.lua",
     ["websock.url"] = "lua/websock/url.lua",
+    ["websock.writer"] = "lua/websock/writer.lua",
     -- end modules
   },
   install = {

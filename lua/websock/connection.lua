@@ -2,13 +2,19 @@
 -- own, with the methods and fields of docs/reference.md behind its metatable.
 -- All of its state is in its link.
 
+local call = require "websock.call"
 local core = require "websock.core"
 local misuse = require "websock.misuse"
 local options = require "websock.options"
 local heartbeat = require "websock.heartbeat"
 local Link = require "websock.link"
 local request_of = require("websock.request").of
+local new_writer = require "websock.writer"
+local sender = require "websock.sender"
 local topics = require "websock.topics"
+
+local closed, deadline_of, may_wait = call.closed, call.deadline_of, call.may_wait
+local trim = call.trim
 
 local running, status = coroutine.running, coroutine.status
 
@@ -18,34 +24,6 @@ local STREAK = 64  -- messages taken without waiting before others get a turn
 local LINK = {}  -- the key of a ws's link: nobody else has it
 
 local methods, fields = {}, {}
-
-local function closed(link)
-  local code, reason = link.conn:ending()
-  return nil, "closed", code, reason
-end
-
--- Whether a call may wait here, having checked its timeout. Calls on a server's
--- connections never do outside a coroutine: a host's tick must not stall.
-local function may_wait(link, timeout)
-  if timeout == 0 then return false end
-  local how = link.loop.how()
-  if not how then misuse("cannot wait here") end
-  if how == "yield" or link.role == "client" then return true end
-  local _, is_main = running()
-  return not is_main
-end
-
--- Without the nils at the end: print(ws:receive()) shows what there is.
-local function trim(a, b, c, d)
-  if d ~= nil then return a, b, c, d end
-  if c ~= nil then return a, b, c end
-  if b ~= nil then return a, b end
-  return a
-end
-
-local function deadline_of(link, timeout)
-  return timeout and link.loop.now() + timeout
-end
 
 -- Receiving -------------------------------------------------------------------
 
@@ -151,86 +129,6 @@ end
 
 -- Sending ---------------------------------------------------------------------
 
-local KINDS = {text = true, binary = true}
-
-local function check_message(where, message, kind)
-  if type(message) ~= "string" then
-    misuse("%s: string expected, got %s", where, type(message))
-  elseif not KINDS[kind] then
-    misuse('%s: kind: "text" or "binary" expected, got %s', where, tostring(kind))
-  end
-end
-
--- What has just been queued leaves with the turn; outside the loop, now.
-local function queued(link, bytes)
-  if bytes == 0 then return end
-  if link.loop.how() == "turn" then link:push() else link:mark() end
-end
-
--- One frame into the queue, if there is room. writer: it is a writer's.
-local function try_send(link, message, opcode, more, writer)
-  if link.stage ~= "open" then return closed(link) end
-  if link.writing and not writer then return nil, "busy" end
-  local bytes, err = link.conn:send(message, opcode, link.options.max_queue, more)
-  if bytes then
-    heartbeat.used(link)
-    queued(link, bytes)
-    return true
-  elseif err == "utf8" then
-    misuse("send: a text message must be UTF-8")
-  elseif err == "closed" then
-    return closed(link)
-  end
-  return nil, err
-end
-
-local function remove(list, thread)
-  for i = 1, #list do
-    if list[i] == thread then return table.remove(list, i) end
-  end
-end
-
--- Waits in line: at its head again if it is this one's turn, else at its end.
-local function wait_in_line(link, deadline, first)
-  local me = running()
-  local senders = link.senders or {}
-  link.senders = senders
-  table.insert(senders, first and 1 or #senders + 1, me)
-  local _, err = link.loop.park(deadline, link)
-  remove(senders, me)
-  return err
-end
-
--- Waits until the frame can be queued. A writer's frames stand in front.
-local function send_in_turn(link, timeout, message, opcode, more, writer)
-  local deadline, first = deadline_of(link, timeout), writer
-  repeat
-    local err = wait_in_line(link, deadline, first)
-    local ok, why, code, reason = try_send(link, message, opcode, more, writer)
-    if ok or why == "closed" or err == "timeout" then
-      link:wake_sender()  -- there may be room for the next as well
-      if ok or why == "closed" then return ok, why, code, reason end
-    end
-    first = true
-  until err == "timeout"
-  return nil, "timeout"
-end
-
-local function send(link, timeout, message, opcode, more, writer)
-  local why
-  if writer or not link:first_sender() then
-    local ok, err, code, reason = try_send(link, message, opcode, more, writer)
-    if ok or err == "closed" then return ok, err, code, reason end
-    if err == "busy" and link.writing == running() then return nil, "busy" end
-    why = err == "busy" and "timeout"
-  end
-  if not may_wait(link, timeout) then return nil, why or "queue full" end
-  if opcode == "text" and not more and not core.is_utf8(message) then
-    misuse("send: a text message must be UTF-8")
-  end
-  return send_in_turn(link, timeout, message, opcode, more, writer)
-end
-
 --- Queues a message; waits only while more than max_queue bytes are queued.
 ---@param message string
 ---@param kind? "text"|"binary" # default "text"
@@ -238,54 +136,10 @@ end
 ---@return true|nil, string? err, integer? code, string? reason
 function methods.send(ws, message, kind, opts)
   kind = kind or "text"
-  check_message("send", message, kind)
+  sender.check_message("send", message, kind)
   local timeout = opts and options.check("send", opts).timeout
-  return trim(send(ws[LINK], timeout, message, kind))
+  return trim(sender.send(ws[LINK], timeout, message, kind))
 end
-
--- A message in pieces. The link knows only that somebody writes, so that a
--- writer that is forgotten can be collected, and aborts the connection then.
-local Writer = {__name = "websock.writer"}
-Writer.__index = Writer
-
-local function write(self, chunk, timeout, more)
-  if self.done then misuse("writer: its message is finished") end
-  check_message("write", chunk, "text")
-  options.check_timeout(timeout)
-  local ok, err, code, reason =
-    send(self.link, timeout, chunk, self.opcode, more, true)
-  if ok then self.opcode = "continuation" end
-  return trim(ok, err, code, reason)
-end
-
-local function release(self)
-  self.done = true
-  self.link.writing = nil
-  self.link:wake_sender()
-end
-
---- Sends a piece of the message; text may be split inside a character.
----@return true|nil, string? err, integer? code, string? reason
-function Writer:write(chunk, timeout)
-  return write(self, chunk, timeout, true)
-end
-
---- Ends the message, with one more piece if one is given.
----@return true|nil, string? err, integer? code, string? reason
-function Writer:finish(chunk, timeout)
-  local ok, err, code, reason = write(self, chunk or "", timeout, false)
-  if ok then release(self) end
-  return trim(ok, err, code, reason)
-end
-
-local function abandon(self)
-  if self.done then return end
-  local link = self.link
-  release(self)
-  if link.stage == "open" then link:drop "aborted" end
-end
-
-Writer.__close, Writer.__gc = abandon, abandon
 
 --- Begins a message that is sent in pieces. Others' messages queue behind it.
 ---@param kind? "text"|"binary"
@@ -293,13 +147,12 @@ Writer.__close, Writer.__gc = abandon, abandon
 ---@return table|nil writer, string? err # nil, "busy" while another is open
 function methods.writer(ws, kind, opts)
   kind = kind or "text"
-  check_message("writer", "", kind)
+  sender.check_message("writer", "", kind)
   options.check("send", opts)
   local link = ws[LINK]
   if link.writing then return nil, "busy" end
   if link.stage ~= "open" then return closed(link) end
-  link.writing = running()
-  return setmetatable({link = link, opcode = kind}, Writer)
+  return new_writer(link, kind)
 end
 
 -- Ping ------------------------------------------------------------------------
@@ -327,7 +180,7 @@ function methods.ping(ws, payload, timeout)
   local begun = link.loop.now()
   local serial = link.conn:ping(payload or string.pack(">I8", pings))
   if not serial then return closed(link) end
-  queued(link, 1)
+  sender.queued(link, 1)
   if not waits then return nil, "timeout" end
   link.pingers = link.pingers or {}
   link.pingers[serial] = running()
@@ -361,7 +214,7 @@ local function wait_for_end(link, timeout)
   while link.stage ~= "gone" and err ~= "timeout" do
     _, err = link.loop.park(deadline, link)
   end
-  remove(link.closers, me)
+  call.remove(link.closers, me)
   if link.stage ~= "gone" then return nil, "timeout" end
   return outcome(link)
 end
@@ -532,7 +385,7 @@ function Connection.__gc(ws)
   if link.stage == "open" then pcall(link.drop, link, "aborted") end
 end
 
-local connection = {check_message = check_message}
+local connection = {check_message = sender.check_message}
 
 --- The ws of a link whose handshake is done.
 function connection.new(link)

@@ -1,0 +1,190 @@
+/*
+** lua_send.c - messages and bytes out: methods of `websock.conn`.
+*/
+#include <string.h>
+
+#include "lua_conn.h"
+
+/* Payloads from here on leave inside `send`, uncopied where they are unmasked. */
+#define LARGE 16384
+
+/* Forgets what is queued: nobody will get it. */
+static void forget (conn *c) {
+  ws_iov iov[WS_IOV];
+  c->broken = 1;
+  for (int n; (n = ws_pending(core(c), iov, WS_IOV)) > 0;)
+    ws_sent(core(c), iov[0].len);
+}
+
+/* Offers what is queued to the kernel; 0, or the errno of a failed write, after
+   which nothing more is sent: what the peer still sends can be read. */
+static int push (conn *c) {
+  ws_iov iov[NET_PIECES];
+  net_iov out[NET_PIECES];
+  for (int n; !c->blocked && (n = ws_pending(core(c), iov, NET_PIECES)) > 0;) {
+    size_t total = 0;
+    long sent;
+    for (int i = 0; i < n; i++) {
+      out[i].base = iov[i].base;
+      out[i].len = iov[i].len;
+      total += iov[i].len;
+    }
+    if (c->broken) {
+      forget(c);
+      break;
+    }
+    sent = net_sendv(c->fd, out, n);
+    if (sent == NET_ERROR) {
+      forget(c);
+      return net_error();
+    }
+    if (sent > 0) {
+      ws_sent(core(c), (size_t)sent);
+      c->written += (uint64_t)sent;
+    }
+    c->blocked = sent < 0 || (size_t)sent < total;
+  }
+  return 0;
+}
+
+/* conn:push([ready]) -> bytes still queued | nil, err. One write, or none while
+   the descriptor is known to be full; ready tells that it no longer is. */
+static int conn_push (lua_State *L) {
+  conn *c = websock_toconn(L);
+  int err;
+  if (lua_toboolean(L, 2)) c->blocked = 0;
+  if (c->fd == NET_NONE) return websock_nil(L, "closed");
+  err = push(c);
+  if (err != 0) return websock_nil(L, net_error_text(err));
+  lua_pushinteger(L, (lua_Integer)ws_queued(core(c)));
+  return 1;
+}
+
+/* conn:output([max]) -> the bytes to write (at most max), "" if there are none.
+   They stay queued until `sent`. */
+static int conn_output (lua_State *L) {
+  conn *c = websock_toconn(L);
+  lua_Integer max = luaL_optinteger(L, 2, LUA_MAXINTEGER);
+  ws_iov iov[WS_IOV];
+  luaL_Buffer b;
+  int n = ws_pending(core(c), iov, WS_IOV);
+  size_t total = 0, room;
+  char *p;
+  for (int i = 0; i < n; i++) total += iov[i].len;
+  if (max >= 0 && total > (size_t)max) total = (size_t)max;
+  p = luaL_buffinitsize(L, &b, total);
+  n = ws_pending(core(c), iov, WS_IOV); /* the call above may have collected */
+  room = total;
+  for (int i = 0; i < n && room > 0; i++) {
+    size_t len = iov[i].len < room ? iov[i].len : room;
+    memcpy(p + (total - room), iov[i].base, len);
+    room -= len;
+  }
+  luaL_pushresultsize(&b, total - room);
+  return 1;
+}
+
+/* conn:sent(n): the first n bytes of `output` are written. */
+static int conn_sent (lua_State *L) {
+  conn *c = websock_toconn(L);
+  lua_Integer n = luaL_checkinteger(L, 2);
+  ws_iov iov[WS_IOV];
+  size_t total = 0;
+  int pieces = ws_pending(core(c), iov, WS_IOV);
+  for (int i = 0; i < pieces; i++) total += iov[i].len;
+  luaL_argcheck(L, n >= 0 && (size_t)n <= total, 2, "more than is queued");
+  ws_sent(core(c), (size_t)n);
+  c->written += (uint64_t)n;
+  return 0;
+}
+
+/* conn:written() -> bytes that the transport has taken so far */
+static int conn_written (lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)websock_toconn(L)->written);
+  return 1;
+}
+
+/* conn:forget(): nothing more can be sent; what is queued goes. */
+static int conn_forget (lua_State *L) {
+  forget(websock_toconn(L));
+  return 0;
+}
+
+/* Queues one frame; large payloads leave at once. 0, or what ws_send says. */
+static int queue (lua_State *L, conn *c, int opcode, const char *p, size_t n,
+                  int more) {
+  int large = n >= LARGE && c->fd != NET_NONE && !c->broken && !c->blocked;
+  int flags = (more ? WS_MORE : 0) | (large ? WS_BORROW : 0);
+  int r = ws_send(core(c), opcode, p, n, flags);
+  if (r < 0 || !large) return r;
+  push(c);                      /* an error shows at the next read or write */
+  if (ws_settle(core(c)) < 0) { /* half of it may have left */
+    ws_abort(core(c), "aborted");
+    return luaL_error(L, "not enough memory");
+  }
+  return 0;
+}
+
+/* conn:send(payload, opcode [, max_queue [, more]])
+   -> bytes queued | nil, "queue full" | nil, "closed" | nil, "utf8"
+   opcode: "text", "binary", "continuation". More than max_queue bytes queued
+   already: nothing happens. Large payloads leave at once. */
+static int conn_send (lua_State *L) {
+  static const char *const names[] = {"continuation", "text", "binary", NULL};
+  conn *c = websock_toconn(L);
+  size_t n;
+  const char *p = luaL_checklstring(L, 2, &n);
+  int opcode = luaL_checkoption(L, 3, "text", names);
+  lua_Integer max = luaL_optinteger(L, 4, LUA_MAXINTEGER);
+  int r;
+  if (ws_queued(core(c)) > (size_t)max) return websock_nil(L, "queue full");
+  r = queue(L, c, opcode, p, n, lua_toboolean(L, 5));
+  if (r == WS_EUTF8) return websock_nil(L, "utf8");
+  if (r == WS_ESTATE || r == WS_END) return websock_nil(L, "closed");
+  if (r < 0) return websock_pushresult(L, c, r);
+  lua_pushinteger(L, (lua_Integer)ws_queued(core(c)));
+  return 1;
+}
+
+int websock_kind (lua_State *L, int arg) {
+  const char *kind;
+  if (lua_isnoneornil(L, arg)) return WS_TEXT;
+  if (lua_type(L, arg) != LUA_TSTRING) return -1;
+  kind = lua_tostring(L, arg);
+  if (strcmp(kind, "text") == 0) return WS_TEXT;
+  return strcmp(kind, "binary") == 0 ? WS_BINARY : -1;
+}
+
+int websock_queue (lua_State *L, void *userdata, int message, int opcode,
+                   lua_Integer max) {
+  conn *c = (conn *)userdata;
+  size_t n;
+  const char *p = lua_tolstring(L, message, &n);
+  if (max < 0 || ws_queued(core(c)) > (size_t)max) return -1;
+  if (queue(L, c, opcode, p, n, 0) < 0) return -1;
+  return ws_queued(core(c)) > 0;
+}
+
+/* conn:ping(payload) -> serial | nil, rule */
+static int conn_ping (lua_State *L) {
+  conn *c = websock_toconn(L);
+  size_t n;
+  const char *p = luaL_checklstring(L, 2, &n);
+  uint64_t serial = 0;
+  int r = ws_ping(core(c), p, n, &serial);
+  if (r < 0) return websock_pushresult(L, c, r);
+  lua_pushinteger(L, (lua_Integer)serial);
+  return 1;
+}
+
+/* conn:ponged() -> the newest ping's serial that was answered, 0 for none */
+static int conn_ponged (lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)ws_ponged(core(websock_toconn(L))));
+  return 1;
+}
+
+
+const luaL_Reg websock_send_methods[] = {
+    {"forget", conn_forget}, {"output", conn_output},   {"ping", conn_ping},
+    {"ponged", conn_ponged}, {"push", conn_push},       {"send", conn_send},
+    {"sent", conn_sent},     {"written", conn_written}, {NULL, NULL}};

@@ -1,0 +1,43 @@
+-- What the calls on a connection that may wait have in common.
+
+local misuse = require "websock.misuse"
+
+local running = coroutine.running
+
+local call = {}
+
+function call.closed(link)
+  local code, reason = link.conn:ending()
+  return nil, "closed", code, reason
+end
+
+-- Whether a call may wait here, having checked its timeout. Calls on a server's
+-- connections never do outside a coroutine: a host's tick must not stall.
+function call.may_wait(link, timeout)
+  if timeout == 0 then return false end
+  local how = link.loop.how()
+  if not how then misuse("cannot wait here") end
+  if how == "yield" or link.role == "client" then return true end
+  local _, is_main = running()
+  return not is_main
+end
+
+-- Without the nils at the end: print(ws:receive()) shows what there is.
+function call.trim(a, b, c, d)
+  if d ~= nil then return a, b, c, d end
+  if c ~= nil then return a, b, c end
+  if b ~= nil then return a, b end
+  return a
+end
+
+function call.deadline_of(link, timeout)
+  return timeout and link.loop.now() + timeout
+end
+
+function call.remove(list, thread)
+  for i = 1, #list do
+    if list[i] == thread then return table.remove(list, i) end
+  end
+end
+
+return call

@@ -1,0 +1,89 @@
+-- Frames into the queue of a link: at once if there is room, else in line behind
+-- those who came before.
+
+local call = require "websock.call"
+local core = require "websock.core"
+local heartbeat = require "websock.heartbeat"
+local misuse = require "websock.misuse"
+
+local closed, deadline_of, may_wait = call.closed, call.deadline_of, call.may_wait
+local remove = call.remove
+local running = coroutine.running
+
+local sender = {}
+
+local KINDS = {text = true, binary = true}
+
+function sender.check_message(where, message, kind)
+  if type(message) ~= "string" then
+    misuse("%s: string expected, got %s", where, type(message))
+  elseif not KINDS[kind] then
+    misuse('%s: kind: "text" or "binary" expected, got %s', where, tostring(kind))
+  end
+end
+
+-- What has just been queued leaves with the turn; outside the loop, now.
+function sender.queued(link, bytes)
+  if bytes == 0 then return end
+  if link.loop.how() == "turn" then link:push() else link:mark() end
+end
+
+-- One frame into the queue, if there is room. writer: it is a writer's.
+local function try_send(link, message, opcode, more, writer)
+  if link.stage ~= "open" then return closed(link) end
+  if link.writing and not writer then return nil, "busy" end
+  local bytes, err = link.conn:send(message, opcode, link.options.max_queue, more)
+  if bytes then
+    heartbeat.used(link)
+    sender.queued(link, bytes)
+    return true
+  elseif err == "utf8" then
+    misuse("send: a text message must be UTF-8")
+  elseif err == "closed" then
+    return closed(link)
+  end
+  return nil, err
+end
+
+-- Waits in line: at its head again if it is this one's turn, else at its end.
+local function wait_in_line(link, deadline, first)
+  local me = running()
+  local senders = link.senders or {}
+  link.senders = senders
+  table.insert(senders, first and 1 or #senders + 1, me)
+  local _, err = link.loop.park(deadline, link)
+  remove(senders, me)
+  return err
+end
+
+-- Waits until the frame can be queued. A writer's frames stand in front.
+local function send_in_turn(link, timeout, message, opcode, more, writer)
+  local deadline, first = deadline_of(link, timeout), writer
+  repeat
+    local err = wait_in_line(link, deadline, first)
+    local ok, why, code, reason = try_send(link, message, opcode, more, writer)
+    if ok or why == "closed" or err == "timeout" then
+      link:wake_sender()  -- there may be room for the next as well
+      if ok or why == "closed" then return ok, why, code, reason end
+    end
+    first = true
+  until err == "timeout"
+  return nil, "timeout"
+end
+
+function sender.send(link, timeout, message, opcode, more, writer)
+  local why
+  if writer or not link:first_sender() then
+    local ok, err, code, reason = try_send(link, message, opcode, more, writer)
+    if ok or err == "closed" then return ok, err, code, reason end
+    if err == "busy" and link.writing == running() then return nil, "busy" end
+    why = err == "busy" and "timeout"
+  end
+  if not may_wait(link, timeout) then return nil, why or "queue full" end
+  if opcode == "text" and not more and not core.is_utf8(message) then
+    misuse("send: a text message must be UTF-8")
+  end
+  return send_in_turn(link, timeout, message, opcode, more, writer)
+end
+
+return sender
