@@ -254,6 +254,14 @@ void ws_sent (ws_conn *c, size_t n);
 /* Bytes queued and not yet written, a waiting pong's among them. */
 size_t ws_queued (const ws_conn *c);
 
+/* Bytes of shared frames that wait for the end of a fragmented message, and are
+   queued then. */
+size_t ws_held (const ws_conn *c);
+
+/* 1 if a whole message has arrived that ws_next has not come to, as far as
+   ws_ahead has seen. */
+int ws_waiting (const ws_conn *c);
+
 /* ------------------------------------------------------------------- state */
 
 enum {

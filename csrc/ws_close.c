@@ -115,6 +115,7 @@ int ws_fail (ws_conn *c, unsigned code, const char *rule) {
   if (c->state != WS_CONNECTING && !c->sent)
     put_close(c, code, rule, strlen(rule));
   ws_note_free(c);
+  ws_held_free(c);
   c->failed = 1;
   c->code = (uint16_t)code;
   c->why = c->error = rule;
@@ -126,6 +127,7 @@ void ws_drop (ws_conn *c, const char *why) {
   if (c->state == WS_CLOSING) ws_in_cut(c, c->whole);
   if (c->state == WS_CONNECTING) ws_in_cut(c, 0); /* no frames yet */
   ws_note_free(c);
+  ws_held_free(c); /* the message that they wait for will not end */
   c->why = why;
   c->state = WS_CLOSED;
 }

@@ -111,5 +111,7 @@ size_t ws_queued (const ws_conn *c) {
   size_t header = c->config->role == WS_CLIENT ? 6 : 2;
   size_t pong = c->waiting ? header + c->note->n : 0;
   return c->out.end - c->out.start + c->out.nborrowed + pong +
-         ws_refs_size(c->out.refs) + ws_refs_size(c->held);
+         ws_refs_size(c->out.refs);
 }
+
+size_t ws_held (const ws_conn *c) { return ws_refs_size(c->held); }

@@ -6,8 +6,9 @@
 **
 ** c->ahead counts from rd to where the walk stands, which may lie beyond what
 ** has arrived, but only in the payload of a data frame. While it is 0 the walk
-** begins where ws_next is. A control frame that ws_next comes to is handled
-** already if c->ahead > 0.
+** begins where ws_next is. A control frame that is handled leaves the buffer, so
+** that years of pings in front of an application that never receives are not
+** taken for data it is behind with.
 */
 #include <string.h>
 
@@ -37,29 +38,52 @@ static int stop_at (ws_conn *c, size_t n) {
   return 0;
 }
 
-/* One frame: 1; 0: the walk stands. */
-static int walk_frame (ws_conn *c) {
+/* The frame at p, of which n bytes are here, goes over the gap before it. */
+static void move_down (unsigned char *p, size_t n, const ws_frame *f,
+                       size_t gap) {
+  uint64_t size = f->size + f->length;
+  if (gap > 0) memmove(p - gap, p, size < n ? (size_t)size : n);
+}
+
+/* One frame: 1; 0: the walk stands. *gap counts the bytes before the frame, at
+   c->ahead, that nobody needs any more. */
+static int walk_frame (ws_conn *c, size_t *gap) {
   ws_frame f;
-  if (c->ahead >= unread(c)) return 0;
-  size_t ahead = (size_t)c->ahead, n = unread(c) - ahead;
-  const unsigned char *p = c->in.p + c->in.rd + ahead;
+  if (c->ahead >= unread(c) - *gap) return 0;
+  size_t ahead = (size_t)c->ahead, n = unread(c) - *gap - ahead;
+  unsigned char *p = c->in.p + c->in.rd + ahead + *gap;
   size_t keep = c->state == WS_CLOSING ? c->whole : ahead;
   int r = ws_frame_parse(&f, p, n, c->config->role == WS_SERVER, c->walk_in);
   if (r == WS_END) {
     ws_fail(c, 1002, f.rule);
+    *gap = 0;
     return stop_at(c, keep);
   }
   if (r == 0) return 0;
   if (ws_is_control(f.opcode)) {
     r = ws_control(c, &f, p, n);
-    if (r == WS_END || (r == 1 && f.opcode == WS_CLOSE_FRAME))
+    if (r == WS_END || (r == 1 && f.opcode == WS_CLOSE_FRAME)) {
+      *gap = 0;
       return stop_at(c, keep);
-    if (r <= 0) return r;
-  } else {
-    c->walk_in = !f.fin;
+    }
+    if (r > 0) *gap += f.size + (size_t)f.length;
+    return r;
   }
+  move_down(p, n, &f, *gap);
+  c->walk_in = !f.fin;
   c->ahead += f.size + f.length; /* no overflow: lengths are below 2^63 */
   return 1;
+}
+
+/* What the walk has not come to follows what it has. */
+static void close_gap (ws_conn *c, size_t gap) {
+  if (gap == 0) return;
+  if (c->ahead < unread(c) - gap) {
+    unsigned char *p = c->in.p + c->in.rd + (size_t)c->ahead;
+    memmove(p, p + gap, unread(c) - gap - (size_t)c->ahead);
+  }
+  c->in.wr -= gap;
+  ws_in_rest(c);
 }
 
 /* Keeps the messages that were whole when our Close frame was queued, and a
@@ -82,16 +106,18 @@ static void let_go (ws_conn *c) {
 
 int ws_ahead (ws_conn *c) {
   int r = 1;
+  size_t gap = 0;
   if (c->state != WS_OPENED && c->state != WS_CLOSING) return 0;
   if (c->state == WS_OPENED && c->ahead == 0) {
     c->ahead = c->left;
     c->walk_in = c->opcode != 0 && !c->fin;
   }
   while (r > 0) {
-    if (c->state == WS_OPENED && !c->walk_in && c->ahead <= unread(c))
+    if (c->state == WS_OPENED && !c->walk_in && c->ahead <= unread(c) - gap)
       c->whole = (size_t)c->ahead;
-    r = walk_frame(c);
+    r = walk_frame(c, &gap);
   }
+  close_gap(c, gap);
   if (c->state == WS_CLOSING) let_go(c);
   return r;
 }

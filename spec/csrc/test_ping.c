@@ -291,3 +291,46 @@ TEST(ahead_inside_a_payload) {
     free(s);
   }
 }
+
+/* What an application that never receives leaves unread is data, and no ping or
+   pong: days of them do not add up to WS_READ_AHEAD. ATTACKS row 27. */
+TEST(handled_ones_leave_the_buffer) {
+  feed how = {.role = WS_SERVER};
+  feeding f;
+  text t = {NULL, 0, 0}, hello = {NULL, 0, 0}, other = {NULL, 0, 0};
+  heap_reset();
+  frame_str(&hello, WS_SERVER, FIN | TEXT, "hello");
+  frame_str(&other, WS_SERVER, FIN | TEXT, "other");
+  for (int with_data = 0; with_data <= 2; with_data++) {
+    feed_open(&f, &how);
+    text_clear(&t);
+    if (with_data) text_add(&t, hello.p, hello.n);
+    for (int i = 0; i < 20000; i++) {
+      frame_str(&t, WS_SERVER, FIN | (i % 2 ? PING : PONG), i % 3 ? "x" : "");
+      if (with_data == 2 && i == 7) text_add(&t, other.p, other.n);
+    }
+    size_t data = (size_t)with_data * hello.n;
+    for (size_t at = 0, n; at < t.n; at += n) {
+      n = 1 + rnd(5000);
+      if (n > t.n - at) n = t.n - at;
+      feed_put(&f, t.p + at, n);
+      CHECK(ws_ahead(&f.c) == 0);
+      CHECK(ws_unread(&f.c) <= data + 8);
+      ws_iov v[WS_IOV];
+      for (int k; (k = ws_pending(&f.c, v, WS_IOV)) > 0;)
+        ws_sent(&f.c, v[0].len);
+    }
+    CHECK(ws_unread(&f.c) == data);
+    CHECK(ws_waiting(&f.c) == (with_data > 0));
+    if (!with_data) CHECK(heap.blocks == 0); /* idle: it owns no memory */
+    feed_events(&f);
+    CHECK_STR(f.log.p, with_data == 0   ? ""
+                       : with_data == 1 ? "text \"hello\"; "
+                                        : "text \"hello\"; text \"other\"; ");
+    text log = feed_close(&f);
+    text_free(&log);
+  }
+  text_free(&t);
+  text_free(&hello);
+  text_free(&other);
+}
