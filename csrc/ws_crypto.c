@@ -1,26 +1,10 @@
 /*
-** ws_crypto.c - what the protocol needs of OpenSSL: SHA-1, base64, random
-** bytes. Works with 1.1.1 and 3.
+** ws_crypto.c - what the protocol needs of OpenSSL beside random bytes: SHA-1
+** and base64. Works with 1.1.1 and 3.
 */
 #include "ws_http.h"
 
-#include <limits.h>
-
 #include <openssl/evp.h>
-#include <openssl/rand.h>
-
-
-int ws_random_openssl (void *ud, void *out, size_t n) {
-  unsigned char *p = out;
-  (void)ud;
-  while (n > 0) {
-    int some = n < INT_MAX ? (int)n : INT_MAX;
-    if (RAND_bytes(p, some) != 1) return -1;
-    p += some;
-    n -= (size_t)some;
-  }
-  return 0;
-}
 
 
 static int sha1 (EVP_MD_CTX *ctx, const char *key, size_t n,

@@ -63,6 +63,7 @@ build = {
         "csrc/ws_mask.c",
         "csrc/ws_out.c",
         "csrc/ws_ping.c",
+        "csrc/ws_random.c",
         "csrc/ws_recv.c",
         "csrc/ws_send.c",
         "csrc/ws_server.c",

@@ -1,6 +1,9 @@
 /*
 ** test_crypto.c - ws_crypto.c: Sec-WebSocket-Accept, keys and random bytes.
 */
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "test.h"
 
 #include "ws_http.h"
@@ -29,6 +32,37 @@ TEST(key_is_base64_of_16_bytes) {
   char out[25];
   ws_key_text(out, (const unsigned char *)"the sample nonce");
   CHECK_STR(out, "dGhlIHNhbXBsZSBub25jZQ==");
+}
+
+/* ATTACKS row 17: parent and child of a fork do not draw the same keys. */
+TEST(a_fork_gets_another_stream) {
+  unsigned char ours[16], theirs[16];
+  int ends[2];
+  CHECK(ws_random_openssl(NULL, ours, 4) == 0); /* there is a block now */
+  CHECK(pipe(ends) == 0);
+  pid_t child = fork();
+  CHECK(ws_random_openssl(NULL, ours, 16) == 0);
+  if (child == 0) {
+    ssize_t n = write(ends[1], ours, 16);
+    _exit(n == 16 ? 0 : 1);
+  }
+  CHECK(read(ends[0], theirs, 16) == 16);
+  CHECK(memcmp(ours, theirs, 16) != 0);
+  CHECK(waitpid(child, NULL, 0) == child);
+  close(ends[0]);
+  close(ends[1]);
+}
+
+/* Blocks end anywhere: no four bytes come twice. */
+TEST(keys_differ_over_many_blocks) {
+  enum { KEYS = 2000 };
+  static uint32_t keys[KEYS];
+  unsigned twice = 0;
+  for (size_t i = 0; i < KEYS; i++) {
+    CHECK(ws_random_openssl(NULL, &keys[i], i % 7 == 0 ? 3 : 4) == 0);
+    for (size_t j = 0; j < i; j++) twice += keys[i] == keys[j];
+  }
+  CHECK(twice < 5); /* by chance: once in 2,000 runs */
 }
 
 TEST(random_bytes_differ_and_stay_in_bounds) {
