@@ -19,7 +19,7 @@
 **   ws_answer.c     the server's side: 101, other answers, refusals
 **   ws_client.c     the client's side
 **   ws_fields.c     heads that are written; a caller's fields checked
-**   ws_mask.c ws_utf8.c ws_crypto.c   the pieces
+**   ws_mask.c ws_utf8.c ws_random.c ws_crypto.c   the pieces
 */
 #ifndef ws_int_h
 #define ws_int_h
