@@ -8,7 +8,7 @@ local CONNECTIONS = 10000
 local DESCRIPTORS = CONNECTIONS + 200
 
 -- The server's resident memory for a connection that does nothing, all told.
-local KIB_PER_CONNECTION = 4
+local KIB_PER_CONNECTION = 3.25
 -- What may be held more after the second wave than after the first: less than
 -- ten bytes a connection.
 local KIB_LEFT = 64
