@@ -6,81 +6,93 @@
 
 #include "ws.h"
 
-/* Queues the frame on one connection; 0 if it has too much queued already. */
+enum { CONNS = 1, CONN = 6, SLOW }; /* where they are on the stack */
+
+/* Queues the frame on one connection: 1; 0 if it has too much queued already, or
+   memory is short; -1 if it is not open. */
 static int queue (ws_conn *core, ws_shared *frame, size_t max) {
-  if (ws_queued(core) > max) return 0;
-  return ws_send_shared(core, frame) != WS_ENOMEM;
+  int r;
+  if (ws_queued(core) + ws_held(core) > max) return 0;
+  r = ws_send_shared(core, frame);
+  return r == 0 ? 1 : r == WS_ENOMEM ? 0 : -1;
 }
 
+/* The conn at index i of the list at 1, whose metatable is at CONN; NULL if
+   there is something else. */
 static void *conn_at (lua_State *L, lua_Integer i) {
   void *conn;
-  lua_rawgeti(L, 1, i);
+  lua_rawgeti(L, CONNS, i);
   conn = lua_touserdata(L, -1);
+  if (lua_getmetatable(L, -1)) {
+    if (!lua_rawequal(L, -1, CONN)) conn = NULL;
+    lua_pop(L, 1); /* remove the metatable */
+  } else {
+    conn = NULL;
+  }
   lua_pop(L, 1); /* the list still refers to it */
   return conn;
 }
 
-/* Queues the frame on all of the list at 1 but `except`; marks those who did not
-   get it and counts them. Returns how many did. */
+/* Queues the frame on all of the list but `except`; marks those who did not get
+   it, and no others, and counts them. Returns how many did. */
 static lua_Integer deliver (lua_State *L, ws_shared *frame, size_t max,
                             const void *except, lua_Integer *slow) {
-  lua_Integer delivered = 0, n = (lua_Integer)lua_rawlen(L, 1);
+  lua_Integer delivered = 0, n = (lua_Integer)lua_rawlen(L, CONNS);
   *slow = 0;
   for (lua_Integer i = 1; i <= n; i++) {
     void *conn = conn_at(L, i);
-    if (conn == except) continue;
-    if (queue(websock_core(conn), frame, max)) {
-      delivered++;
-    } else {
-      *websock_mark(conn) = 1;
-      ++*slow;
-    }
+    int r;
+    if (conn == NULL) continue;
+    r = conn == except ? -1 : queue(websock_core(conn), frame, max);
+    *websock_mark(conn) = r == 0;
+    delivered += r > 0;
+    *slow += r == 0;
   }
   return delivered;
 }
 
-/* The list of those that are marked, or nil. Making it may collect, and so
-   change the list at 1: only what stands there after that is looked at. */
-static void push_slow (lua_State *L, lua_Integer slow) {
-  lua_Integer found = 0, n;
-  if (slow == 0) {
-    lua_pushnil(L);
-    return;
-  }
-  lua_createtable(L, (int)slow, 0);
-  n = (lua_Integer)lua_rawlen(L, 1);
-  for (lua_Integer i = 1; i <= n && found < slow; i++) {
+/* Moves those that are marked to the list at SLOW. */
+static void list_slow (lua_State *L) {
+  lua_Integer found = 0, n = (lua_Integer)lua_rawlen(L, CONNS);
+  for (lua_Integer i = 1; i <= n; i++) {
     void *conn = conn_at(L, i);
-    if (!*websock_mark(conn)) continue;
-    *websock_mark(conn) = 0;
-    lua_rawgeti(L, 1, i);
-    lua_rawseti(L, -2, ++found);
+    if (conn == NULL || !*websock_mark(conn)) continue;
+    lua_rawgeti(L, CONNS, i);
+    lua_rawseti(L, SLOW, ++found);
   }
 }
 
 /* core.broadcast(conns, payload, kind, max_queue [, except])
    -> number queued on, list of the conns that were too slow or nil
-   | nil, "utf8". conns is a list of conns of servers that are open. */
+   | nil, "utf8". conns is a list of conns of servers; who is not open is passed
+   over. All that may collect is done before the first gets the frame. */
 static int l_broadcast (lua_State *L) {
   static const char *const kinds[] = {"continuation", "text", "binary", NULL};
   size_t size;
   const char *payload = luaL_checklstring(L, 2, &size);
   int opcode = luaL_checkoption(L, 3, "text", kinds);
-  size_t max = (size_t)luaL_checkinteger(L, 4);
-  lua_Integer delivered, slow;
+  lua_Integer max = luaL_checkinteger(L, 4), delivered, slow;
   uint32_t utf8 = 0;
   void *ud;
   lua_Alloc alloc = lua_getallocf(L, &ud);
   ws_shared *frame;
-  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checktype(L, CONNS, LUA_TTABLE);
+  luaL_argcheck(L, max >= 0, 4, "a size expected");
   if (opcode == WS_TEXT && (!ws_utf8(&utf8, payload, size) || utf8 != 0))
     return websock_nil(L, "utf8");
+  lua_settop(L, 5);
+  luaL_getmetatable(L, "websock.conn");
+  lua_newtable(L);
   frame = ws_shared_new(alloc, ud, opcode, payload, size);
   if (frame == NULL) return luaL_error(L, "not enough memory");
-  delivered = deliver(L, frame, max, lua_touserdata(L, 5), &slow);
+  delivered = deliver(L, frame, (size_t)max, lua_touserdata(L, 5), &slow);
   ws_shared_free(frame);
+  if (slow > 0) list_slow(L);
   lua_pushinteger(L, delivered);
-  push_slow(L, slow);
+  if (slow > 0)
+    lua_pushvalue(L, SLOW);
+  else
+    lua_pushnil(L);
   return 2;
 }
 

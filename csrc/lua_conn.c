@@ -229,6 +229,19 @@ static int conn_queued (lua_State *L) {
   return 1;
 }
 
+/* conn:held() -> bytes of broadcasts that wait for the end of a writer's
+   message */
+static int conn_held (lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)ws_held(core(websock_toconn(L))));
+  return 1;
+}
+
+/* conn:waiting() -> whether a whole message waits to be received */
+static int conn_waiting (lua_State *L) {
+  lua_pushboolean(L, ws_waiting(core(websock_toconn(L))));
+  return 1;
+}
+
 static int conn_unread (lua_State *L) {
   lua_pushinteger(L, (lua_Integer)ws_unread(core(websock_toconn(L))));
   return 1;
@@ -259,7 +272,8 @@ static const luaL_Reg conn_methods[] = {
     {"fd", conn_fd},         {"feed", conn_feed},
     {"poll", conn_poll},     {"pull", conn_pull},
     {"queued", conn_queued}, {"state", conn_state},
-    {"unread", conn_unread}, {NULL, NULL}};
+    {"unread", conn_unread}, {"waiting", conn_waiting},
+    {"held", conn_held},     {NULL, NULL}};
 
 static const luaL_Reg conn_meta[] = {{"__gc", conn_gc},
                                      {"__close", conn_gc},

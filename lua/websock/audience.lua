@@ -4,7 +4,6 @@
 
 local core = require "websock.core"
 local heartbeat = require "websock.heartbeat"
-local misuse = require "websock.misuse"
 
 local Audience = {}
 Audience.__index = Audience
@@ -38,19 +37,26 @@ local function close_slow(self, slow)
   end
 end
 
---- Queues a message on everyone but `except`; never waits. What is queued leaves
+-- Has everyone's queue written. Backwards, so that when a finalizer takes a link
+-- out, the one that is put in its place was seen already.
+local function mark_all(self)
+  for i = self.n, 1, -1 do
+    local link = self.links[i]
+    if link then
+      heartbeat.used(link)
+      link:mark()
+    end
+  end
+end
+
+--- Queues a message, which has to be UTF-8 if it is text, on everyone but `except`; never waits. What is queued leaves
 --- with the loop's turn, together with what else there is for a connection.
 ---@return integer delivered, integer dropped
 function Audience:tell(message, kind, max_queue, except, policy)
   if self.n == 0 then return 0, 0 end
   local delivered, slow = core.broadcast(self.conns, message, kind, max_queue,
     except and except.conn)
-  if not delivered then misuse("a text message must be UTF-8") end
-  for i = 1, self.n do
-    local link = self.links[i]
-    heartbeat.used(link)
-    link:mark()
-  end
+  mark_all(self)
   if not slow then return delivered, 0 end
   if policy == "close" then close_slow(self, slow) end
   return delivered, #slow

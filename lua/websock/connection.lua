@@ -255,7 +255,8 @@ end
 --- Bytes queued and not yet handed to the kernel.
 ---@return integer
 function methods.buffered(ws)
-  return ws[LINK].conn:queued()
+  local conn = ws[LINK].conn
+  return conn:queued() + conn:held()
 end
 
 ---@return "open"|"closing"|"closed"

@@ -4,8 +4,9 @@
 -- only leaves marks; the timer looks at them.
 --
 -- A peer is given up only if nothing at all has come from it, and nothing waits
--- unread: an application that is busy, or a loop that was not turned for a
--- while, is never mistaken for a dead peer.
+-- to be read from the transport: an application that is busy, or a loop that was
+-- not turned for a while, is never mistaken for a dead peer. Nor is one that is
+-- slow to read, and finds the ping behind all that was queued before.
 
 local heartbeat = {}
 
@@ -32,16 +33,24 @@ end
 local function send_ping(link, time)
   local o = link.options
   pings = pings + 1
-  link.ping_serial = link.conn:ping(string.pack(">I8", pings))
+  -- seven bytes: those of ws:ping have eight, and answer for themselves
+  link.ping_serial = link.conn:ping(string.pack(">I7", pings))
   link.pinged, link.heard, link.suspect = time, nil, nil
+  link.pinged_at = link.conn:written()
   link.next_ping = time + o.ping_interval
   link:mark()
   return time + o.ping_timeout - grace(o)
 end
 
 -- Is there, or may there be, something of the peer's that nobody has read yet?
+-- What was read, and waits for the application, has been heard.
 local function has_unread(link)
-  return link.more or link.conn:unread() > 0 or link.driver.unread(link) > 0
+  return link.more or link.driver.unread(link) > 0
+end
+
+-- A transport that was full takes bytes again because the peer does.
+local function takes_bytes(link)
+  return link.stuck and link.conn:written() ~= link.pinged_at
 end
 
 -- The time of the next look.
@@ -49,7 +58,7 @@ local function check_ping(link, time)
   local o = link.options
   if not o.ping_interval then return NEVER end
   if link.pinged then
-    if link.heard or has_unread(link) then
+    if link.heard or has_unread(link) or takes_bytes(link) then
       link.pinged = nil
     elseif not link.suspect then
       link.suspect = true
@@ -102,7 +111,7 @@ end
 local function check_idle(link, time)
   local limit = link.options.idle_timeout
   if not limit then return NEVER end
-  if link.conn:unread() > 0 or link.conn:queued() > 0 then link.used = time end
+  if link.conn:waiting() or link.conn:queued() > 0 then link.used = time end
   if time - link.used < limit then return link.used + limit end
   link:begin_close(1001, "idle timeout")
   return NEVER
@@ -129,11 +138,13 @@ function heartbeat.stop(link)
   link.beat = nil
 end
 
+local checks = {check_ping, check_writing, check_idle}
+
 --- The timer's time has come.
 function heartbeat.look(link)
   link.beat = nil
   local time, at = link.loop.now(), NEVER
-  for _, check in ipairs {check_ping, check_writing, check_idle} do
+  for _, check in ipairs(checks) do
     if link.stage ~= "open" then return end
     at = math.min(at, check(link, time))
   end

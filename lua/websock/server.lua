@@ -258,6 +258,8 @@ local function tell(self, where, audience, message, kind, given)
   local except = o.except and connection.link(o.except)
   if o.except and not except then
     misuse("%s: option 'except': a connection expected", where)
+  elseif kind == "text" and not core.is_utf8(message) then
+    misuse("%s: a text message must be UTF-8", where)
   elseif not audience then
     return 0, 0
   end

@@ -15,14 +15,15 @@ end
 --- Adds a link to a topic's audience, once.
 function topics.subscribe(link, topic)
   local all = link.server.topics
-  local audience = all[topic]
-  if not audience then
-    audience = Audience.new()
-    all[topic] = audience
-  end
-  audience:add(link)
   link.topics = link.topics or {}
   link.topics[topic] = true
+  local audience
+  repeat  -- again if a finalizer has changed the topics meanwhile
+    audience = all[topic] or Audience.new()
+    all[topic] = all[topic] or audience
+    audience:add(link)
+  until all[topic] == audience
+  if link.stage ~= "open" then topics.leave(link) end  -- or closed this link
 end
 
 --- Takes it out again; a topic that nobody has subscribed to is forgotten.
