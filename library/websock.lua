@@ -25,8 +25,8 @@ local websock = {}
 ---@field max_queue? integer bytes queued above which `send` waits (1 MiB)
 ---@field close_timeout? number seconds for the closing handshake (5)
 ---@field nodelay? boolean TCP_NODELAY (true)
----@field ping_timeout? number seconds that `ping` waits for its pong (20)
----@field ping_interval? websock.LaterBoolean
+---@field ping_interval? number|false seconds between heartbeat pings (20)
+---@field ping_timeout? number seconds of silence after which a peer is given up; also how long `ping` waits (20)
 ---@field compress? websock.LaterBoolean
 ---@field tls? nil
 ---@field scheduler? "loop"
@@ -52,7 +52,7 @@ local websock = {}
 ---@field max_body? integer most bytes of such a request's body (64 KiB)
 ---@field max_header? integer most bytes of a request's head (16 KiB)
 ---@field handshake_timeout? number|false seconds for the opening handshake, the hooks included (10)
----@field idle_timeout? websock.LaterBoolean
+---@field idle_timeout? number|false seconds without a message before a close with 1001 (false)
 ---@field on_error? fun(err: any, ws: websock.Connection?, traceback: string) default: stderr
 
 ---@class websock.AcceptOptions: websock.ServedOptions
@@ -74,6 +74,11 @@ local websock = {}
 ---@class websock.SendOptions
 ---@field timeout? number seconds to wait for room in the queue
 ---@field compress? boolean without effect in this version
+
+---Of `publish` and `broadcast`.
+---@class websock.PublishOptions
+---@field except? websock.Connection who does not get the message
+---@field slow? "close"|"drop" who has more than max_queue bytes queued: closed with 1008, or skipped ("close")
 
 -- What hooks and fields hold -----------------------------------------------------
 
@@ -103,7 +108,7 @@ local websock = {}
 ---@field request? websock.Request of a server's connection
 ---@field response? websock.Response of a client's connection
 ---@field extensions? string nil in this version
----@field latency? number nil in this version
+---@field latency? number seconds of the heartbeat's last round trip
 ---@field server? websock.Server of a server's connection
 ---@field close_code? integer once closed; 1005 when the peer gave none, 1006 without its Close frame (7.1.5)
 ---@field close_reason? string once closed
@@ -202,12 +207,17 @@ function Connection:getfd() end
 ---@return any
 function Connection:socket() end
 
----Raises: comes with a later version.
+---Has what is published to a topic sent to this connection, of a server; raises
+---on a client's. Ends with `unsubscribe`, or when the connection is closing.
 ---@param topic string
+---@return true? subscribed
+---@return "closed"|nil err
+---@return integer? code
+---@return string? reason
 function Connection:subscribe(topic) end
 
----Raises: comes with a later version.
 ---@param topic string
+---@return true
 function Connection:unsubscribe(topic) end
 
 ---A message that is sent in pieces. One that is closed or collected before it
@@ -257,11 +267,22 @@ function Server:getsockname() end
 ---@param timeout? number default: the option close_timeout; 0 waits for nobody
 function Server:stop(timeout) end
 
----Raises: comes with a later version.
-function Server:publish(...) end
+---Queues a message on everyone who has subscribed to a topic. Never waits.
+---@param topic string
+---@param message string
+---@param kind? websock.Kind default "text"
+---@param options? websock.PublishOptions
+---@return integer delivered on how many it was queued
+---@return integer dropped how many had too much queued already
+function Server:publish(topic, message, kind, options) end
 
----Raises: comes with a later version.
-function Server:broadcast(...) end
+---Queues a message on everyone who is connected. Never waits.
+---@param message string
+---@param kind? websock.Kind default "text"
+---@param options? websock.PublishOptions
+---@return integer delivered on how many it was queued
+---@return integer dropped how many had too much queued already
+function Server:broadcast(message, kind, options) end
 
 ---Raises: comes with a later version.
 function Server:set_tls(...) end

@@ -14,7 +14,7 @@ local socket = require "socket"
 local process = require "support.process"
 
 local PAGES = {"README.md", "docs/reference.md", "docs/guide.md",
-  "docs/embedding.md", "docs/core.md"}
+  "docs/embedding.md", "docs/core.md", "docs/performance.md"}
 
 local function slurp(path)
   local file <close> = assert(io.open(path))
@@ -236,7 +236,7 @@ local function names(set)
   return list
 end
 
-local WHERE = {"accept", "connect", "listen", "send"}
+local WHERE = {"accept", "connect", "listen", "publish", "send"}
 
 describe("docs/reference.md", function()
   local options = require "websock.options"
@@ -266,6 +266,9 @@ describe("docs/reference.md", function()
     end
     for name in slurp("lua/websock/writer.lua"):gmatch "\nfunction Writer:(%w+)" do
       has("writer:" .. name)
+    end
+    for name in slurp("lua/websock/server.lua"):gmatch '\nfunction Server:(%l[%l_]+)' do
+      if name ~= "welcome" and name ~= "report" then has("server:" .. name) end
     end
   end)
 end)
@@ -307,7 +310,7 @@ describe("library/websock.lua", function()
   end)
 
   for where, class in pairs {accept = "Accept", connect = "Connect",
-    listen = "Listen", send = "Send"} do
+    listen = "Listen", publish = "Publish", send = "Send"} do
     it("has the options of " .. where, function()
       local fields = fields_of("websock." .. class .. "Options")
       assert.same(names(require("websock.options")[where]), names(fields))
@@ -339,9 +342,7 @@ describe("library/websock.lua", function()
   end)
 
   it("has the methods of connections and writers", function()
-    local path = "lua/websock/connection.lua"
-    local methods = methods_of("methods", path)
-    methods.subscribe, methods.unsubscribe = true, true  -- they raise, for now
+    local methods = methods_of("methods", "lua/websock/connection.lua")
     assert.same(names(methods), annotated "Connection:")
     assert.same(names(methods_of("Writer", "lua/websock/writer.lua")), annotated "Writer:")
   end)
