@@ -289,8 +289,17 @@ static int l_is_utf8 (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"conn", conn_new}, {"is_utf8", l_is_utf8}, {NULL, NULL}};
+/* core.is_close_code(code) -> whether it may stand in a Close frame */
+static int l_is_close_code (lua_State *L) {
+  lua_Integer code = luaL_checkinteger(L, 1);
+  lua_pushboolean(L, code > 0 && code < 65536 && ws_is_code((unsigned)code));
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"conn", conn_new},
+                                     {"is_close_code", l_is_close_code},
+                                     {"is_utf8", l_is_utf8},
+                                     {NULL, NULL}};
 
 void websock_open_conn (lua_State *L) {
   websock_newtype(L, CONN, conn_methods, conn_meta);

@@ -243,6 +243,10 @@ uint64_t ws_ponged (const ws_conn *c);
    stay to be received, later ones are discarded. */
 int ws_close (ws_conn *c, unsigned code, const char *reason, size_t n);
 
+/* Whether a code may stand in a Close frame: the ranges above (RFC 6455 section
+   7.4 and IANA's registry). */
+int ws_is_code (unsigned code);
+
 /* What is to be written: fills at most max (>= WS_IOV) pieces, returns how many
    (0: nothing), or WS_ENOMEM/WS_ERANDOM when a waiting pong could not be
    queued. Stable until the next call with this connection but ws_sent. */

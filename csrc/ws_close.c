@@ -13,7 +13,7 @@ enum { NO_STATUS = 1005, ABNORMAL = 1006 }; /* never on the wire, 7.4.1 */
 enum { MAX_REASON = WS_CONTROL - 2 };
 
 /* May it stand in a Close frame? RFC 6455 section 7.4 and IANA's registry. */
-static int is_code (unsigned code) {
+int ws_is_code (unsigned code) {
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
          (code >= 3000 && code <= 4999);
 }
@@ -37,7 +37,7 @@ static int check_close (ws_conn *c, unsigned code, const char *reason,
   uint32_t state = 0;
   if (code == 0 && n > 0)
     return ws_misuse(c, WS_EINVAL, "close reason without a code");
-  if (code != 0 && !is_code(code))
+  if (code != 0 && !ws_is_code(code))
     return ws_misuse(c, WS_EINVAL, "close code not to be sent");
   if (n > MAX_REASON)
     return ws_misuse(c, WS_EINVAL, "close reason over 123 bytes");
@@ -70,7 +70,7 @@ static const char *close_rule (const unsigned char *p, size_t n,
   *code = n >= 2 ? (unsigned)p[0] << 8 | p[1] : n == 0 ? NO_STATUS : 1002;
   if (n == 0) return NULL;
   if (n == 1) return "close payload of one byte (RFC 6455 5.5.1)";
-  if (!is_code(*code)) {
+  if (!ws_is_code(*code)) {
     *code = 1002;
     return "invalid close code (RFC 6455 7.4)";
   }

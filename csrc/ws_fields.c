@@ -25,7 +25,10 @@ int ws_fields_check (ws_conn *c, const ws_field *fields, size_t n,
     if (value.n && !ws_all(value, CH_TEXT | CH_BLANK | CH_HIGH))
       return ws_misuse(c, WS_EINVAL, "a field's value has a control character");
     if (is_taken(name, taken))
-      return ws_misuse(c, WS_EINVAL, "a field that the library sets itself");
+      return ws_misuse(
+          c, WS_EINVAL,
+          "a field that the library sets itself (Host, Connection, Upgrade, "
+          "Content-Length, Transfer-Encoding, Sec-WebSocket-...)");
   }
   return 0;
 }

@@ -13,6 +13,7 @@ local new_writer = require "websock.writer"
 local sender = require "websock.sender"
 local topics = require "websock.topics"
 
+local show = options.show
 local closed, deadline_of, may_wait = call.closed, call.deadline_of, call.may_wait
 local trim = call.trim
 
@@ -24,6 +25,13 @@ local STREAK = 64  -- messages taken without waiting before others get a turn
 local LINK = {}  -- the key of a ws's link: nobody else has it
 
 local methods, fields = {}, {}
+
+-- The link of a method's first argument.
+local function link_of(ws, method)
+  local link = type(ws) == "table" and rawget(ws, LINK)
+  if link then return link end
+  misuse("%s: connection expected (ws:%s, not ws.%s)", method, method, method)
+end
 
 -- Receiving -------------------------------------------------------------------
 
@@ -71,7 +79,7 @@ local function wait_and_fetch(link, step, want, timeout)
 end
 
 local function fetch(link, step, want, timeout)
-  options.check_timeout(timeout)
+  options.check_timeout(timeout, "receive")
   if is_busy(link) then return nil, "busy" end
   if (link.streak or 0) >= STREAK and timeout ~= 0 then give_way(link) end
   local a, b, c, d = take(link, step)
@@ -101,7 +109,7 @@ local receive_step, part_step = conn_methods.receive, conn_methods.receive_part
 ---@return "text"|"binary"|string kind # or "timeout", "busy", "closed"
 ---@return integer? code, string? reason # with "closed"
 function methods.receive(ws, timeout)
-  return trim(fetch(ws[LINK], receive_step, MESSAGE, timeout))
+  return trim(fetch(link_of(ws, "receive"), receive_step, MESSAGE, timeout))
 end
 
 --- The next piece of a message, at most 64 KiB, as it arrives; bound by neither
@@ -110,7 +118,7 @@ end
 ---@return "text"|"binary"|string kind
 ---@return boolean|integer last, string? reason
 function methods.receive_part(ws, timeout)
-  return trim(fetch(ws[LINK], part_step, PART, timeout))
+  return trim(fetch(link_of(ws, "receive_part"), part_step, PART, timeout))
 end
 
 local next_message
@@ -124,6 +132,7 @@ end
 
 --- Iterates over the messages until the connection ends.
 function methods.messages(ws)
+  link_of(ws, "messages")
   return next_message, ws
 end
 
@@ -135,10 +144,11 @@ end
 ---@param opts? {timeout: number?, compress: boolean?}
 ---@return true|nil, string? err, integer? code, string? reason
 function methods.send(ws, message, kind, opts)
+  local link = link_of(ws, "send")
   kind = kind or "text"
   sender.check_message("send", message, kind)
   local timeout = opts and options.check("send", opts).timeout
-  return trim(sender.send(ws[LINK], timeout, message, kind))
+  return trim(sender.send(link, timeout, message, kind))
 end
 
 --- Begins a message that is sent in pieces. Others' messages queue behind it.
@@ -146,10 +156,10 @@ end
 ---@param opts? {compress: boolean?}
 ---@return table|nil writer, string? err # nil, "busy" while another is open
 function methods.writer(ws, kind, opts)
+  local link = link_of(ws, "writer")
   kind = kind or "text"
   sender.check_message("writer", "", kind)
   options.check("send", opts)
-  local link = ws[LINK]
   if link.writing then return nil, "busy" end
   if link.stage ~= "open" then return closed(link) end
   return new_writer(link, kind)
@@ -165,8 +175,8 @@ local pings = 0
 ---@return number|nil seconds # the round trip
 ---@return string? err, integer? code, string? reason
 function methods.ping(ws, payload, timeout)
-  local link = ws[LINK]
-  options.check_timeout(timeout)
+  local link = link_of(ws, "ping")
+  options.check_timeout(timeout, "ping")
   if payload ~= nil and type(payload) ~= "string" then
     misuse("ping: string expected, got %s", type(payload))
   elseif payload and #payload > 125 then
@@ -219,6 +229,19 @@ local function wait_for_end(link, timeout)
   return outcome(link)
 end
 
+-- What may stand in a Close frame (RFC 6455 section 7.4); the core checks the
+-- reason's length and that it is UTF-8.
+local function check_close(code, reason)
+  if code ~= nil and math.type(code) ~= "integer" then
+    misuse("close: code: integer expected, got %s", show(code))
+  elseif code and not core.is_close_code(code) then
+    misuse("close: code %d may not be sent (RFC 6455 7.4): 1000 to 1003, "
+      .. "1007 to 1014 and 3000 to 4999 may", code)
+  elseif reason ~= nil and type(reason) ~= "string" then
+    misuse("close: reason: string expected, got %s", type(reason))
+  end
+end
+
 --- The closing handshake (RFC 6455 section 7.1.2), bounded by close_timeout.
 --- Idempotent.
 ---@param code? integer # 1000 (default) to 1003, 1007 to 1014, 3000 to 4999
@@ -226,15 +249,9 @@ end
 ---@param timeout? number # 0 begins it and returns nil, "timeout"
 ---@return true|nil, string? err, integer? code, string? reason
 function methods.close(ws, code, reason, timeout)
-  local link = ws[LINK]
-  options.check_timeout(timeout)
-  if code ~= nil and math.type(code) ~= "integer" then
-    misuse("close: code: integer expected, got %s", tostring(code))
-  elseif code == 0 then
-    misuse("close: a code that may not be sent (RFC 6455 7.4)")
-  elseif reason ~= nil and type(reason) ~= "string" then
-    misuse("close: reason: string expected, got %s", type(reason))
-  end
+  local link = link_of(ws, "close")
+  options.check_timeout(timeout, "close")
+  check_close(code, reason)
   local waits = may_wait(link, timeout)
   local ok, rule = link:begin_close(code or 1000, reason)
   if not ok then misuse("close: %s", rule) end
@@ -246,7 +263,7 @@ end
 
 --- Drops the connection at once.
 function methods.abort(ws)
-  local link = ws[LINK]
+  local link = link_of(ws, "abort")
   if link.stage ~= "gone" then link:drop "aborted" end
 end
 
@@ -255,41 +272,41 @@ end
 --- Bytes queued and not yet handed to the kernel.
 ---@return integer
 function methods.buffered(ws)
-  local conn = ws[LINK].conn
+  local conn = link_of(ws, "buffered").conn
   return conn:queued() + conn:held()
 end
 
 ---@return "open"|"closing"|"closed"
 function methods.state(ws)
-  local stage = ws[LINK].stage
+  local stage = link_of(ws, "state").stage
   return stage == "gone" and "closed" or stage
 end
 
 --- The peer's address, as LuaSocket tells it.
 ---@return string|nil host, integer|string port_or_err, string? family
 function methods.getpeername(ws)
-  local link = ws[LINK]
+  local link = link_of(ws, "getpeername")
   if link.stage == "gone" then return nil, "closed" end
   return core.peer(link.fd)
 end
 
 ---@return string|nil host, integer|string port_or_err, string? family
 function methods.getsockname(ws)
-  local link = ws[LINK]
+  local link = link_of(ws, "getsockname")
   if link.stage == "gone" then return nil, "closed" end
   return core.localname(link.fd)
 end
 
 ---@return integer|nil fd, string? err
 function methods.getfd(ws)
-  local link = ws[LINK]
+  local link = link_of(ws, "getfd")
   if link.stage == "gone" then return nil, "closed" end
   return link.fd
 end
 
 --- Always the same LuaSocket object, for options and names only.
 function methods.socket(ws)
-  local link = ws[LINK]
+  local link = link_of(ws, "socket")
   if not link.object and not link.handle and link.stage ~= "gone" then
     link.handle = require("websock.socket").handle(link.fd)
   end
@@ -307,7 +324,7 @@ end
 ---@param topic string
 ---@return true|nil, string? err, integer? code, string? reason
 function methods.subscribe(ws, topic)
-  local link = ws[LINK]
+  local link = link_of(ws, "subscribe")
   check_topic("subscribe", link, topic)
   if link.stage ~= "open" then return closed(link) end
   topics.subscribe(link, topic)
@@ -317,7 +334,7 @@ end
 ---@param topic string
 ---@return true
 function methods.unsubscribe(ws, topic)
-  local link = ws[LINK]
+  local link = link_of(ws, "unsubscribe")
   check_topic("unsubscribe", link, topic)
   topics.unsubscribe(link, topic)
   return true

@@ -6,6 +6,7 @@ local connection = require "websock.connection"
 local headers = require "websock.headers"
 local text_of = require("websock.io.loop").text_of
 local origin = require "websock.origin"
+local show = require("websock.options").show
 local request_of = require("websock.request").of
 local keep_request = require("websock.request").keep
 
@@ -58,8 +59,13 @@ local function call(link, hook, ...)
   return table.unpack(results, 1, results.n)
 end
 
-local function complain(message)
-  return {err = message, traceback = debug.traceback(message, 2)}
+-- What a hook that has returned something wrong is reported as.
+local function complain(hook, message)
+  local info = type(hook) == "function" and debug.getinfo(hook, "S")
+  if info then
+    message = ("%s (hook at %s:%d)"):format(message, info.short_src, info.linedefined)
+  end
+  return {err = message, traceback = message}
 end
 
 local function answer_plain(link, o, received)
@@ -75,10 +81,11 @@ local function answer_plain(link, o, received)
     return nil, "refused"
   end
   if math.type(status) ~= "integer" or status < 200 or status > 599 then
-    return fail(link, complain("http: a status from 200 to 599 expected, got "
+    return fail(link, complain(o.http, "http: a status from 200 to 599 expected, got "
       .. tostring(status)))
   elseif body ~= nil and type(body) ~= "string" then
-    return fail(link, complain("http: body: string expected, got " .. type(body)))
+    return fail(link, complain(o.http,
+      "http: body: string expected, got " .. type(body)))
   end
   reject(link, status, fields, body)
   return nil, "refused"
@@ -104,7 +111,7 @@ local function authorize(link, o)
   if allowed then return true end
   if status ~= nil and (math.type(status) ~= "integer" or status < 300
       or status > 599) then
-    return fail(link, complain("authorize: a status from 300 to 599 expected, got "
+    return fail(link, complain(o.authorize, "authorize: a status from 300 to 599 expected, got "
       .. tostring(status)))
   end
   reject(link, status or 403, fields, body)
@@ -127,9 +134,9 @@ local function choose_protocol(link, o)
     return true, first_common(o.protocols, offered)
   end
   local ok, chosen = call(link, o.protocols, offered, request_of(link))
-  if ok and chosen ~= nil and type(chosen) ~= "string" then
-    return fail(link, complain("protocols: string or nil expected, got "
-      .. type(chosen)))
+  if ok and chosen ~= nil and first_common({chosen}, offered) == nil then
+    return fail(link, complain(o.protocols, ("protocols: %s was not offered")
+      :format(show(chosen))))
   end
   return ok, chosen
 end
@@ -146,10 +153,10 @@ local function more_fields(link, o)
   return call(link, headers.flatten, "headers", fields)
 end
 
-local function upgrade(link, protocol, fields)
+local function upgrade(link, o, protocol, fields)
   keep_request(link)
   local ok, rule = link.conn:accept(protocol, fields)
-  if not ok then return fail(link, complain("websock: " .. rule)) end
+  if not ok then return fail(link, complain(o.headers, "headers: " .. rule)) end
   link.protocol = protocol
   local ws = connection.new(link)
   link:mark()
@@ -181,7 +188,7 @@ function handshake.answer(link, o)
   if not ok then return nil, protocol end
   ok, fields = more_fields(link, o)
   if not ok then return nil, fields end
-  return upgrade(link, protocol, fields)
+  return upgrade(link, o, protocol, fields)
 end
 
 return handshake

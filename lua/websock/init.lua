@@ -1,6 +1,8 @@
 -- websock: WebSocket (RFC 6455) for Lua 5.4. The functions of the module; what
 -- they do is in docs/reference.md.
 
+assert(_VERSION == "Lua 5.4", "websock needs Lua 5.4")
+
 local loop = require "websock.io.loop"
 local client = require "websock.client"
 local misuse = require "websock.misuse"
@@ -60,7 +62,7 @@ end
 ---@param timeout? number # seconds to wait at most, default 0
 ---@return boolean # whether work remains
 function websock.step(timeout)
-  options.check_timeout(timeout)
+  options.check_timeout(timeout, "step")
   return loop.step(timeout)
 end
 
@@ -85,8 +87,8 @@ end
 
 ---@param seconds number
 function websock.sleep(seconds)
-  if seconds == nil then misuse("sleep: seconds expected") end
-  options.check_timeout(seconds)
+  if seconds == nil then misuse("sleep: seconds expected, got nil") end
+  options.check_timeout(seconds, "sleep")
   loop.sleep(seconds)
 end
 
@@ -132,7 +134,9 @@ local function descriptor(object)
     or object
   local ok, fd = pcall(function() return inner:getfd() end)
   fd = ok and math.tointeger(fd)
-  if not fd or fd < 0 then misuse("wait: an open socket expected") end
+  if not fd or fd < 0 then
+    misuse("wait: an open socket expected, got %s", options.show(object))
+  end
   return fd, inner
 end
 
@@ -149,7 +153,7 @@ end
 ---@return true|nil, string? # nil, "timeout" | nil, "busy": another waits for it
 function websock.wait(fd_or_socket, mode, timeout)
   if mode ~= "r" and mode ~= "w" then
-    misuse('wait: mode: "r" or "w" expected, got %s', tostring(mode))
+    misuse('wait: mode: "r" or "w" expected, got %s', options.show(mode))
   end
   local fd, object = descriptor(fd_or_socket)
   if mode == "r" and object and has_buffered(object) then return true end
@@ -178,7 +182,10 @@ end
 function websock.signal(name, f)
   if f ~= nil then check_function("signal", f) end
   local ok, err = loop.signal(name, f)
-  if not ok then misuse("signal: %s", err) end
+  if not ok then
+    misuse('signal: %s: %s (names are "TERM", "INT", "HUP" ...)', options.show(name),
+      err)
+  end
 end
 
 --- Reconnecting comes with a later version.

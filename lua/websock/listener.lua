@@ -11,6 +11,7 @@ Listener.__index = Listener
 
 local ERRORS = {
   ["address already in use"] = "address in use",
+  ["host or service not provided, or not known"] = "host not found",
   ["cannot assign requested address"] = "address not available",
 }
 

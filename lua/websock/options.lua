@@ -199,12 +199,18 @@ options.publish = {
 
 -- Checking --------------------------------------------------------------------
 
+--- A value as an error message shows it.
+function options.show(value)
+  return type(value) == "string" and ("%q"):format(value) or tostring(value)
+end
+
+local show = options.show
+
 local function check_one(where, name, option, value)
   local ok, expected, instead = option[2](value)
   if ok then return end
   if instead then misuse("%s: option '%s': %s", where, name, instead) end
-  local got = type(value) == "string" and ("%q"):format(value) or tostring(value)
-  misuse("%s: option '%s': %s expected, got %s", where, name, expected, got)
+  misuse("%s: option '%s': %s expected, got %s", where, name, expected, show(value))
 end
 
 --- The given options with the defaults filled in; raises on one that is unknown
@@ -230,10 +236,11 @@ function options.check(where, given)
 end
 
 --- Raises unless value is a time to wait: nil or seconds from 0 up.
-function options.check_timeout(value)
+---@param where? string # whose argument it is
+function options.check_timeout(value, where)
   if value ~= nil and not seconds(value) then
-    misuse("timeout: a number of seconds from 0 up expected, got %s",
-      tostring(value))
+    misuse("%stimeout: a number of seconds from 0 up expected, got %s",
+      where and where .. ": " or "", show(value))
   end
 end
 

@@ -5,6 +5,7 @@ local call = require "websock.call"
 local core = require "websock.core"
 local heartbeat = require "websock.heartbeat"
 local misuse = require "websock.misuse"
+local options = require "websock.options"
 
 local closed, deadline_of, may_wait = call.closed, call.deadline_of, call.may_wait
 local remove = call.remove
@@ -18,7 +19,8 @@ function sender.check_message(where, message, kind)
   if type(message) ~= "string" then
     misuse("%s: string expected, got %s", where, type(message))
   elseif not KINDS[kind] then
-    misuse('%s: kind: "text" or "binary" expected, got %s', where, tostring(kind))
+    misuse('%s: kind: "text" or "binary" expected, got %s', where,
+      options.show(kind))
   end
 end
 

@@ -18,6 +18,13 @@ local topics = require "websock.topics"
 local Server = {__name = "websock.server"}
 Server.__index = Server
 
+-- Methods want a server before them.
+local function check_self(self, method)
+  if getmetatable(self) ~= Server then
+    misuse("%s: server expected (server:%s, not server.%s)", method, method, method)
+  end
+end
+
 -- Errors ----------------------------------------------------------------------
 
 local function to_stderr(_, _, traceback)
@@ -127,7 +134,7 @@ end
 local function check_listen(o)
   if not o.handler then misuse("listen: option 'handler' is required") end
   if o.port == nil and not o.unix and not o.socket then
-    misuse("listen: option 'port' is required")
+    misuse("listen: option 'port' is required (or 'unix', or 'socket')")
   end
 end
 
@@ -166,6 +173,7 @@ end
 --- The open connections, as they are now.
 ---@return fun(): table?
 function Server:connections()
+  check_self(self, "connections")
   local list, i = {}, 0
   for n, link in ipairs(self.open.links) do list[n] = link.ws end
   return function()
@@ -177,12 +185,14 @@ end
 --- How many connections are open.
 ---@return integer
 function Server:count()
+  check_self(self, "count")
   return self.open.n
 end
 
 --- The address that the (first) listener is bound to.
 ---@return string|nil host, integer|string? port_or_err, string? family
 function Server:getsockname()
+  check_self(self, "getsockname")
   local listener = self.listeners[1]
   if not listener or not listener.fd then return nil, "closed" end
   return core.localname(listener.fd)
@@ -225,7 +235,8 @@ end
 --- aborts what is left. Idempotent.
 ---@param timeout? number # default: close_timeout; 0 waits for nobody
 function Server:stop(timeout)
-  options.check_timeout(timeout)
+  check_self(self, "stop")
+  options.check_timeout(timeout, "stop")
   timeout = timeout or self.options.close_timeout
   local how = self.loop.how()
   if timeout > 0 and not how then misuse("cannot wait here") end
@@ -274,6 +285,7 @@ end
 ---@return integer delivered # on how many it was queued
 ---@return integer dropped # how many had too much queued already
 function Server:publish(topic, message, kind, opts)
+  check_self(self, "publish")
   topics.check("publish", topic)
   return tell(self, "publish", self.topics[topic], message, kind or "text", opts)
 end
@@ -281,6 +293,7 @@ end
 --- The same for everyone who is connected.
 ---@return integer delivered, integer dropped
 function Server:broadcast(message, kind, opts)
+  check_self(self, "broadcast")
   return tell(self, "broadcast", self.open, message, kind or "text", opts)
 end
 

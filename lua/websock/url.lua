@@ -28,8 +28,9 @@ local function split_authority(authority)
     local port = rest == "" and "" or rest:match "^:(%d*)$"
     return v6, port
   end
-  local host, port = authority:match "^([%w%.%-_]+):?(%d*)$"
-  return host, port
+  local host, tail = authority:match "^([%w%.%-_]+)(.*)$"
+  if tail == "" then return host, "" end
+  if tail and tail:sub(1, 1) == ":" then return host, tail:match "^:(%d*)$" end
 end
 
 local function parse_port(text, scheme)

@@ -15,7 +15,7 @@ Writer.__index = Writer
 local function write(self, chunk, timeout, more)
   if self.done then misuse("writer: its message is finished") end
   sender.check_message("write", chunk, "text")
-  options.check_timeout(timeout)
+  options.check_timeout(timeout, "write")
   local ok, err, code, reason =
     sender.send(self.link, timeout, chunk, self.opcode, more, true)
   if ok then self.opcode = "continuation" end
