@@ -201,15 +201,36 @@ install: all
 	@mkdir -p "$(LIBDIR)/websock" "$(BINDIR)"
 	install -m 755 build/websock/core.so "$(LIBDIR)/websock/core.so"
 	install -m 755 bin/websock "$(BINDIR)/websock"
+	@$(if $(DESTDIR),,$(SEARCHED) || { \
+	  echo 'Lua does not search there by itself; for your own scripts:'; \
+	  echo '  export LUA_PATH="$(HOME_OF_LUA)/?.lua;$(HOME_OF_LUA)/?/init.lua;;"'; \
+	  echo '  export LUA_CPATH="$(HOME_OF_LIB)/?.so;;"'; })
 
+# What LUA_PATH and LUA_CPATH would be set to; the command finds its own modules.
+HOME_OF_LUA = $(abspath $(PREFIX))/share/lua/5.4
+HOME_OF_LIB = $(abspath $(PREFIX))/lib/lua/5.4
+SEARCHED = env -u LUA_PATH -u LUA_PATH_5_4 -u LUA_CPATH -u LUA_CPATH_5_4 \
+  $$(scripts/lua --which) -e 'os.exit( \
+    package.path:find("$(HOME_OF_LUA)/?/init.lua", 1, true) ~= nil and \
+    package.cpath:find("$(HOME_OF_LIB)/?.so", 1, true) ~= nil)'
+
+# Empty folders go too, up to PREFIX; but the upper ones of /usr and /usr/local
+# are the system's.
 uninstall:
 	rm -f $(patsubst lua/%,"$(LUADIR)/%",$(MODULES))
 	rm -f "$(LIBDIR)/websock/core.so" "$(BINDIR)/websock"
 	-@find "$(LUADIR)/websock" "$(LIBDIR)/websock" -depth -type d -empty \
 	  -delete 2>/dev/null || true
+	-@for folder in "$(LUADIR)" "$(LIBDIR)"; do \
+	  rmdir "$$folder" "$$(dirname "$$folder")" 2>/dev/null; done || true
+	-@$(if $(filter /usr /usr/local,$(abspath $(PREFIX))),,rmdir "$(BINDIR)" \
+	  "$(DESTDIR)$(PREFIX)/share" "$(DESTDIR)$(PREFIX)/lib" \
+	  "$(DESTDIR)$(PREFIX)" 2>/dev/null || true)
 
+# csrc/*.o and websock/ are what `luarocks make` leaves in a clone.
 clean:
-	rm -rf build
+	rm -rf build csrc/*.o websock/core.so
+	-@rmdir websock 2>/dev/null || true
 
 help:
 	@echo 'make                    build build/websock/core.so'
