@@ -93,6 +93,7 @@ local function fetch(link, step, want, timeout)
     end
     link:catch_up(want)
     a, b, c, d = take(link, step)
+    if a ~= nil then heartbeat.used(link) end
     if a == nil and b == "again" then return nil, "timeout" end
   elseif b == "in parts" then
     misuse("receive: a message is being received in parts")

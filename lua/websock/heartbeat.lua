@@ -84,10 +84,10 @@ end
 
 local function check_writing(link, time)
   local o = link.options
-  if not o.ping_interval or not link.stuck then return NEVER end
+  if not link.stuck then return NEVER end
   local written = link.conn:written()
-  if link.conn:queued() == 0 then
-    link.stuck = nil
+  if link.conn:queued() == 0 then link.stuck = nil end
+  if not link.stuck or not o.ping_interval then
     return NEVER
   elseif written ~= link.stuck_at then
     link.stuck, link.stuck_at = time, written
@@ -100,10 +100,10 @@ end
 
 --- A write came up short: bytes wait for the peer.
 function heartbeat.stuck(link)
-  if link.stuck or not link.beat or not link.options.ping_interval then return end
+  if link.stuck or not link.beat then return end
   local time = link.loop.now()
   link.stuck, link.stuck_at = time, link.conn:written()
-  look_by(link, time + link.options.ping_timeout)
+  if link.options.ping_interval then look_by(link, time + link.options.ping_timeout) end
 end
 
 -- Idleness --------------------------------------------------------------------
@@ -111,7 +111,7 @@ end
 local function check_idle(link, time)
   local limit = link.options.idle_timeout
   if not limit then return NEVER end
-  if link.conn:waiting() or link.conn:queued() > 0 then link.used = time end
+  if link.conn:waiting() or link.stuck then link.used = time end
   if time - link.used < limit then return link.used + limit end
   link:begin_close(1001, "idle timeout")
   return NEVER
