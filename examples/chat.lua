@@ -12,7 +12,13 @@ local websock = require "websock"
 local HISTORY, MAX_NAME, MAX_TEXT = 50, 24, 2000   -- the last two: characters
 local ESCAPE, UNESCAPE = {["\t"] = "\\t", ["\\"] = "\\\\"}, {t = "\t", ["\\"] = "\\"}
 
-local port, host = tonumber(arg[1] or 8080), arg[2] or "127.0.0.1"
+local port = math.tointeger(tonumber(arg[1] or 8080))
+local host = arg[2] or "127.0.0.1"
+if not port or port < 0 or port > 65535 then
+  io.stderr:write("chat: not a port: ", arg[1], "\n")
+  os.exit(2)
+end
+
 local rooms = {}    -- name -> {members = set, history = list of records}
 
 local function encode(...)

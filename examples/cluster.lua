@@ -7,7 +7,12 @@
 -- because their parent has died, they stop.
 local websock = require "websock"
 
-local port, count = tonumber(arg[1] or 8080), arg[2]
+local port, count = math.tointeger(tonumber(arg[1] or 8080)), arg[2]
+if not port or port < 0 or port > 65535 then
+  io.stderr:write("cluster: not a port: ", arg[1], "\n")
+  os.exit(2)
+end
+
 local is_worker = count == "worker"
 
 local function ask(command)

@@ -17,7 +17,13 @@ local HEAD = "<I4ff"                          -- tick, the star's x and y
 local PLAYER = "<I2I2ff"                      -- id, score, x and y
 local MAX_NAME = 16                           -- characters
 
-local port, host = tonumber(arg[1] or 8080), arg[2] or "127.0.0.1"
+local port = math.tointeger(tonumber(arg[1] or 8080))
+local host = arg[2] or "127.0.0.1"
+if not port or port < 0 or port > 65535 then
+  io.stderr:write("game: not a port: ", arg[1], "\n")
+  os.exit(2)
+end
+
 local server
 local tick, players, star = 0, {}, nil        -- players: id -> player
 

@@ -81,6 +81,19 @@ describe("examples/echo.lua and examples/client.lua", function()
   end)
 end)
 
+describe("each example that serves", function()
+  for _, name in ipairs {"chat", "cluster", "echo", "game"} do
+    it("says what is wrong with a port: " .. name, function()
+      for _, port in ipairs {"abc", "80.5", "-1", "65536", ""} do
+        local child <close> = example(name .. ".lua", port)
+        local status, out = child:wait()
+        assert.equal(("%s: not a port: %s\n"):format(name, port), out)
+        assert.equal(2, status)
+      end
+    end)
+  end
+end)
+
 describe("examples/chat.lua", function()
   local chat, page, url
 
