@@ -181,10 +181,40 @@ describe("websock, the command", function()
     end)
 
     it("/close with a code that may not be sent is refused", function()
-      local status, out, err = client("/close 1005\n/close 99999\nstill here\n")
+      local codes = {"abc", "12x", "-1000", "1e3", "99", "999", "1004", "1005",
+        "1006", "1015", "2999", "5000", "99999", ("9"):rep(30)}
+      local status, out, err = client("/close " .. table.concat(codes, " bye\n/close ")
+        .. "\nstill here\n")
       assert.equal("still here\n", out)
-      assert.not_matches("traceback", err)
-      assert.matches("closed 1000\n$", err)
+      local expected = "connected to " .. url .. "\n"
+      for _, code in ipairs(codes) do
+        expected = expected .. "websock: /close: not a code that may be sent: " .. code
+          .. " (1000-1003, 1007-1014, 3000-4999)\n"
+      end
+      assert.equal(expected .. "closed 1000\n", err)
+      assert.equal(1, status)
+    end)
+
+    it("/close takes the codes that may be sent", function()
+      for _, code in ipairs {1000, 1003, 1007, 1014, 3000, 4999} do
+        local status, _, err = client("/close " .. code .. " bye\n")
+        assert.matches("\nclosed " .. code .. " bye\n$", err)
+        assert.equal(0, status)
+      end
+    end)
+
+    it("/close with a reason that is too long is refused", function()
+      local status, _, err = client("/close 1000 " .. ("x"):rep(124) .. "\n")
+      assert.matches("\nwebsock: close: [^\n]*\nclosed 1000\n$", err)
+      assert.equal(1, status)
+    end)
+
+    it("/help lists them", function()
+      local status, out, err = client("/help\n", "--quiet")
+      assert.equal("", out)
+      assert.matches("^  /ping .*\n  /close .*\n  /help [^\n]*\n$", err)
+      local _, help = command.run {"--help"}
+      assert.is_truthy(help:find(err, 1, true))
       assert.equal(0, status)
     end)
 
@@ -194,11 +224,11 @@ describe("websock, the command", function()
     end)
 
     it("unknown ones are reported and not sent", function()
-      local status, out, err = client("/etc/passwd\n/close soon\nhi\n")
+      local status, out, err = client("/etc/passwd\n/\nhi\n")
       assert.equal("hi\n", out)
-      assert.matches("not sent: /etc/passwd ", err)
-      assert.matches("not sent: /close soon ", err)
-      assert.equal(0, status)
+      assert.matches("not sent: /etc/passwd\nThere are /ping, /close and /help;", err)
+      assert.matches("not sent: /\n", err)
+      assert.equal(1, status)
     end)
   end)
 
@@ -280,6 +310,11 @@ describe("websock, the command", function()
     local wrong = {
       ["no URL given"] = {},
       ["not a WebSocket URL: localhost"] = {"localhost"},
+      ["localhost:9000 %(did you mean ws://localhost:9000%?%)"] = {"localhost:9000"},
+      ["did you mean ws://%[::1%]:9000/chat%?"] = {"[::1]:9000/chat"},
+      ["not a WebSocket URL: ws:localhost\n"] = {"ws:localhost"},
+      ["not a WebSocket URL: ws:/localhost\n"] = {"ws:/localhost"},
+      ["not a WebSocket URL: //localhost\n"] = {"//localhost"},
       ["more than one URL"] = {"ws://localhost/", "ws://localhost/"},
       ["unknown option %-%-foo"] = {"--foo"},
       ["unknown option %-x"] = {"-x"},
@@ -334,6 +369,11 @@ describe("websock, the command", function()
           "max%-message", "binary", "quiet", "listen", "host", "version", "help"} do
         assert.matches("%-%-" .. name, out)
       end
+    end)
+
+    it("--help says which close codes are normal", function()
+      local _, out = command.run {"--help"}
+      assert.matches("Normal are the codes\n1000, 1001 and 1005", out)
     end)
 
     it("--version prints the version", function()

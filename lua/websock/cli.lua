@@ -9,6 +9,13 @@ local cli = {}
 -- Exit statuses, as --help tells them.
 local OK, FAILED, USAGE = 0, 1, 2
 
+local COMMANDS = [==[
+  /ping                  measure the round trip
+  /close [CODE [REASON]] close the connection; CODE is 1000 unless given, and
+                         may be 1000-1003, 1007-1014 or 3000-4999
+  /help                  list these
+]==]
+
 local HELP = [==[
 usage: websock [options] URL            connect; lines go out, messages come in
        websock [options] --listen PORT  echo server
@@ -27,13 +34,14 @@ usage: websock [options] URL            connect; lines go out, messages come in
 
 Each line of input is sent as one message. A line that begins with a slash is
 a command; write // to send a slash.
-  /ping                  measure the round trip
-  /close [CODE [REASON]] close the connection (1000)
+]==] .. COMMANDS .. [==[
 
 Messages are printed one per line on standard output, all else on standard
 error. After the end of input the answers are still printed: it closes once
 the server has answered pings and sent nothing else meanwhile.
-Exit status: 0 closed normally, 1 failed, 2 wrong usage.
+Exit status: 0 closed normally, 1 failed, 2 wrong usage. Normal are the codes
+1000, 1001 and 1005 (none given), and any with which you have closed. A line or
+a command that could not be sent makes it 1.
 ]==]
 
 local function say(...)
@@ -124,6 +132,13 @@ local function parse_option(result, args, i)
   return i + 1
 end
 
+-- What was meant by a host alone.
+local function suggestion(url)
+  local rest = url:match "^%[[%x:.]+%](.*)$" or url:match "^[%w.-]+(.*)$"
+  if not rest or not (rest:gsub("^:%d+", "") .. "/"):find "^[/?]" then return "" end
+  return " (did you mean ws://" .. url .. "?)"
+end
+
 -- What must hold between the arguments.
 local function check(result)
   local half = result.listen and "server" or "client"
@@ -136,7 +151,7 @@ local function check(result)
   if result.listen and result.url then return nil, "a URL does not go with --listen" end
   if not result.listen and not result.url then return nil, "no URL given" end
   if result.url and not result.url:find("^%a[%w+.-]*://") then
-    return nil, "not a WebSocket URL: " .. result.url
+    return nil, "not a WebSocket URL: " .. result.url .. suggestion(result.url)
   end
   return result
 end
@@ -234,12 +249,18 @@ function Session:print(message, kind)
   return io.stdout:write(message, "\n") and io.stdout:flush()
 end
 
+-- A line of input that comes to nothing.
+function Session:complain(...)
+  self.failed = true
+  say("websock: ", ...)
+end
+
 function Session:close(code, reason)
   self.closing = true
   local done, err = pcall(self.ws.close, self.ws, code, reason)
   if done then return end
   self.closing = false
-  say("websock: ", without_position(err))
+  self:complain(without_position(err))
 end
 
 function Session:ping()
@@ -251,21 +272,37 @@ function Session:ping()
   end
 end
 
+-- RFC 6455 section 7.4: the codes that an endpoint may send.
+local function may_be_sent(code)
+  return code and (code >= 1000 and code <= 1003 or code >= 1007 and code <= 1014
+    or code >= 3000 and code <= 4999)
+end
+
+local commands = {ping = Session.ping}
+
+function commands.close(session, rest)
+  local word, reason = rest:match("^(%S*)%s*(.*)$")
+  local code = word == "" and 1000 or word:find("^%d+$") and tonumber(word)
+  if may_be_sent(code) then return session:close(math.tointeger(code), reason) end
+  session:complain("/close: not a code that may be sent: ", word,
+    " (1000-1003, 1007-1014, 3000-4999)")
+end
+
+function commands.help()
+  say((COMMANDS:gsub("\n$", "")))
+end
+
 function Session:command(line)
   local name, rest = line:match("^/(%S*)%s*(.-)%s*$")
-  if name == "ping" then return self:ping() end
-  local code, reason = rest:match("^(%d*)%s*(.*)$")
-  if name == "close" and (code ~= "" or reason == "") then
-    return self:close(tonumber(code) or 1000, reason)
-  end
-  say("websock: unknown command, not sent: ", line, " (// sends a slash)")
+  if commands[name] then return commands[name](self, rest) end
+  self:complain("unknown command, not sent: ", line,
+    "\nThere are /ping, /close and /help; // sends a slash.")
 end
 
 function Session:send(line)
   local kind = self.options.binary and "binary" or "text"
   if kind == "text" and not utf8.len(line) then
-    self.failed = true
-    return say("websock: not UTF-8, not sent (--binary sends any bytes)")
+    return self:complain("not UTF-8, not sent (--binary sends any bytes)")
   end
   self.ws:send(line, kind)
 end
