@@ -57,18 +57,19 @@ static int in_loop (lua_State *L) {
   return here;
 }
 
-static int returned (lua_State *L, int status, lua_KContext base) {
+static int returned (lua_State *L, int status, lua_KContext ctx) {
   (void)status;
-  return lua_gettop(L) - (int)base;
+  (void)ctx;
+  return lua_gettop(L);
 }
 
 /* The same call to the function that knows all cases. */
 static int slow (lua_State *L, int nargs) {
   lua_settop(L, nargs);
   lua_pushvalue(L, up(SLOW));
-  for (int i = 1; i <= nargs; i++) lua_pushvalue(L, i);
-  lua_callk(L, nargs, LUA_MULTRET, nargs, returned);
-  return returned(L, LUA_OK, nargs);
+  lua_insert(L, 1);
+  lua_callk(L, nargs, LUA_MULTRET, 0, returned);
+  return returned(L, LUA_OK, 0);
 }
 
 /* ---------------------------------------------------------------- receiving */

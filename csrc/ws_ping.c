@@ -99,19 +99,23 @@ int ws_ping (ws_conn *c, const void *p, size_t n, uint64_t *serial) {
 }
 
 /* The peer may answer only the newest of several pings, so a pong answers all
-   before it too; one that answers none is let go. */
+   before it too, and of pings that are alike the newest; one that answers none
+   is let go. */
 void ws_pong_received (ws_conn *c, const unsigned char *p, size_t n) {
   ws_pings *a = c->pings;
-  size_t at = 0;
+  size_t at = 0, end = 0;
+  unsigned answered = 0;
   for (unsigned i = 0; a && i < a->count; i++) {
     const unsigned char *ping = a->p + at;
     at += 1u + *ping;
     if (*ping != n || memcmp(ping + 1, p, n) != 0) continue;
-    c->ponged = c->serial - (a->count - 1 - i);
-    drop_records(a, at, i + 1);
-    if (a->count == 0) ws_pings_free(c);
-    return;
+    end = at;
+    answered = i + 1;
   }
+  if (answered == 0) return;
+  c->ponged = c->serial - (a->count - answered);
+  drop_records(a, end, answered);
+  if (a->count == 0) ws_pings_free(c);
 }
 
 uint64_t ws_ponged (const ws_conn *c) { return c->ponged; }

@@ -101,6 +101,7 @@ build = {
     ["websock.sender"] = "lua/websock/sender.lua",
     ["websock.server"] = "lua/websock/server.lua",
     ["websock.socket"] = "lua/websock/socket.lua",
+    ["websock.text"] = "lua/websock/text.lua",
     ["websock.topics"] = "lua/websock/topics.lua",
     ["websock.url"] = "lua/websock/url.lua",
     ["websock.writer"] = "lua/websock/writer.lua",

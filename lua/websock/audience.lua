@@ -39,24 +39,25 @@ end
 
 -- Has everyone's queue written. Backwards, so that when a finalizer takes a link
 -- out, the one that is put in its place was seen already.
-local function mark_all(self)
+local function mark_all(self, except)
   for i = self.n, 1, -1 do
     local link = self.links[i]
-    if link then
+    if link and link ~= except then
       heartbeat.used(link)
       link:mark()
     end
   end
 end
 
---- Queues a message, which has to be UTF-8 if it is text, on everyone but `except`; never waits. What is queued leaves
---- with the loop's turn, together with what else there is for a connection.
+--- Queues a message, which has to be UTF-8 if it is text, on everyone but
+--- `except`; never waits. What is queued leaves with the loop's turn, together
+--- with what else there is for a connection.
 ---@return integer delivered, integer dropped
 function Audience:tell(message, kind, max_queue, except, policy)
   if self.n == 0 then return 0, 0 end
   local delivered, slow = core.broadcast(self.conns, message, kind, max_queue,
     except and except.conn)
-  mark_all(self)
+  mark_all(self, except)
   if not slow then return delivered, 0 end
   if policy == "close" then close_slow(self, slow) end
   return delivered, #slow

@@ -8,6 +8,7 @@
 --   shutdown(link): our side has ended    close(link)
 
 local core = require "websock.core"
+local text_of = require "websock.text"
 
 local native = {}
 
@@ -52,7 +53,7 @@ end
 local function call(link, name, ...)
   local ok, a, b, c = pcall(link.object[name], link.object, ...)
   if ok then return a, b, c end
-  link.loop.report(a, nil, "websock: socket object: " .. link.loop.text_of(a))
+  link.loop.report(a, nil, "websock: socket object: " .. text_of(a))
   return nil, "reset"
 end
 

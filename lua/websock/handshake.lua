@@ -4,7 +4,7 @@
 
 local connection = require "websock.connection"
 local headers = require "websock.headers"
-local text_of = require("websock.io.loop").text_of
+local text_of = require "websock.text"
 local origin = require "websock.origin"
 local show = require("websock.options").show
 local request_of = require("websock.request").of
@@ -34,7 +34,7 @@ local function reject(link, status, fields, body)
       return true
     end
   end
-  report(link, with_traceback("websock: answer: " .. tostring(rule)))
+  report(link, with_traceback("websock: answer: " .. text_of(rule)))
   link.conn:reject(500, nil, "Internal Server Error\n")
   link:digest(link.conn:poll(0))
   return false
@@ -82,7 +82,7 @@ local function answer_plain(link, o, received)
   end
   if math.type(status) ~= "integer" or status < 200 or status > 599 then
     return fail(link, complain(o.http, "http: a status from 200 to 599 expected, got "
-      .. tostring(status)))
+      .. text_of(status)))
   elseif body ~= nil and type(body) ~= "string" then
     return fail(link, complain(o.http,
       "http: body: string expected, got " .. type(body)))
@@ -112,7 +112,7 @@ local function authorize(link, o)
   if status ~= nil and (math.type(status) ~= "integer" or status < 300
       or status > 599) then
     return fail(link, complain(o.authorize, "authorize: a status from 300 to 599 expected, got "
-      .. tostring(status)))
+      .. text_of(status)))
   end
   reject(link, status or 403, fields, body)
   return nil, "refused"

@@ -169,7 +169,8 @@ function Link:push(ready)
   elseif self.stage == "open" or self.stage == "handshake" then
     self.loop.release(self)
   end
-  if self.senders and left <= self.options.max_queue then
+  if (self.senders or self.waiting_writer)
+      and left <= self.options.max_queue then
     self:wake_sender()
   end
   if left == 0 and self.stage == "closed" then self:shut() end
@@ -184,10 +185,16 @@ end
 
 -- Waking ----------------------------------------------------------------------
 
--- The first of those that (still) wait to send; it will let the next go on.
+-- Whose turn it is to send: the writer's, who is in the middle of a message, or
+-- the first's in line; that one will let the next go on.
 function Link:wake_sender()
-  local first = self:first_sender()
-  if first then self.loop.wake(self, first) end
+  local thread
+  if self.writing then
+    thread = self.waiting_writer
+  else
+    thread = self:first_sender()
+  end
+  if thread then self.loop.wake(self, thread) end
 end
 
 --- The first in line, nil if there is none.
@@ -217,7 +224,7 @@ local function wake_list(self, list)
 end
 
 local function wake_all(self)
-  wake_list(self, {self.receiver, self.connecting})
+  wake_list(self, {self.receiver, self.connecting, self.waiting_writer})
   wake_list(self, self.senders)
   wake_list(self, self.pingers)
   wake_list(self, self.closers)
@@ -252,10 +259,16 @@ function Link:opened(ws)
   self.ws = ws
   heartbeat.start(self)
   self:read_on()
+  self:advance()  -- a Close frame may have come with the answer
 end
 
---- Follows the state machine into "closing" and "closed".
+--- Follows the state machine into "closing" and "closed"; not before whoever
+--- connects has seen that it was open.
 function Link:advance()
+  if self.connecting and not self.dropped
+      and self.conn:handshake() == "open" then
+    return
+  end
   local state = self.conn:state()
   if state == "closed" then
     if self.stage ~= "closed" and self.stage ~= "gone" then
@@ -271,6 +284,7 @@ function Link:advance()
     leave(self)
     self.loop.hold(self)
     set_deadline(self)
+    wake_list(self, {self.waiting_writer})
     wake_list(self, self.senders)
   end
 end

@@ -194,6 +194,7 @@ end
 -- accept gave nothing: there is nothing, or no descriptor for it.
 function Listener:stopped(err)
   if err == "again" then
+    self.told = nil
     if self.loop.rearm then self.loop.rearm(self.fd, 1) end
     return
   end
@@ -208,7 +209,6 @@ end
 function Listener:expired()
   self.waiting = nil
   self:accept()
-  if not self.waiting then self.told = nil end
 end
 
 --- A descriptor came free.
@@ -222,6 +222,7 @@ end
 function Listener:close()
   if not self.fd then return end
   if self.waiting then self.loop.cancel(self.waiting) end
+  self.waiting = nil
   self.loop.unregister(self.fd)
   core.closefd(self.fd)
   if self.path then os.remove(self.path) end

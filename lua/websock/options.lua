@@ -2,6 +2,7 @@
 -- documentation per option; a spec holds docs/reference.md against them.
 
 local misuse = require "websock.misuse"
+local text_of = require "websock.text"
 
 local MiB, KiB = 1024 * 1024, 1024
 
@@ -201,7 +202,8 @@ options.publish = {
 
 --- A value as an error message shows it.
 function options.show(value)
-  return type(value) == "string" and ("%q"):format(value) or tostring(value)
+  return type(value) == "string" and ("%q"):format(value)
+    or text_of(value)
 end
 
 local show = options.show

@@ -5,6 +5,8 @@
 local core = require "websock.core"
 local headers = require "websock.headers"
 
+local REMOTE = "<s1I2s1"  -- host (a path may hold anything), port, family
+
 local request = {}
 
 -- A target's path, undecoded, and its query, raw or nil.
@@ -27,23 +29,23 @@ end
 function request.keep(link)
   if link.request then return end
   local remote = link.remote
-  link.head = ("%s %d %s\n"):format(remote.host, remote.port, remote.family)
+  link.head = string.pack(REMOTE, remote.host, remote.port, remote.family or "")
     .. link.conn:head_text()
   link.remote = nil
 end
 
--- The head was valid when it came, so it is now.
-local function parse(text, limits)
-  local conn = core.conn(core.config("server", limits))
+-- The head was valid when it came, so it is now; it may be a little longer.
+local function parse(text)
+  local conn = core.conn(core.config("server", {max_header = #text + 1024}))
   conn:feed(text)
   conn:handshake()
   return conn:head()
 end
 
 local function unfold(link)
-  local host, port, family, text = link.head:match "^(.-) (%d+) (%w+)\n(.*)$"
-  local remote = {host = host, port = math.tointeger(port), family = family}
-  return new(parse(text, link.options), remote)
+  local host, port, family, from = string.unpack(REMOTE, link.head)
+  local remote = {host = host, port = port, family = family ~= "" and family or nil}
+  return new(parse(link.head:sub(from)), remote)
 end
 
 --- The request of a link, at any time from its arrival on.

@@ -47,27 +47,36 @@ local function try_send(link, message, opcode, more, writer)
   return nil, err
 end
 
--- Waits in line: at its head again if it is this one's turn, else at its end.
-local function wait_in_line(link, deadline, first)
-  local me = running()
-  local senders = link.senders or {}
-  link.senders = senders
-  table.insert(senders, first and 1 or #senders + 1, me)
+-- A place in the line. Whoever leaves it, to send or for good (its coroutine may
+-- be closed), lets the next have a look: there may be room for both.
+local Place = {__close = function(self)
+  local link = self.link
+  if link.senders then remove(link.senders, self.thread) end
+  if link.waiting_writer == self.thread then link.waiting_writer = nil end
+  if link.conn:queued() <= link.options.max_queue then link:wake_sender() end
+end}
+
+-- Waits: a writer in front of the line, others in it, at its head again if their
+-- turn had come.
+local function wait_in_line(link, deadline, first, writer)
+  local place <close> = setmetatable({link = link, thread = running()}, Place)
+  if writer then
+    link.waiting_writer = place.thread
+  else
+    link.senders = link.senders or {}
+    table.insert(link.senders, first and 1 or #link.senders + 1, place.thread)
+  end
   local _, err = link.loop.park(deadline, link)
-  remove(senders, me)
   return err
 end
 
--- Waits until the frame can be queued. A writer's frames stand in front.
+-- Waits until the frame can be queued.
 local function send_in_turn(link, timeout, message, opcode, more, writer)
-  local deadline, first = deadline_of(link, timeout), writer
+  local deadline, first = deadline_of(link, timeout), false
   repeat
-    local err = wait_in_line(link, deadline, first)
+    local err = wait_in_line(link, deadline, first, writer)
     local ok, why, code, reason = try_send(link, message, opcode, more, writer)
-    if ok or why == "closed" or err == "timeout" then
-      link:wake_sender()  -- there may be room for the next as well
-      if ok or why == "closed" then return ok, why, code, reason end
-    end
+    if ok or why == "closed" then return ok, why, code, reason end
     first = true
   until err == "timeout"
   return nil, "timeout"

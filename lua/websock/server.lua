@@ -13,7 +13,12 @@ local Listener = require "websock.listener"
 local misuse = require "websock.misuse"
 local options = require "websock.options"
 local socket = require "websock.socket"
+local text_of = require "websock.text"
 local topics = require "websock.topics"
+
+-- Connections above max_connections that are told so at one time; more are just
+-- closed.
+local MOST_REFUSED = 64
 
 local Server = {__name = "websock.server"}
 Server.__index = Server
@@ -37,7 +42,7 @@ local function reporter(on_error)
     if not on_error then return to_stderr(err, ws, traceback) end
     local ok, second = pcall(on_error, err, ws, traceback)
     if ok then return end
-    to_stderr(nil, nil, traceback .. "\nand on_error raised: " .. tostring(second))
+    to_stderr(nil, nil, traceback .. "\nand on_error raised: " .. text_of(second))
   end
 end
 
@@ -67,6 +72,7 @@ local function gone(link)
   local server = link.server
   server.links[link] = nil
   server.n_links = server.n_links - 1
+  if link.refuse then server.n_refused = server.n_refused - 1 end
   for _, listener in ipairs(server.listeners) do listener:retry() end
   if server.n_links > 0 then return end
   for _, thread in ipairs(server.stopping) do server.loop.wake(server, thread) end
@@ -112,9 +118,13 @@ end
 --- A connection that has been accepted.
 function Server:welcome(fd, remote)
   local o = self.options
+  local full = o.max_connections
+    and self.n_links - self.n_refused >= o.max_connections
+  if full and self.n_refused >= MOST_REFUSED then return core.closefd(fd) end
   local link = new_link(self, o, self.config)
-  if o.max_connections and self.n_links >= o.max_connections then
-    link.refuse = 503
+  if full then
+    link.refuse = 503  -- once it has said what it wants
+    self.n_refused = self.n_refused + 1
   end
   link.remote = remote
   join(self, link)
@@ -142,7 +152,7 @@ local function new_server(loop, o)
   o.report = reporter(o.on_error)
   local server = setmetatable({
     loop = loop, options = o, config = core.config("server", o),
-    links = {}, n_links = 0, open = Audience.new(), topics = {}, listeners = {},
+    links = {}, n_links = 0, n_refused = 0, open = Audience.new(), topics = {}, listeners = {},
     stopping = {},  -- the coroutines that are in `stop`
   }, Server)
   server.class = Link.class {
@@ -392,6 +402,9 @@ function Server.accept(loop, object, given)
     gone(link)
     return nil, err
   end
+  local _ <close> = setmetatable({}, {__close = function()  -- closed meanwhile
+    if link.stage == "handshake" then link:drop "aborted" end
+  end})
   for _, bytes in ipairs {head or "", o.received or "", received} do
     if bytes ~= "" then link.conn:feed(bytes) end
   end

@@ -12,6 +12,7 @@
 
 local core = require "websock.core"
 local misuse = require "websock.misuse"
+local text_of = require "websock.text"
 local Queue = require "websock.io.queue"
 
 local now = core.now
@@ -125,15 +126,9 @@ local function report(err, thread, traceback)
   if handler then
     local ok, second = pcall(handler, err, thread, traceback)
     if ok then return end
-    traceback = traceback .. "\nand on_error raised: " .. loop.text_of(second)
+    traceback = traceback .. "\nand on_error raised: " .. text_of(second)
   end
   io.stderr:write("websock: ", traceback, "\n")
-end
-
---- What an error object says; one that cannot say it is named by its type.
-function loop.text_of(err)
-  local ok, text = pcall(tostring, err)
-  return ok and text or "(error object is a " .. type(err) .. ")"
 end
 
 --- Reports an error that belongs to no connection.
@@ -144,9 +139,9 @@ loop.report = report
 local function guarded(object, method, ...)
   local ok, err = pcall(object[method], object, ...)
   if ok then return end
-  if loop.text_of(err):find("interrupted!", 1, true) then error(err, 0) end  -- Ctrl-C
+  if text_of(err):find("interrupted!", 1, true) then error(err, 0) end  -- Ctrl-C
   if object.failed then pcall(object.failed, object) end
-  report(err, nil, loop.text_of(err))
+  report(err, nil, text_of(err))
 end
 
 -- A thread goes on, or never will.
@@ -168,10 +163,10 @@ end
 
 -- The traceback of a thread that raised, whose variables are then closed.
 local function post_mortem(thread, err)
-  local traceback = debug.traceback(thread, loop.text_of(err))
+  local traceback = debug.traceback(thread, text_of(err))
   local closed, second = coroutine.close(thread)
   if not closed and second ~= err then
-    traceback = traceback .. "\nand while closing: " .. loop.text_of(second)
+    traceback = traceback .. "\nand while closing: " .. text_of(second)
   end
   return traceback
 end
@@ -180,7 +175,7 @@ local function finish(thread, ok, err)
   local owner = forget(thread)
   local traceback = not ok and post_mortem(thread, err) or nil
   if type(owner) == "table" then
-    owner:thread_ended(ok, err, traceback)
+    guarded(owner, "thread_ended", ok, err, traceback)
   elseif not ok then
     report(err, thread, traceback)
   end
