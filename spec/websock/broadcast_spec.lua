@@ -194,7 +194,7 @@ describe("broadcast", function()
     local server, list = crowd.open(2)
     for _ = 1, 4 do server:broadcast(("x"):rep(3000)) end
     for _ = 1, 50 do server:broadcast "small" end
-    for i, one in ipairs(list) do
+    for _, one in ipairs(list) do
       assert.equal(4 * 3004 + 50 * 7, one.ws:buffered())
     end
     websock.step(0)
