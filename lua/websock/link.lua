@@ -11,7 +11,6 @@
 local core = require "websock.core"
 local heartbeat = require "websock.heartbeat"
 
-
 local READ, WRITE, HANGUP = 1, 2, 4
 local EVENT, MORE, PONG, STATE, OUT, END, DRY = 1, 2, 4, 8, 16, 32, 64
 local READ_AHEAD = 65536  -- unread bytes at which reading stops (API.md)

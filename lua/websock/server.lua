@@ -377,18 +377,9 @@ local function nobodys(loop)
   return anonymous
 end
 
---- See docs/reference.md.
-function Server.accept(loop, object, given)
-  local o = options.check("accept", given)
-  check_server(o.server)
-  if not loop.how() then misuse("cannot wait here") end
-  local head = o.request and rebuild(o.request)
-  local server = o.server or nobodys(loop)
-  o.report = reporter(o.on_error or server.options.on_error)
-  if server.stopped then
-    object:close()
-    return nil, "closed"
-  end
+-- A link of the server's over somebody's socket, fed with what has been read from
+-- that already.
+local function adopt(server, o, object, head)
   local fd, how, foreign, received = socket.take("accept", object)
   local link = new_link(server, o, core.config("server", o))
   link.remote = remote_of(fd)
@@ -402,19 +393,38 @@ function Server.accept(loop, object, given)
     gone(link)
     return nil, err
   end
+  link.conn:feed(head .. (o.received or "") .. received)
+  return link
+end
+
+-- Waits for the request and answers it.
+local function shake_hands(loop, link, o)
   local _ <close> = setmetatable({}, {__close = function()  -- closed meanwhile
     if link.stage == "handshake" then link:drop "aborted" end
   end})
-  for _, bytes in ipairs {head or "", o.received or "", received} do
-    if bytes ~= "" then link.conn:feed(bytes) end
-  end
   wait_for_request(loop, link)
   if link.timed_out then return nil, "timeout" end
-  local ws
-  ws, err = handshake.answer(link, o)
+  local ws, err = handshake.answer(link, o)
   if ws then enter(link) end
   if link.marked and loop.how() == "turn" then link:flush() end
   return ws, err
+end
+
+--- See docs/reference.md.
+function Server.accept(loop, object, given)
+  local o = options.check("accept", given)
+  check_server(o.server)
+  if not loop.how() then misuse("cannot wait here") end
+  local head = o.request and rebuild(o.request) or ""
+  local server = o.server or nobodys(loop)
+  if server.stopped then
+    object:close()
+    return nil, "closed"
+  end
+  o.report = reporter(o.on_error or server.options.on_error)
+  local link, err = adopt(server, o, object, head)
+  if not link then return nil, err end
+  return shake_hands(loop, link, o)
 end
 
 return Server
