@@ -393,8 +393,10 @@ local function adopt(server, o, object, head)
     gone(link)
     return nil, err
   end
-  link.conn:feed(head .. (o.received or "") .. received)
-  return link
+  ok, err = link.conn:feed(head .. (o.received or "") .. received)
+  if ok then return link end
+  link:drop "aborted"
+  return nil, err
 end
 
 -- Waits for the request and answers it.
