@@ -2,35 +2,34 @@
 ** lua_broadcast.c - one message to many connections, in one step: nothing in
 ** its loop allocates Lua objects, so no finalizer can change the list under it.
 */
-#include "lua_int.h"
-
-#include "ws.h"
+#include "lua_conn.h"
 
 enum { CONNS = 1, CONN = 6, SLOW }; /* where they are on the stack */
 
 /* Queues the frame on one connection: 1; 0 if it has too much queued already, or
    memory is short; -1 if it is not open. */
-static int queue (ws_conn *core, ws_shared *frame, size_t max) {
+static int queue (conn *c, ws_shared *frame, size_t max) {
   int r;
-  if (ws_queued(core) + ws_held(core) > max) return 0;
-  r = ws_send_shared(core, frame);
+  if (c->max_queue > 0) max = c->max_queue - 1;
+  if (ws_queued(core(c)) + ws_held(core(c)) > max) return 0;
+  r = ws_send_shared(core(c), frame);
   return r == 0 ? 1 : r == WS_ENOMEM ? 0 : -1;
 }
 
 /* The conn at index i of the list at 1, whose metatable is at CONN; NULL if
    there is something else. */
-static void *conn_at (lua_State *L, lua_Integer i) {
-  void *conn;
+static conn *conn_at (lua_State *L, lua_Integer i) {
+  conn *c;
   lua_rawgeti(L, CONNS, i);
-  conn = lua_touserdata(L, -1);
+  c = (conn *)lua_touserdata(L, -1);
   if (lua_getmetatable(L, -1)) {
-    if (!lua_rawequal(L, -1, CONN)) conn = NULL;
+    if (!lua_rawequal(L, -1, CONN)) c = NULL;
     lua_pop(L, 1); /* remove the metatable */
   } else {
-    conn = NULL;
+    c = NULL;
   }
   lua_pop(L, 1); /* the list still refers to it */
-  return conn;
+  return c;
 }
 
 /* Queues the frame on all of the list but `except`; marks those who did not get
@@ -40,11 +39,11 @@ static lua_Integer deliver (lua_State *L, ws_shared *frame, size_t max,
   lua_Integer delivered = 0, n = (lua_Integer)lua_rawlen(L, CONNS);
   *slow = 0;
   for (lua_Integer i = 1; i <= n; i++) {
-    void *conn = conn_at(L, i);
+    conn *c = conn_at(L, i);
     int r;
-    if (conn == NULL) continue;
-    r = conn == except ? -1 : queue(websock_core(conn), frame, max);
-    *websock_mark(conn) = r == 0;
+    if (c == NULL) continue;
+    r = c == except ? -1 : queue(c, frame, max);
+    c->mark = r == 0;
     delivered += r > 0;
     *slow += r == 0;
   }
@@ -55,8 +54,8 @@ static lua_Integer deliver (lua_State *L, ws_shared *frame, size_t max,
 static void list_slow (lua_State *L) {
   lua_Integer found = 0, n = (lua_Integer)lua_rawlen(L, CONNS);
   for (lua_Integer i = 1; i <= n; i++) {
-    void *conn = conn_at(L, i);
-    if (conn == NULL || !*websock_mark(conn)) continue;
+    conn *c = conn_at(L, i);
+    if (c == NULL || !c->mark) continue;
     lua_rawgeti(L, CONNS, i);
     lua_rawseti(L, SLOW, ++found);
   }

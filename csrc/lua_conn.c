@@ -25,12 +25,6 @@ enum {
   SAW_DRY = 64   /* there was nothing to read */
 };
 
-ws_conn *websock_core (void *userdata) { return core((conn *)userdata); }
-
-unsigned char *websock_mark (void *userdata) {
-  return &((conn *)userdata)->mark;
-}
-
 conn *websock_toconn (lua_State *L) {
   return (conn *)luaL_checkudata(L, 1, CONN);
 }
@@ -236,6 +230,14 @@ static int conn_held (lua_State *L) {
   return 1;
 }
 
+/* conn:limit(max_queue): its own, for broadcasts. */
+static int conn_limit (lua_State *L) {
+  lua_Integer n = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, n >= 0, 2, "a size expected");
+  websock_toconn(L)->max_queue = (size_t)n + 1;
+  return 0;
+}
+
 /* conn:waiting() -> whether a whole message waits to be received */
 static int conn_waiting (lua_State *L) {
   lua_pushboolean(L, ws_waiting(core(websock_toconn(L))));
@@ -265,15 +267,23 @@ static int conn_fd (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg conn_methods[] = {
-    {"abort", conn_abort},   {"attach", conn_attach},
-    {"close", conn_close},   {"closefd", conn_closefd},
-    {"ending", conn_ending}, {"eof", conn_eof},
-    {"fd", conn_fd},         {"feed", conn_feed},
-    {"poll", conn_poll},     {"pull", conn_pull},
-    {"queued", conn_queued}, {"state", conn_state},
-    {"unread", conn_unread}, {"waiting", conn_waiting},
-    {"held", conn_held},     {NULL, NULL}};
+static const luaL_Reg conn_methods[] = {{"abort", conn_abort},
+                                        {"attach", conn_attach},
+                                        {"close", conn_close},
+                                        {"closefd", conn_closefd},
+                                        {"ending", conn_ending},
+                                        {"eof", conn_eof},
+                                        {"fd", conn_fd},
+                                        {"feed", conn_feed},
+                                        {"poll", conn_poll},
+                                        {"pull", conn_pull},
+                                        {"queued", conn_queued},
+                                        {"state", conn_state},
+                                        {"unread", conn_unread},
+                                        {"waiting", conn_waiting},
+                                        {"held", conn_held},
+                                        {"limit", conn_limit},
+                                        {NULL, NULL}};
 
 static const luaL_Reg conn_meta[] = {{"__gc", conn_gc},
                                      {"__close", conn_gc},

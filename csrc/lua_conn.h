@@ -26,11 +26,12 @@ typedef struct conn {
   unsigned char blocked; /* the last write came up short */
   unsigned char broken;  /* a write failed: nothing more is sent */
   unsigned char state;   /* ws_state, as told last */
-  unsigned char mark;    /* see websock_mark */
+  unsigned char mark;    /* its queue was full, see lua_broadcast.c */
   unsigned char streak;  /* messages that websock_take_message took in a row */
   uint32_t taken;        /* events taken so far */
   uint64_t ponged;       /* ws_ponged, as told last */
   uint64_t written;      /* bytes that the transport has taken */
+  size_t max_queue;      /* for broadcasts, plus 1; 0: the server's */
   alignas(union lua_align) unsigned char core[];
 } conn;
 

@@ -38,10 +38,9 @@ int websock_pushaddress (lua_State *L, const net_address *a);
 const char *websock_family (int family);
 
 /* ---- lua_conn.c, lua_recv.c, lua_send.c */
-/* The state machine in a websock.conn: what lua_touserdata gives for one. */
-struct ws_conn *websock_core (void *userdata);
-/* Takes a message that is there: pushes it and its kind, returns 2; 0: none is
-   there yet; -2: `streak` in a row were taken, others first; -1: anything else. */
+/* userdata is a websock.conn. Takes a message that is there: pushes it and its
+   kind, returns 2; 0: none is there yet; -2: `streak` in a row were taken,
+   others first; -1: anything else. */
 int websock_take_message (lua_State *L, void *userdata, int streak);
 /* Queues the string at `message`, if not more than max bytes are queued: 1, or 0
    if it has left already, or -1 and nothing has happened. */
@@ -49,7 +48,5 @@ int websock_queue (lua_State *L, void *userdata, int message, int opcode,
                    lua_Integer max);
 /* The opcode of "text" (or nothing) or "binary" at arg, -1 for anything else. */
 int websock_kind (lua_State *L, int arg);
-/* A byte of it for whoever works on many at once; 0 between such calls. */
-unsigned char *websock_mark (void *userdata);
 
 #endif

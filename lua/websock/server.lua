@@ -384,6 +384,7 @@ local function adopt(server, o, object, head)
   local link = new_link(server, o, core.config("server", o))
   link.remote = remote_of(fd)
   link.options, link.report, link.driver = o, o.report, how
+  link.conn:limit(o.max_queue)
   if o.nodelay and how == driver.native and link.remote.family ~= "unix" then
     core.nodelay(fd, true)
   end

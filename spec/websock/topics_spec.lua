@@ -149,6 +149,18 @@ describe("topics", function()
     assert.same({0, 0}, published(server:publish("a", "A")))
   end)
 
+  it("of accept keep to a max_queue of their own", function()
+    local server = ends.listen {port = false, handler = print}
+    local listener <close> = raw.server()
+    local peer = raw.client(listener.port)
+    ends.at_end(function() peer:close() end)
+    peer:send(frames.request())
+    websock.accept(assert(listener:accept()).sock, {server = server, max_queue = 10})
+    assert.same({1, 0}, published(server:broadcast "12345678"))
+    assert.same({1, 0}, published(server:broadcast "exactly ten bytes before"))
+    assert.same({0, 1}, published(server:broadcast("x", "text", {slow = "drop"})))
+  end)
+
   it("may be joined without a server of one's own", function()
     local listener <close> = raw.server()
     local peer = raw.client(listener.port)
