@@ -170,6 +170,32 @@ TEST(pongs_answer_pings) {
   }
 }
 
+/* Of pings that are alike the newest is answered, and with it all before it: the
+   peer may answer only that one. */
+TEST(a_pong_answers_the_newest_of_equal_pings) {
+  BOTH(role) {
+    feed how = {.role = role};
+    feeding f;
+    start(&f, &how);
+    CHECK(ws_ping(&f.c, "a", 1, NULL) == 0);
+    CHECK(ws_ping(&f.c, "b", 1, NULL) == 0);
+    CHECK(ws_ping(&f.c, "a", 1, NULL) == 0);
+    CHECK(ws_ping(&f.c, "c", 1, NULL) == 0);
+    put_frame(&f, FIN | PONG, "a");
+    feed_events(&f);
+    CHECK(ws_ponged(&f.c) == 3);
+    put_frame(&f, FIN | PONG, "b"); /* answered already */
+    feed_events(&f);
+    CHECK(ws_ponged(&f.c) == 3);
+    put_frame(&f, FIN | PONG, "c");
+    feed_events(&f);
+    CHECK(ws_ponged(&f.c) == 4);
+    feed_out(&f);
+    CHECK(heap.bytes == 0);
+    stop(&f);
+  }
+}
+
 /* 4096 bytes hold 195 records of 1 + 20 bytes; the oldest are forgotten. */
 TEST(unanswered_pings_are_bounded) {
   feed how = {.role = WS_SERVER};
