@@ -2,7 +2,7 @@
 
 local core = require "websock.core"
 local descriptors = require "support.descriptors"
-local process = require "support.process"
+local child = require "support.child"
 
 -- The results of take once the answer is there.
 local function answer(lookup)
@@ -72,10 +72,10 @@ describe("core.lookup", function()
   end)
 
   it("may be under way when the state closes", function()
-    local status, output = process.run(process.lua("-e", [[
+    local status, output = child.run [[
       local core = require "websock.core"
       for i = 1, 20 do kept = core.lookup(i .. ".no-such-host.invalid") end
-      os.exit(0, true)]]))
+      os.exit(0, true)]]
     assert.equal("", output)
     assert.equal(0, status)
   end)

@@ -3,7 +3,7 @@
 
 local core = require "websock.core"
 local socket = require "socket"
-local process = require "support.process"
+local child = require "support.child"
 
 local NOT_OPEN = 999999  -- above what a process may open
 
@@ -120,7 +120,7 @@ end)
 
 describe("signals", function()
   it("are caught by name, told once, and put back", function()
-    local status, output = process.run(process.lua("-e", [[
+    local status, output = child.run [[
       local core = require "websock.core"
       local pid = assert(io.open "/proc/self/stat"):read "n"
       local function send(name) assert(os.execute(("kill -%s %d"):format(name, pid))) end
@@ -137,7 +137,7 @@ describe("signals", function()
       assert(core.signal_restore "TERM")
       print "restored"
       send "TERM"
-      print "not reached"]]))
+      print "not reached"]]
     assert.equal("TERM USR1\nrestored\n", (output:gsub("\t", "")))
     assert.not_equal(0, status)
   end)
