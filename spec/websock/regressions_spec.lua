@@ -41,9 +41,12 @@ describe("regressions:", function()
     it("may have any number of extra arguments", function()
       local status, output = child.run [[
         local raw = require "support.raw"
+        collectgarbage "stop"  -- it would make the stack small again
         local server = assert(websock.listen {port = 0, handler = function(ws)
           for _, n in ipairs {0, 4, 50, 5000} do
-            local extra = table.move({"x"}, 1, 1, n, {})
+            local extra = {}
+            -- a stack that has room for them, but not twice
+            select("#", table.unpack(extra, 1, n + 60))
             print(n, select("#", ws:send("a", "text", {}, table.unpack(extra, 1, n))),
               ws:send("b", "text", nil, table.unpack(extra, 1, n)))
           end
@@ -150,14 +153,15 @@ describe("regressions:", function()
     it("may come from a handler that stops the server", function()
       local stopped
       local server = ends.listen {port = 0, ping_interval = false, handler = function(ws)
-        ws.server:stop(0)
+        ws.server:stop(1000)
         stopped = true
       end}
       local ws = assert(websock.connect("ws://127.0.0.1:" .. ends.port(server),
         {ping_interval = false}))
       ends.at_end(function() ws:abort() end)
       assert.same({nil, "closed", 1001, "server stops"}, {results_of(ws.receive, ws)})
-      assert.same({"closed", 1001, true}, {ws:state(), ws.close_code, stopped})
+      assert.same({"closed", 1001}, {ws:state(), ws.close_code})
+      ends.turn_until(function() return stopped end)
     end)
   end)
 
@@ -326,8 +330,7 @@ describe("regressions:", function()
     assert.same({"alike", "alike"}, {assert(peer:frame()).payload, assert(peer:frame()).payload})
     peer:plain("pong", "alike")
     ends.turn_until(function() return done[1] and done[2] end)
-    assert.same({"number", "number"}, {math.type(done[1][1]) and "number",
-      math.type(done[2][1]) and "number"})
+    for i = 1, 2 do assert.equal("float", math.type(done[i][1])) end
   end)
 
   it("who is refused and silent takes no place of max_connections", function()
