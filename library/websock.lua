@@ -446,6 +446,15 @@ function Conn:queued() end
 ---@return integer
 function Conn:unread() end
 
+---@return integer bytes of broadcasts that wait for the end of a fragmented message
+function Conn:held() end
+
+---@return boolean whether a whole message waits to be received
+function Conn:waiting() end
+
+---@param max_queue integer its own, for broadcasts
+function Conn:limit(max_queue) end
+
 ---@param host string
 ---@param target string
 ---@param protocols? string[]

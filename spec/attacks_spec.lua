@@ -220,8 +220,8 @@ describe("attacks", function()
   for _, policy in ipairs {"close", "drop"} do
     it("attack 31: a reader that stops while 1 GB is broadcast, " .. policy .. " #slow", function()
       local SIZE, COUNT = 1024 * 1024, 1024
-      local readers, server = {}, nil
-      server = ends.listen {port = 0, ping_interval = false, handler = function(ws)
+      local readers = {}
+      local server = ends.listen {port = 0, ping_interval = false, handler = function(ws)
         ws:receive()
       end}
       for i = 1, 2 do
