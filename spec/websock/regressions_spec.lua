@@ -80,7 +80,7 @@ describe("regressions:", function()
         return done.writer and done.sender
       end)
       assert.same({{n = 1, true}, {n = 1, true}}, {done.writer, done.sender})
-      local size, frame = 0, nil
+      local size, frame = 0
       repeat
         frame = assert(peer:frame())
         size = size + #frame.payload
@@ -180,7 +180,7 @@ describe("regressions:", function()
       local function seen_of(name)
         local path, seen = dir .. "/" .. name, nil
         assert(os.execute("mkdir -p " .. process.quote {path:match "^(.*)/"}))
-        local server = ends.listen {unix = dir .. "/s", handler = function(ws)
+        ends.listen {unix = dir .. "/s", handler = function(ws)
           seen = table.pack(pcall(function() return ws.request end))
         end}
         local sock = unix.stream()
@@ -282,7 +282,7 @@ describe("regressions:", function()
   it("a listener that is closed while it has no descriptors cancels nobody's timer", function()
     local code = [[
       local raw, socket = require "support.raw", require "socket"
-      -- in the old days `stop` waited for as long as the connections did
+      -- `stop` without its timer would wait for as long as they do
       websock.spawn(function()
         websock.sleep(15)
         print "stop does not end"
