@@ -226,6 +226,28 @@ describe("broadcast", function()
     assert.same({{}}, crowd.heard(server, list))
   end)
 
+  it("leaves with all else that a turn has queued, in one write per connection", function()
+    local native = require("websock.driver").native
+    local server, list = crowd.open(3)
+    local push, writes = native.push, {}
+    native.push = function(link, ...)
+      if link.conn:queued() > 0 then writes[link.ws] = (writes[link.ws] or 0) + 1 end
+      return push(link, ...)
+    end
+    websock.spawn(function()
+      for i = 1, 5 do
+        server:broadcast("b" .. i)
+        for _, one in ipairs(list) do one.ws:send("s" .. i) end
+      end
+    end)
+    websock.step(0)
+    native.push = push
+    for _, one in ipairs(list) do assert.equal(1, writes[one.ws]) end
+    for _, payloads in ipairs(crowd.heard(server, list)) do
+      assert.same({"b1", "s1", "b2", "s2", "b3", "s3", "b4", "s4", "b5", "s5"}, payloads)
+    end
+  end)
+
   it("in C takes lists of anything, and passes over what is no open connection", function()
     local config = core.config "server"
     local handshaking = core.conn(config)
