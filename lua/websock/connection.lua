@@ -59,6 +59,7 @@ local function take(link, step)
   if b == "closed" and link.stage ~= "gone" then
     link:digest(link.conn:poll(0))
   end
+  if a ~= nil then heartbeat.used(link) end
   return a, b, c, d
 end
 
@@ -72,7 +73,6 @@ local function wait_and_fetch(link, step, want, timeout)
     local _, err = loop.park(deadline, link)
     link.receiver = nil
     local a, b, c, d = take(link, step)
-    if a ~= nil then heartbeat.used(link) end
     if a ~= nil or b ~= "again" then return a, b, c, d end
     if err == "timeout" then return nil, "timeout" end
   end
@@ -85,7 +85,6 @@ local function fetch(link, step, want, timeout)
   local a, b, c, d = take(link, step)
   if a ~= nil then
     link.streak = (link.streak or 0) + 1
-    heartbeat.used(link)
     if link.more then link:read_on() end
   elseif b == "again" then
     if may_wait(link, timeout) then
@@ -93,7 +92,6 @@ local function fetch(link, step, want, timeout)
     end
     link:catch_up(want)
     a, b, c, d = take(link, step)
-    if a ~= nil then heartbeat.used(link) end
     if a == nil and b == "again" then return nil, "timeout" end
   elseif b == "in parts" then
     misuse("receive: a message is being received in parts")

@@ -18,7 +18,7 @@ local READ_AHEAD = 65536  -- unread bytes at which reading stops (API.md)
 local MESSAGE, PART = 1, 2  -- what a receiver waits for
 
 -- Ten thousand idle links pay for each field: flags that are down are nil.
-local Link = {MESSAGE = MESSAGE, PART = PART}
+local Link = {PART = PART}
 
 --- What links of one kind have in common, in one table behind all of them: role,
 --- loop, options (max_queue, close_timeout, ...), driver, as far as it is common;
