@@ -158,7 +158,7 @@ fuzz-built:
 	@$(MAKE) -s -k -j$(J) --no-print-directory $(FUZZ_BIN) || rm -rf build/fuzz
 	@scripts/fuzz $(SECONDS) $(FUZZ_BIN)
 
-build/fuzz/%: fuzz/%.c $(CORE_SRC) $(wildcard csrc/ws*.h) Makefile
+build/fuzz/%: fuzz/%.c $(CORE_SRC) $(wildcard csrc/ws*.h fuzz/*.h) Makefile
 	@mkdir -p $(@D)
 	$(CLANG) -std=gnu11 $(SSL_CFLAGS) -Icsrc $(FUZZ_FLAGS) -o $@ $< \
 	  $(CORE_SRC) $(LIBS)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc.h"
 #include "ws_int.h"
 
 enum { MAX_MESSAGE = 4096, MAX_FRAGMENTS = 64 };
@@ -19,21 +20,6 @@ typedef struct reader {
   const uint8_t *p;
   size_t n;
 } reader;
-
-static size_t allocated;
-
-static void *count_alloc (void *ud, void *ptr, size_t osize, size_t nsize) {
-  void *p;
-  (void)ud;
-  if (nsize == 0) {
-    allocated -= osize;
-    free(ptr);
-    return NULL;
-  }
-  p = realloc(ptr, nsize);
-  if (p != NULL) allocated += nsize - osize;
-  return p;
-}
 
 /* Masking keys need not be random here, only the same in every run. */
 static int same_random (void *ud, void *out, size_t n) {

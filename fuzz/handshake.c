@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc.h"
 #include "ws_int.h"
 
 enum { MAX_HEADER = 600, MAX_FIELDS = 12, MAX_BODY = 40 };
@@ -33,21 +34,6 @@ static const char refused[] =
 static const char *const begun[2][4] = {
     {"", response, refusal, refused}, /* WS_CLIENT */
     {"", request, post, chunks}};     /* WS_SERVER */
-
-static size_t allocated;
-
-static void *count_alloc (void *ud, void *ptr, size_t osize, size_t nsize) {
-  void *p;
-  (void)ud;
-  if (nsize == 0) {
-    allocated -= osize;
-    free(ptr);
-    return NULL;
-  }
-  p = realloc(ptr, nsize);
-  if (p != NULL) allocated += nsize - osize;
-  return p;
-}
 
 /* The key is the one that the response above answers. */
 static int zeros (void *ud, void *out, size_t n) {

@@ -4,16 +4,7 @@
 */
 #include "test.h"
 
-static int fail_at; /* this allocation fails (1: the next), 0: none */
-
-static int fails (void) { return fail_at > 0 && --fail_at == 0; }
-
-static void *test_calloc (size_t n, size_t size) {
-  return fails() ? NULL : calloc(n, size);
-}
-static void *test_realloc (void *p, size_t size) {
-  return fails() ? NULL : realloc(p, size);
-}
+#include "failing.h" /* after test.h, which has names of its own */
 
 #define calloc test_calloc
 #define realloc test_realloc
