@@ -103,3 +103,45 @@ describe("support.process", function ()
     error("the child outlived the spec")
   end)
 end)
+
+describe("support.certificates", function()
+  local certificates = require "support.certificates"
+
+  -- What the openssl command says of a certificate of a server.
+  local function verify(name, ...)
+    local made = certificates[name]
+    return process.run {"openssl", "verify", "-CAfile", certificates.ca.cert,
+      "-untrusted", made.chain, "-purpose", "sslserver", ..., made.cert}
+  end
+
+  it("makes certificates that hold, and such that do not for their one reason", function()
+    local status, output = verify("server", "-verify_hostname", "localhost")
+    assert.equal(0, status, output)
+    for name, reason in pairs {
+      expired = "certificate has expired", early = "not yet valid",
+      self_signed = "self%-signed certificate", strange_server = "unable to get local issuer",
+    } do
+      status, output = verify(name, "-verify_hostname", "localhost")
+      assert.equal(2, status)
+      assert.matches(reason, output)
+    end
+    for name, option in pairs {wrong_name = "-verify_hostname", address_only = "-verify_hostname"} do
+      status, output = verify(name, option, "localhost")
+      assert.equal(2, status)
+      assert.matches("[Hh]ostname mismatch", output)
+    end
+    for _, name in ipairs {"wrong_address", "host_only"} do
+      status, output = verify(name, "-verify_ip", "127.0.0.1")
+      assert.equal(2, status)
+      assert.matches("IP address mismatch", output)
+    end
+  end)
+
+  it("leaves nothing behind", function()
+    local status, folder = process.run(process.lua("-e", [[
+      package.path = "spec/?.lua;" .. package.path
+      print((require "support.certificates".ca.cert:match "^(.*)/"))]]))
+    assert.equal(0, status)
+    assert.same({1, ""}, {process.run {"test", "-e", folder:match "%S+"}})
+  end)
+end)

@@ -1,0 +1,80 @@
+-- A TCP relay between a client and a server, on the loop: it drips, stalls, cuts
+-- and counts what passes, without understanding it.
+
+local websock = require "websock"
+local raw = require "support.raw"
+
+local HOURS = 3600
+
+local Relay = {}
+Relay.__index = Relay
+
+local function spawn(self, ...)
+  table.insert(self.threads, (websock.spawn(...)))
+end
+
+-- Sends bytes as far as the other side takes them; each in a write and a turn of
+-- its own when the relay drips.
+local function pass(self, to, bytes)
+  local size = self.drip and 1 or #bytes
+  for from = 1, #bytes, size do
+    if not to:send(bytes:sub(from, from + size - 1)) then return nil end
+    if self.drip then websock.sleep(0) end
+  end
+  return true
+end
+
+-- Moves what arrives at one side to the other until it ends, then tells so.
+local function pump(self, from, to, way)
+  while websock.wait(from.sock, "r") do
+    local bytes, err, partial = from.sock:receive(8192)
+    bytes = bytes or partial
+    while self.stalled do websock.sleep(0.005) end
+    self[way] = self[way] + #bytes
+    if #bytes > 0 and not pass(self, to, bytes) then return end
+    if err and err ~= "timeout" then return to:shutdown() end
+  end
+end
+
+local function connect(self)
+  while true do
+    local near = assert(self.listener:accept(HOURS))
+    near.sock:setoption("tcp-nodelay", true)
+    local far = raw.client(self.target)
+    table.move({near, far}, 1, 2, #self.sides + 1, self.sides)
+    spawn(self, pump, self, near, far, "up")
+    spawn(self, pump, self, far, near, "down")
+  end
+end
+
+local relay = {}
+
+---A relay to a port of this machine; `.port` is its own, `.up` and `.down` count
+---what passed towards the server and back.
+---@param options? {drip: boolean?, stalled: boolean?} # fields that may be set later too
+function relay.open(target, options)
+  local listener = raw.server()
+  local self = setmetatable({target = target, listener = listener, port = listener.port,
+    sides = {}, threads = {}, up = 0, down = 0}, Relay)
+  for name, value in pairs(options or {}) do self[name] = value end
+  spawn(self, connect, self)
+  return self
+end
+
+---Ends every connection's streams, both ways: what was sent before arrives, but
+---nobody inside has said good-bye.
+function Relay:cut()
+  for _, side in ipairs(self.sides) do side.sock:shutdown "both" end
+end
+
+---Idempotent.
+function Relay:close()
+  for _, thread in ipairs(self.threads) do coroutine.close(thread) end
+  for _, side in ipairs(self.sides) do side:close() end
+  self.listener:close()
+  self.threads, self.sides = {}, {}
+end
+
+Relay.__close = Relay.close
+
+return relay
