@@ -108,10 +108,10 @@ describe("support.certificates", function()
   local certificates = require "support.certificates"
 
   -- What the openssl command says of a certificate of a server.
-  local function verify(name, ...)
+  local function verify(name, option, expected)
     local made = certificates[name]
     return process.run {"openssl", "verify", "-CAfile", certificates.ca.cert,
-      "-untrusted", made.chain, "-purpose", "sslserver", ..., made.cert}
+      "-untrusted", made.chain, "-purpose", "sslserver", option, expected, made.cert}
   end
 
   it("makes certificates that hold, and such that do not for their one reason", function()
@@ -125,11 +125,9 @@ describe("support.certificates", function()
       assert.equal(2, status)
       assert.matches(reason, output)
     end
-    for name, option in pairs {wrong_name = "-verify_hostname", address_only = "-verify_hostname"} do
-      status, output = verify(name, option, "localhost")
-      assert.equal(2, status)
-      assert.matches("[Hh]ostname mismatch", output)
-    end
+    status, output = verify("wrong_name", "-verify_hostname", "localhost")
+    assert.equal(2, status)
+    assert.matches("[Hh]ostname mismatch", output)
     for _, name in ipairs {"wrong_address", "host_only"} do
       status, output = verify(name, "-verify_ip", "127.0.0.1")
       assert.equal(2, status)
