@@ -168,7 +168,8 @@ bench:
 	@scripts/deps bench
 	@$(MAKE) -s --no-print-directory bench-built
 
-bench-built: all build/bench/core build/bench/load
+BENCH_BIN := $(addprefix build/bench/,core load ideal)
+bench-built: all $(BENCH_BIN)
 	@scripts/bench $(BENCH)
 
 # MESSAGES through connections that come, go, stall and reset
@@ -178,6 +179,12 @@ soak:
 
 soak-built: all build/soak/heap.so
 	@scripts/soak $(MESSAGES) $(SEED)
+
+# The yardstick is of no use elsewhere: it may use all that this machine has.
+build/bench/ideal: bench/ideal.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(SSL_CFLAGS) -O3 -march=native -g \
+	  -o $@ $< $(LIBS)
 
 build/bench/%: bench/%.c $(CORE_SRC) $(wildcard csrc/ws*.h) Makefile
 	@mkdir -p $(@D)
@@ -241,7 +248,7 @@ help:
 	@echo 'make format             lay the C files out by .clang-format'
 	@echo 'make sanitize           the specs under ASan and UBSan'
 	@echo 'make fuzz [SECONDS=60]  each fuzz target'
-	@echo 'make bench [BENCH=name] what it costs, beside Node ws'
+	@echo 'make bench [BENCH=name] what it costs, beside others'
 	@echo 'make soak [MESSAGES=n]  a million messages; memory stays flat'
 	@echo 'make browser            chat and game in Chromium'
 	@echo 'make install [PREFIX=/usr/local], uninstall, clean'

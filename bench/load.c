@@ -3,16 +3,17 @@
 ** one client on one core, on the library's own protocol core, by epoll. Every
 ** reply is checked. It reads the server's CPU time and memory from /proc.
 **
-**     build/bench/load SCENARIO PORT PID CONNECTIONS SIZE DEPTH COUNT
+**     build/bench/load SCENARIO PORT PID CONNECTIONS SIZE DEPTH SECONDS
 **
 ** echo       each connection keeps DEPTH messages of SIZE bytes under way
 ** broadcast  the first one keeps DEPTH publishes under way to all of them
-** connect    COUNT times connect, upgrade, close; CONNECTIONS at a time
+** connect    connect, upgrade, close; CONNECTIONS at a time
 ** idle       opens CONNECTIONS and looks at the server's memory
 **
-** Prints "units seconds cpu memory": echoes, deliveries, connections; wall time;
-** server CPU in microseconds a unit; resident growth in KiB a connection. The
-** first tenth of COUNT warms up and is not measured.
+** Prints "units seconds cpu memory p50 p99": echoes, deliveries, connections;
+** wall time; server CPU in microseconds a unit; resident growth in KiB a
+** connection; how long a unit took, in microseconds. A fifth of SECONDS, before
+** they begin, warms up and is not measured.
 */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -41,6 +42,7 @@ typedef struct peer {
   int fd;
   int blocked;        /* waits until it can write */
   unsigned sent, got; /* messages */
+  double *since;      /* when message i was sent, at i modulo depth */
   ws_conn *core;
 } peer;
 
@@ -56,7 +58,7 @@ static const scenario *the;
 static int port, pid, nconns;
 static size_t size;
 static unsigned depth;
-static long total; /* COUNT */
+static double duration; /* SECONDS */
 
 static int poller;
 static peer *peers;
@@ -67,8 +69,10 @@ static ws_config config;
 /* what is measured */
 static long counted; /* units so far */
 static long begun;   /* units before the measure */
+static int ready;    /* all are open and at work */
 static int done;
-static double began, cpu, rss, seconds;
+static double moment; /* of the last read */
+static double started, began, cpu, rss, seconds;
 
 static void fail (const char *what) {
   fprintf(stderr, "bench/load: %s: %s (%s)\n", the ? the->name : "", what,
@@ -88,6 +92,20 @@ static void *heap (void *ud, void *ptr, size_t osize, size_t nsize) {
   return NULL;
 }
 
+/* xorshift64: no server is to pay for the load's random numbers. */
+static int cheap_random (void *ud, void *out, size_t n) {
+  static uint64_t x = 0x9E3779B97F4A7C15u;
+  unsigned char *p = out;
+  (void)ud;
+  while (n-- > 0) {
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    *p++ = (unsigned char)(x >> 32);
+  }
+  return 0;
+}
+
 /* ------------------------------------------------------ what /proc tells */
 
 static double now (void) {
@@ -96,32 +114,22 @@ static double now (void) {
   return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static FILE *open_proc (const char *name) {
-  char path[64];
-  FILE *f;
-  snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
-  f = fopen(path, "r");
-  need(f != NULL, "the server has gone");
-  return f;
-}
-
-/* utime and stime, all threads, in seconds. */
+/* CPU time of the server so far, user and system, all threads. */
 static double server_cpu (void) {
-  unsigned long user = 0, sys = 0;
-  FILE *f = open_proc("stat");
-  int n = fscanf(f,
-                 "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u"
-                 " %lu %lu",
-                 &user, &sys);
-  fclose(f);
-  need(n == 2, "/proc/PID/stat");
-  return (double)(user + sys) / (double)sysconf(_SC_CLK_TCK);
+  struct timespec t;
+  clockid_t clock;
+  need(clock_getcpuclockid(pid, &clock) == 0, "the server has gone");
+  need(clock_gettime(clock, &t) == 0, "the server has gone");
+  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 /* Resident memory in KiB. */
 static double server_rss (void) {
+  char path[64];
   long pages = 0;
-  FILE *f = open_proc("statm");
+  snprintf(path, sizeof path, "/proc/%d/statm", pid);
+  FILE *f = fopen(path, "r");
+  need(f != NULL, "the server has gone");
   int n = fscanf(f, "%*d %ld", &pages);
   fclose(f);
   need(n == 1, "/proc/PID/statm");
@@ -142,11 +150,44 @@ static void end_measure (void) {
   done = 1;
 }
 
-/* One unit more. */
-static void count (long all) {
+/* Between units. */
+static void look_at_clock (void) {
+  double t = now();
+  if (started == 0) started = t;
+  if (began == 0 && t - started >= duration / 5) begin_measure();
+  if (began != 0 && t - began >= duration) end_measure();
+}
+
+/* --------------------------------------------------------------- latencies */
+
+/* How many took how many nanoseconds: 32 steps for each power of two. */
+enum { STEPS = 32 };
+static long taken[64 * STEPS];
+
+static unsigned step_of (uint64_t ns) {
+  unsigned bits = 0;
+  while (ns >> bits >= 2 * STEPS) bits++;
+  return bits * STEPS + (unsigned)(ns >> bits);
+}
+
+static double step_end (unsigned i) { /* in microseconds */
+  unsigned bits = i < 2 * STEPS ? 0 : i / STEPS - 1;
+  return (double)((uint64_t)(i - bits * STEPS + 1) << bits) / 1e3;
+}
+
+/* One unit more, that began then. */
+static void count (double since) {
   counted++;
-  if (counted == all / 10) begin_measure();
-  if (counted == all) end_measure();
+  if (began != 0) taken[step_of((uint64_t)((moment - since) * 1e9))]++;
+}
+
+static double percentile (double part) {
+  long sum = 0;
+  unsigned i = 0;
+  while (i < 64 * STEPS - 1 &&
+         (double)(sum += taken[i]) < part * (double)(counted - begun))
+    i++;
+  return step_end(i);
 }
 
 /* ------------------------------------------------------------ connections */
@@ -179,6 +220,7 @@ static void start (peer *p) {
   ws_str host = {"127.0.0.1", 9}, target = {"/", 1};
   p->fd = dial(nstarted++);
   p->sent = p->got = 0;
+  p->since[0] = moment;
   ws_init(p->core, &config, heap, NULL);
   need(ws_request(p->core, host, target, NULL, 0, NULL, 0) == 0, "request");
   want(p, EPOLL_CTL_ADD, 1);
@@ -205,19 +247,22 @@ static void flush (peer *p) {
   if (p->blocked != (n > 0)) want(p, EPOLL_CTL_MOD, n > 0);
 }
 
+static void stamp (char out[STAMP], unsigned n) {
+  for (int i = STAMP; i-- > 0; n >>= 4) out[i] = "0123456789abcdef"[n & 15];
+}
+
 static void send_numbered (peer *p) {
-  char stamp[STAMP + 1];
-  snprintf(stamp, sizeof stamp, "%08x", p->sent++);
-  memcpy(text, stamp, STAMP);
+  p->since[p->sent % depth] = moment;
+  stamp(text, p->sent++);
   need(ws_send(p->core, WS_TEXT, text, size, 0) == 0, "send");
 }
 
 /* The next message in the order of its sender. */
 static void check (peer *p, const ws_event *ev) {
-  char stamp[STAMP + 1];
-  snprintf(stamp, sizeof stamp, "%08x", p->got++);
+  char number[STAMP];
+  stamp(number, p->got++);
   need(ev->opcode == WS_TEXT && ev->size == size, "a reply of another kind");
-  need(memcmp(ev->data, stamp, STAMP) == 0, "a reply out of order");
+  need(memcmp(ev->data, number, STAMP) == 0, "a reply out of order");
   need(memcmp(ev->data + STAMP, text + STAMP, size - STAMP) == 0,
        "a reply with other content");
 }
@@ -249,6 +294,7 @@ static void readable (peer *p) {
   ssize_t n;
   need(to != NULL, "no memory");
   n = recv(p->fd, to, room, 0);
+  moment = now();
   ws_commit(p->core, n > 0 ? (size_t)n : 0);
   if (n < 0 && errno == EAGAIN) return;
   need(n >= 0, "read");
@@ -265,6 +311,7 @@ static void turn (void) {
     if (list[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) readable(p);
     if (!done) flush(p);
   }
+  if (ready) look_at_clock();
 }
 
 static void unexpected (peer *p) {
@@ -289,13 +336,15 @@ static void echo_opened (peer *p) {
   (void)p;
   start_next();
   if (nopen < nconns) return;
+  moment = now();
   for (int i = 0; i < nconns; i++) fill_pipe(&peers[i]);
+  ready = 1;
 }
 
 static void echo_message (peer *p, const ws_event *ev) {
+  count(p->since[p->got % depth]);
   check(p, ev);
   send_numbered(p);
-  count(total);
 }
 
 /* --------------------------------------------------------------- broadcast */
@@ -313,17 +362,19 @@ static void broadcast_opened (peer *p) {
   if (nopen < nconns) return;
   behind = calloc(depth, sizeof *behind);
   need(behind != NULL, "no memory");
+  moment = now();
   for (unsigned i = 0; i < depth; i++) publish();
   flush(peers);
 }
 
 static void broadcast_message (peer *p, const ws_event *ev) {
   unsigned which = p->got % depth;
+  count(peers->since[which]);
   check(p, ev);
-  count(total * nconns);
   if (--behind[which] > 0) return;
   publish();
   flush(peers);
+  look_at_clock(); /* here: all have got the same */
 }
 
 /* ----------------------------------------------------------------- connect */
@@ -334,8 +385,9 @@ static void connect_opened (peer *p) {
 
 static void connect_ended (peer *p) {
   forget(p);
-  count(total);
-  if (!done) start(p);
+  count(p->since[0]);
+  ready = 1;
+  start(p);
 }
 
 /* -------------------------------------------------------------------- idle */
@@ -385,31 +437,37 @@ static const scenario *find (const char *name) {
 
 static void prepare (void) {
   ws_config_init(&config, WS_CLIENT);
+  config.random = cheap_random;
   text = malloc(size + 1);
   peers = calloc((size_t)nconns, sizeof *peers);
   need(text && peers, "no memory");
   memset(text, 'x', size);
-  for (int i = 0; i < nconns; i++)
-    need((peers[i].core = malloc(ws_size())) != NULL, "no memory");
+  for (int i = 0; i < nconns; i++) {
+    peers[i].core = malloc(ws_size());
+    peers[i].since = malloc(depth * sizeof(double));
+    need(peers[i].core && peers[i].since, "no memory");
+  }
   poller = epoll_create1(EPOLL_CLOEXEC);
   need(poller >= 0, "epoll_create1");
 }
 
 int main (int argc, char **argv) {
-  need(argc == 8, "SCENARIO PORT PID CONNECTIONS SIZE DEPTH COUNT");
+  need(argc == 8, "SCENARIO PORT PID CONNECTIONS SIZE DEPTH SECONDS");
   the = find(argv[1]);
   port = atoi(argv[2]);
   pid = atoi(argv[3]);
   nconns = atoi(argv[4]);
   size = (size_t)atol(argv[5]);
   depth = (unsigned)atoi(argv[6]);
-  total = atol(argv[7]);
-  need(nconns > 0 && size >= STAMP && depth > 0 && total >= 10, "arguments");
+  duration = atof(argv[7]);
+  need(nconns > 0 && size >= STAMP && depth > 0 && duration > 0, "arguments");
   alarm(PATIENCE);
   prepare();
+  moment = now();
   for (int i = 0; i < the->first && i < nconns; i++) start(&peers[i]);
   while (!done) turn();
-  printf("%ld %.6f %.4f %.4f\n", counted - begun, seconds,
-         cpu * 1e6 / (double)(counted - begun), rss / nconns);
+  printf("%ld %.6f %.4f %.4f %.1f %.1f\n", counted - begun, seconds,
+         cpu * 1e6 / (double)(counted - begun), rss / nconns, percentile(0.5),
+         percentile(0.99));
   return 0;
 }

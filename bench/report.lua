@@ -1,0 +1,48 @@
+-- Figures of rounds, and their tables.
+local report = {}
+
+-- Median, least and greatest of what `get` finds in each round.
+local function figures(rounds, get)
+  local list = {}
+  for i, round in ipairs(rounds) do list[i] = get(round) end
+  table.sort(list)
+  local middle = (#list + 1) // 2
+  local median = #list % 2 == 1 and list[middle] or (list[middle] + list[middle + 1]) / 2
+  return median, list[1], list[#list]
+end
+
+-- The median of a peer's figure, and its spread.
+function report.of(rounds, peer, figure)
+  return figures(rounds, function(round) return round[peer][figure] end)
+end
+
+-- The same as a multiple of another's in the same round.
+function report.ratio(rounds, peer, yardstick, figure)
+  return figures(rounds, function(round)
+    return round[peer][figure] / round[yardstick][figure]
+  end)
+end
+
+local line = "  %-12s %22s   %20s %11s %10s %10s"
+
+local function spread(...) return ("%.2f (%.2f-%.2f)"):format(...) end
+
+local function row(scenario, rounds, peer, yardstick)
+  local timed = scenario.figure == "cpu"
+  local function median(figure)
+    return timed and ("%.0f"):format((report.of(rounds, peer, figure))) or "-"
+  end
+  return line:format(peer.title, spread(report.of(rounds, peer, scenario.figure)),
+    spread(report.ratio(rounds, peer, yardstick, scenario.figure)),
+    median "rate", median "p50", median "p99")
+end
+
+function report.print(scenario, peers, rounds)
+  print(scenario.title)
+  print(line:format("", scenario.unit:gsub("µ", "u"), "x " .. peers[1].title, "a second",
+    "p50 us", "p99 us"))
+  for _, peer in ipairs(peers) do print(row(scenario, rounds, peer, peers[1])) end
+  io.stdout:flush()
+end
+
+return report
