@@ -168,8 +168,7 @@ bench:
 	@scripts/deps bench
 	@$(MAKE) -s --no-print-directory bench-built
 
-BENCH_BIN := $(addprefix build/bench/,core load ideal)
-bench-built: all $(BENCH_BIN)
+bench-built: all $(addprefix build/bench/,core load ideal ideal_client server_lws)
 	@scripts/bench $(BENCH)
 
 # MESSAGES through connections that come, go, stall and reset
@@ -180,11 +179,16 @@ soak:
 soak-built: all build/soak/heap.so
 	@scripts/soak $(MESSAGES) $(SEED)
 
-# The yardstick is of no use elsewhere: it may use all that this machine has.
-build/bench/ideal: bench/ideal.c Makefile
+# The yardsticks are of no use elsewhere: they may use all that this machine has.
+IDEALS := $(patsubst %.c,build/%,$(wildcard bench/ideal*.c))
+$(IDEALS): build/bench/%: bench/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(SSL_CFLAGS) -O3 -march=native -g \
 	  -o $@ $< $(LIBS)
+
+build/bench/server_lws: bench/server_lws.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $< -lwebsockets
 
 build/bench/%: bench/%.c $(CORE_SRC) $(wildcard csrc/ws*.h) Makefile
 	@mkdir -p $(@D)

@@ -23,14 +23,15 @@ function report.ratio(rounds, peer, yardstick, figure)
   end)
 end
 
-local line = "  %-12s %22s   %20s %11s %10s %10s"
+local line = "  %-18s %24s   %22s %10s %9s %9s"
 
 local function spread(...) return ("%.2f (%.2f-%.2f)"):format(...) end
 
 local function row(scenario, rounds, peer, yardstick)
-  local timed = scenario.figure == "cpu"
   local function median(figure)
-    return timed and ("%.0f"):format((report.of(rounds, peer, figure))) or "-"
+    local value = report.of(rounds, peer, figure)
+    if scenario.fresh or value == 0 then return "-" end
+    return ("%.0f"):format(value)
   end
   return line:format(peer.title, spread(report.of(rounds, peer, scenario.figure)),
     spread(report.ratio(rounds, peer, yardstick, scenario.figure)),

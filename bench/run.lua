@@ -46,27 +46,61 @@ end
 
 -- Rounds ----------------------------------------------------------------------
 
-local function load_server(server, scenario)
+local function load_of(server, scenario)
   local s = scenario
   return result_of(("build/bench/load %s %d %d %d %d %d %g"):format(s.load, server.port,
     server.pid, s.connections, s.size, s.depth, DURATION), LOAD_CORE)
 end
 
+local function client_of(peer, server, scenario)
+  local s = scenario
+  return result_of(("%s %d %d %d %d %g"):format(peer.client, server.port, s.connections,
+    s.size, s.depth, DURATION), SERVER_CORE)
+end
+
+local function server_of(peer, scenario, core)
+  return start(peer.server .. " " .. scenario.load, core)
+end
+
+-- Calls round(), which measures all once, so often.
+local function rounds_of(scenario, round)
+  local all = {}
+  for n = 1, math.min(ROUNDS, scenario.rounds or ROUNDS) do all[n] = round() end
+  return all
+end
+
+-- Clients have the server's core, the yardstick as server has the load's.
+local function clients_under(scenario, running)
+  local server = server_of(peers[1], scenario, LOAD_CORE)
+  local all = rounds_of(scenario, function()
+    local round = {}
+    for _, peer in ipairs(running) do round[peer] = client_of(peer, server, scenario) end
+    return round
+  end)
+  stop(server)
+  return all
+end
+
 -- Servers of a scenario live through all its rounds; with `fresh` for one only,
 -- since memory is what is looked at.
-local function rounds_of(scenario, running)
-  local servers, all = {}, {}
-  local function server_of(peer) return start(peer.server .. " " .. scenario.load, SERVER_CORE) end
-  for n = 1, math.min(ROUNDS, scenario.rounds or ROUNDS) do
-    all[n] = {}
+local function servers_under(scenario, running)
+  local servers = {}
+  local all = rounds_of(scenario, function()
+    local round = {}
     for _, peer in ipairs(running) do
-      local server = servers[peer] or server_of(peer)
-      all[n][peer] = load_server(server, scenario)
+      local server = servers[peer] or server_of(peer, scenario, SERVER_CORE)
+      round[peer] = load_of(server, scenario)
       if scenario.fresh then stop(server) else servers[peer] = server end
     end
-  end
+    return round
+  end)
   for _, server in pairs(servers) do stop(server) end
   return all
+end
+
+local function measure(scenario, running)
+  if scenario.of == "client" then return clients_under(scenario, running) end
+  return servers_under(scenario, running)
 end
 
 -- The command line ------------------------------------------------------------
@@ -93,7 +127,17 @@ if quick then
   end
   print("A moment of each, of at most 500 connections: no figures to go by.")
 end
+-- Those of the peers that can be measured so.
+local function able(list, scenario)
+  local found = {}
+  for _, peer in ipairs(list) do
+    if peer[scenario.of or "server"] then found[#found + 1] = peer end
+  end
+  return found
+end
+
 local running = chosen(peers, words(os.getenv "PEERS" or quick and "ideal websock node"), "peer")
 for _, scenario in ipairs(chosen(scenarios, arg, "scenario")) do
-  report.print(scenario, running, rounds_of(scenario, running))
+  local those = able(running, scenario)
+  report.print(scenario, those, measure(scenario, those))
 end
