@@ -2,23 +2,23 @@
 ** lua_broadcast.c - one message to many connections, in one step: nothing in
 ** its loop allocates Lua objects, so no finalizer can change the list under it.
 */
-#include "lua_conn.h"
+#include "lua_turn.h"
 
-enum { CONNS = 1, CONN = 6, SLOW }; /* where they are on the stack */
+/* Where they are on the stack. */
+enum { CONNS = 1, TURN = 4, EXCEPT, CONN, TOO_SLOW };
 
 /* Queues the frame on one connection: 1; 0 if it has too much queued already, or
    memory is short; -1 if it is not open. */
-static int queue (conn *c, ws_shared *frame, size_t max) {
+static int queue (conn *c, ws_shared *frame) {
   int r;
-  if (c->max_queue > 0) max = c->max_queue - 1;
-  if (ws_queued(core(c)) + ws_held(core(c)) > max) return 0;
+  if (ws_queued(core(c)) + ws_held(core(c)) > c->max_queue) return 0;
   r = ws_send_shared(core(c), frame);
   return r == 0 ? 1 : r == WS_ENOMEM ? 0 : -1;
 }
 
-/* The conn at index i of the list at 1, whose metatable is at CONN; NULL if
+/* Pushes the conn at index i of the list at 1, whose metatable is at CONN; NULL if
    there is something else. */
-static conn *conn_at (lua_State *L, lua_Integer i) {
+static conn *push_conn (lua_State *L, lua_Integer i) {
   conn *c;
   lua_rawgeti(L, CONNS, i);
   c = (conn *)lua_touserdata(L, -1);
@@ -28,40 +28,43 @@ static conn *conn_at (lua_State *L, lua_Integer i) {
   } else {
     c = NULL;
   }
-  lua_pop(L, 1); /* the list still refers to it */
   return c;
+}
+
+/* The frame leaves with the turn, and is use (see heartbeat.lua). */
+static void leaves (lua_State *L, turn *t, conn *c) {
+  c->used = t->now;
+  websock_mark(L, TURN, lua_gettop(L));
 }
 
 /* Queues the frame on all of the list but `except`; marks those who did not get
    it, and no others, and counts them. Returns how many did. */
-static lua_Integer deliver (lua_State *L, ws_shared *frame, size_t max,
-                            const void *except, lua_Integer *slow) {
+static lua_Integer deliver (lua_State *L, ws_shared *frame, lua_Integer *slow) {
+  const void *except = lua_touserdata(L, EXCEPT);
+  turn *t = (turn *)lua_touserdata(L, TURN);
   lua_Integer delivered = 0, n = (lua_Integer)lua_rawlen(L, CONNS);
   *slow = 0;
-  for (lua_Integer i = 1; i <= n; i++) {
-    conn *c = conn_at(L, i);
-    int r;
-    if (c == NULL) continue;
-    r = c == except ? -1 : queue(c, frame, max);
-    c->mark = r == 0;
+  for (lua_Integer i = 1; i <= n; i++, lua_settop(L, TOO_SLOW)) {
+    conn *c = push_conn(L, i);
+    int r = c == NULL || c == except ? -1 : queue(c, frame);
+    if (c) c->mark = r == 0;
+    if (r > 0) leaves(L, t, c);
     delivered += r > 0;
     *slow += r == 0;
   }
   return delivered;
 }
 
-/* Moves those that are marked to the list at SLOW. */
+/* Moves those that are marked to the list at TOO_SLOW. */
 static void list_slow (lua_State *L) {
   lua_Integer found = 0, n = (lua_Integer)lua_rawlen(L, CONNS);
-  for (lua_Integer i = 1; i <= n; i++) {
-    conn *c = conn_at(L, i);
-    if (c == NULL || !c->mark) continue;
-    lua_rawgeti(L, CONNS, i);
-    lua_rawseti(L, SLOW, ++found);
+  for (lua_Integer i = 1; i <= n; i++, lua_settop(L, TOO_SLOW)) {
+    conn *c = push_conn(L, i);
+    if (c && c->mark) lua_rawseti(L, TOO_SLOW, ++found);
   }
 }
 
-/* core.broadcast(conns, payload, kind, max_queue [, except])
+/* core.broadcast(conns, payload, kind, turn [, except])
    -> number queued on, list of the conns that were too slow or nil
    | nil, "utf8". conns is a list of conns of servers; who is not open is passed
    over. All that may collect is done before the first gets the frame. */
@@ -70,26 +73,27 @@ static int l_broadcast (lua_State *L) {
   size_t size;
   const char *payload = luaL_checklstring(L, 2, &size);
   int opcode = luaL_checkoption(L, 3, "text", kinds);
-  lua_Integer max = luaL_checkinteger(L, 4), delivered, slow;
+  lua_Integer delivered, slow;
   uint32_t utf8 = 0;
   void *ud;
   lua_Alloc alloc = lua_getallocf(L, &ud);
   ws_shared *frame;
   luaL_checktype(L, CONNS, LUA_TTABLE);
-  luaL_argcheck(L, max >= 0, 4, "a size expected");
+  websock_toturn(L, TURN);
   if (opcode == WS_TEXT && (!ws_utf8(&utf8, payload, size) || utf8 != 0))
     return websock_nil(L, "utf8");
-  lua_settop(L, 5);
+  lua_settop(L, EXCEPT);
+  websock_mark_room(L, TURN, (lua_Integer)lua_rawlen(L, CONNS));
   luaL_getmetatable(L, "websock.conn");
   lua_newtable(L);
   frame = ws_shared_new(alloc, ud, opcode, payload, size);
   if (frame == NULL) return luaL_error(L, "not enough memory");
-  delivered = deliver(L, frame, (size_t)max, lua_touserdata(L, 5), &slow);
+  delivered = deliver(L, frame, &slow);
   ws_shared_free(frame);
   if (slow > 0) list_slow(L);
   lua_pushinteger(L, delivered);
   if (slow > 0)
-    lua_pushvalue(L, SLOW);
+    lua_pushvalue(L, TOO_SLOW);
   else
     lua_pushnil(L);
   return 2;

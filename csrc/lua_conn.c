@@ -14,17 +14,6 @@
 
 #define CONN "websock.conn"
 
-/* What pull and feed tell. */
-enum {
-  SAW_EVENT = 1, /* receive (or handshake) has something to say */
-  SAW_MORE = 2,  /* the read filled its room: there may be more */
-  SAW_PONG = 4,  /* a ping was answered */
-  SAW_STATE = 8, /* the state changed */
-  SAW_OUT = 16,  /* something waits to be written */
-  SAW_END = 32,  /* the transport has ended */
-  SAW_DRY = 64   /* there was nothing to read */
-};
-
 conn *websock_toconn (lua_State *L) {
   return (conn *)luaL_checkudata(L, 1, CONN);
 }
@@ -43,20 +32,25 @@ int websock_pushresult (lua_State *L, conn *c, int r) {
 
 /* -------------------------------------------------------------------- life */
 
-/* core.conn(config) -> conn */
+/* core.conn(config [, link]) -> conn; link is whom lua_turn.c tells of it */
 static int conn_new (lua_State *L) {
   const ws_config *config =
       (const ws_config *)luaL_checkudata(L, 1, "websock.config");
   size_t size = offsetof(conn, core) + ws_size();
-  conn *c = (conn *)lua_newuserdatauv(L, size, 1);
+  conn *c;
   void *ud;
   lua_Alloc alloc = lua_getallocf(L, &ud);
+  lua_settop(L, 2);
+  c = (conn *)lua_newuserdatauv(L, size, CONN_VALUES);
   memset(c, 0, offsetof(conn, core));
   c->fd = NET_NONE;
+  c->max_queue = SIZE_MAX;
   c->state = WS_CONNECTING;
   luaL_setmetatable(L, CONN);
   lua_pushvalue(L, 1);
-  lua_setiuservalue(L, -2, 1); /* the config lives as long */
+  lua_setiuservalue(L, -2, CONN_CONFIG); /* it lives as long */
+  lua_pushvalue(L, 2);
+  lua_setiuservalue(L, -2, CONN_LINK);
   ws_init(core(c), config, alloc, ud);
   c->alive = 1;
   return 1;
@@ -91,9 +85,7 @@ static int conn_tostring (lua_State *L) {
 
 /* ---------------------------------------------------------------- bytes in */
 
-/* What has changed since this was asked last. want: 0 nobody is receiving,
-   1 a message (or the handshake's event) is waited for, 2 a part of one. */
-static int digest (conn *c, int want) {
+int websock_digest (conn *c, int want) {
   ws_conn *core = core(c);
   ws_event ev;
   ws_iov iov[WS_IOV];
@@ -114,15 +106,12 @@ static int digest (conn *c, int want) {
   return flags;
 }
 
-/* conn:pull(want) -> flags | nil, "not enough memory": one read. */
-static int conn_pull (lua_State *L) {
-  conn *c = websock_toconn(L);
-  int want = (int)luaL_checkinteger(L, 2);
+int websock_pull (conn *c, int want) {
   int flags = 0;
   size_t room;
   void *p = ws_reserve(core(c), 1, &room);
   long n;
-  if (p == NULL) return websock_nil(L, "not enough memory");
+  if (p == NULL) return -1;
   n = net_recv(c->fd, p, room);
   if (n > 0) {
     ws_commit(core(c), (size_t)n);
@@ -133,7 +122,16 @@ static int conn_pull (lua_State *L) {
     if (n == NET_EOF) ws_eof(core(c));
     if (n == NET_ERROR) ws_abort(core(c), net_error_text(net_error()));
   }
-  lua_pushinteger(L, flags | digest(c, want));
+  if (n != NET_AGAIN) c->heard = 1;
+  return flags | websock_digest(c, want);
+}
+
+/* conn:pull(want) -> flags | nil, "not enough memory": one read. */
+static int conn_pull (lua_State *L) {
+  conn *c = websock_toconn(L);
+  int flags = websock_pull(c, (int)luaL_checkinteger(L, 2));
+  if (flags < 0) return websock_nil(L, "not enough memory");
+  lua_pushinteger(L, flags);
   return 1;
 }
 
@@ -150,14 +148,15 @@ static int conn_feed (lua_State *L) {
     memcpy(p, bytes, n);
     ws_commit(core(c), n);
   }
-  lua_pushinteger(L, digest(c, want));
+  c->heard |= n > 0;
+  lua_pushinteger(L, websock_digest(c, want));
   return 1;
 }
 
 /* conn:poll(want) -> flags, without reading. */
 static int conn_poll (lua_State *L) {
   conn *c = websock_toconn(L);
-  lua_pushinteger(L, digest(c, (int)luaL_checkinteger(L, 2)));
+  lua_pushinteger(L, websock_digest(c, (int)luaL_checkinteger(L, 2)));
   return 1;
 }
 
@@ -230,11 +229,73 @@ static int conn_held (lua_State *L) {
   return 1;
 }
 
-/* conn:limit(max_queue): its own, for broadcasts. */
+/* conn:limit(max_queue) */
 static int conn_limit (lua_State *L) {
   lua_Integer n = luaL_checkinteger(L, 2);
   luaL_argcheck(L, n >= 0, 2, "a size expected");
-  websock_toconn(L)->max_queue = (size_t)n + 1;
+  websock_toconn(L)->max_queue = (size_t)n;
+  return 0;
+}
+
+/* ----------------------------------------- what lua_turn.c and Lua both look at */
+
+/* A flag of the conn: set to the argument at 2, if there is one; pushes what it
+   was. */
+static int flag (lua_State *L, unsigned char *value) {
+  int was = *value;
+  if (!lua_isnone(L, 2)) *value = (unsigned char)lua_toboolean(L, 2);
+  lua_pushboolean(L, was);
+  return 1;
+}
+
+/* conn:more([on]) -> whether there may be more to read, with no event to come */
+static int conn_more (lua_State *L) {
+  return flag(L, &websock_toconn(L)->more);
+}
+
+/* conn:heard([on]) -> whether bytes have come since it was set to false */
+static int conn_heard (lua_State *L) {
+  return flag(L, &websock_toconn(L)->heard);
+}
+
+/* conn:line([on]) -> whether somebody waits to send, or writes a message */
+static int conn_line (lua_State *L) {
+  return flag(L, &websock_toconn(L)->line);
+}
+
+/* conn:marked() -> whether it is to be flushed at the end of the turn */
+static int conn_marked (lua_State *L) {
+  lua_pushboolean(L, websock_toconn(L)->marked);
+  return 1;
+}
+
+/* conn:used([time]) -> when a message went in or out */
+static int conn_used (lua_State *L) {
+  conn *c = websock_toconn(L);
+  c->used = luaL_optnumber(L, 2, c->used);
+  lua_pushnumber(L, c->used);
+  return 1;
+}
+
+/* conn:receiver() -> the coroutine that waits in ws:receive by lua_fast.c, and
+   whether it has parked there (or was woken, or only rests) | nothing */
+static int conn_receiver (lua_State *L) {
+  conn *c = websock_toconn(L);
+  if (!websock_is_received(c)) return 0;
+  lua_getiuservalue(L, 1, CONN_RECEIVER);
+  lua_pushboolean(L, c->waiting == PARKED);
+  return 2;
+}
+
+/* conn:woken(): the coroutine that has parked there will go on. */
+static int conn_woken (lua_State *L) {
+  websock_toconn(L)->waiting = WOKEN;
+  return 0;
+}
+
+/* conn:receiving(on): connection.lua is receiving by itself, or has ceased to. */
+static int conn_receiving (lua_State *L) {
+  websock_toconn(L)->waiting = lua_toboolean(L, 2) ? SLOW : NOT_WAITING;
   return 0;
 }
 
@@ -283,12 +344,27 @@ static const luaL_Reg conn_methods[] = {{"abort", conn_abort},
                                         {"waiting", conn_waiting},
                                         {"held", conn_held},
                                         {"limit", conn_limit},
+                                        {"heard", conn_heard},
+                                        {"line", conn_line},
+                                        {"marked", conn_marked},
+                                        {"more", conn_more},
+                                        {"receiver", conn_receiver},
+                                        {"receiving", conn_receiving},
+                                        {"used", conn_used},
+                                        {"woken", conn_woken},
                                         {NULL, NULL}};
 
 static const luaL_Reg conn_meta[] = {{"__gc", conn_gc},
                                      {"__close", conn_gc},
                                      {"__tostring", conn_tostring},
                                      {NULL, NULL}};
+
+/* core.link(conn) -> the link that it was made with */
+static int l_link (lua_State *L) {
+  websock_toconn(L);
+  lua_getiuservalue(L, 1, CONN_LINK);
+  return 1;
+}
 
 /* core.is_utf8(text) -> whether it is (RFC 3629) */
 static int l_is_utf8 (lua_State *L) {
@@ -309,6 +385,7 @@ static int l_is_close_code (lua_State *L) {
 static const luaL_Reg functions[] = {{"conn", conn_new},
                                      {"is_close_code", l_is_close_code},
                                      {"is_utf8", l_is_utf8},
+                                     {"link", l_link},
                                      {NULL, NULL}};
 
 void websock_open_conn (lua_State *L) {

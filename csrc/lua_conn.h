@@ -5,6 +5,9 @@
 **   lua_head.c   the opening handshake
 **   lua_recv.c   messages in
 **   lua_send.c   messages and bytes out
+**
+** and for those that serve many connections without Lua in between: lua_turn.c,
+** lua_fast.c, lua_broadcast.c.
 */
 #ifndef lua_conn_h
 #define lua_conn_h
@@ -20,6 +23,30 @@ union lua_align {
   LUAI_MAXALIGN;
 };
 
+/* What pull, feed and poll tell. */
+enum {
+  SAW_EVENT = 1, /* receive (or handshake) has something to say */
+  SAW_MORE = 2,  /* the read filled its room: there may be more */
+  SAW_PONG = 4,  /* a ping was answered */
+  SAW_STATE = 8, /* the state changed */
+  SAW_OUT = 16,  /* something waits to be written */
+  SAW_END = 32,  /* the transport has ended */
+  SAW_DRY = 64   /* there was nothing to read */
+};
+
+/* What a coroutine is doing that has come to ws:receive by lua_fast.c, and what
+   lua/websock/connection.lua does there by itself. */
+enum {
+  NOT_WAITING,
+  PARKED,  /* the receiver has yielded until there is a message */
+  WOKEN,   /* and will go on */
+  RESTING, /* it has yielded for one turn */
+  SLOW     /* connection.lua is receiving */
+};
+
+/* User values of a conn. */
+enum { CONN_CONFIG = 1, CONN_LINK, CONN_RECEIVER, CONN_VALUES = CONN_RECEIVER };
+
 typedef struct conn {
   net_fd fd;
   unsigned char alive;   /* core is initialised */
@@ -28,10 +55,18 @@ typedef struct conn {
   unsigned char state;   /* ws_state, as told last */
   unsigned char mark;    /* its queue was full, see lua_broadcast.c */
   unsigned char streak;  /* messages that websock_take_message took in a row */
+  unsigned char more;    /* there may be more to read, with no event to come */
+  unsigned char heard;   /* bytes have come, see heartbeat.lua */
+  unsigned char marked;  /* is in the list of those to be flushed */
+  unsigned char line;    /* somebody waits to send, or writes a message */
+  unsigned char waiting; /* NOT_WAITING ... */
   uint32_t taken;        /* events taken so far */
+  int err;               /* errno of the write that failed, until it is told */
   uint64_t ponged;       /* ws_ponged, as told last */
   uint64_t written;      /* bytes that the transport has taken */
-  size_t max_queue;      /* for broadcasts, plus 1; 0: the server's */
+  size_t max_queue;      /* bytes queued above which send waits */
+  double used;           /* when a message went in or out, see heartbeat.lua */
+  lua_State *receiver;   /* CONN_RECEIVER, who waits or waited last */
   alignas(union lua_align) unsigned char core[];
 } conn;
 
@@ -39,12 +74,31 @@ typedef struct conn {
 
 /* The conn at 1. */
 conn *websock_toconn (lua_State *L);
+/* One read, if p is not NULL, and what has changed since this was asked last
+   (SAW_...). want: 0 nobody is receiving, 1 a message (or the handshake's event)
+   is waited for, 2 a part of one. -1: no memory, and nothing happened. */
+int websock_pull (conn *c, int want);
+int websock_digest (conn *c, int want);
+/* Offers what is queued to the kernel: 0, or the errno of a failed write, after
+   which nothing more is sent: what the peer still sends can be read. */
+int websock_push (conn *c);
+/* Whether a coroutine waits by lua_fast.c; forgets one that was closed. */
+int websock_is_received (conn *c);
 /* What a result of the core is in Lua: true; nil and the rule that was broken;
    an error for lack of memory or randomness. */
 int websock_pushresult (lua_State *L, conn *c, int r);
 /* What a result that is no event is: nil, "again"; nil, "in parts"; nil,
    "closed", code, reason. */
 int websock_noevent (lua_State *L, conn *c, int r);
+
+/* Takes a message that is there: pushes it and its kind, returns 2; 0: none is
+   there yet; -2: `streak` in a row were taken, others first; -1: anything else. */
+int websock_take_message (lua_State *L, conn *c, int streak);
+/* Queues the string at `message`, if not more than max_queue bytes are queued: 0,
+   or -1 and nothing has happened. */
+int websock_queue (lua_State *L, conn *c, int message, int opcode);
+/* The opcode of "text" (or nothing) or "binary" at arg, -1 for anything else. */
+int websock_kind (lua_State *L, int arg);
 
 extern const luaL_Reg websock_head_methods[], websock_recv_methods[],
     websock_send_methods[];

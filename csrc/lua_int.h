@@ -17,6 +17,7 @@ void websock_open_fast (lua_State *L);
 void websock_open_net (lua_State *L);
 void websock_open_poll (lua_State *L);
 void websock_open_timer (lua_State *L);
+void websock_open_turn (lua_State *L);
 void websock_open_lookup (lua_State *L);
 
 /* ---- lua_net.c */
@@ -37,16 +38,7 @@ net_fd websock_checkfd (lua_State *L, int arg);
 int websock_pushaddress (lua_State *L, const net_address *a);
 const char *websock_family (int family);
 
-/* ---- lua_conn.c, lua_recv.c, lua_send.c */
-/* userdata is a websock.conn. Takes a message that is there: pushes it and its
-   kind, returns 2; 0: none is there yet; -2: `streak` in a row were taken,
-   others first; -1: anything else. */
-int websock_take_message (lua_State *L, void *userdata, int streak);
-/* Queues the string at `message`, if not more than max bytes are queued: 1, or 0
-   if it has left already, or -1 and nothing has happened. */
-int websock_queue (lua_State *L, void *userdata, int message, int opcode,
-                   lua_Integer max);
-/* The opcode of "text" (or nothing) or "binary" at arg, -1 for anything else. */
-int websock_kind (lua_State *L, int arg);
+/* ---- lua_poll.c: the open poller at arg */
+net_poll *websock_topoll (lua_State *L, int arg);
 
 #endif

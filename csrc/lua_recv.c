@@ -66,8 +66,7 @@ static int conn_receive (lua_State *L) {
   return 2;
 }
 
-int websock_take_message (lua_State *L, void *userdata, int streak) {
-  conn *c = (conn *)userdata;
+int websock_take_message (lua_State *L, conn *c, int streak) {
   ws_event ev;
   int r;
   if (c->streak >= streak) {

@@ -16,9 +16,7 @@ static void forget (conn *c) {
     ws_sent(core(c), iov[0].len);
 }
 
-/* Offers what is queued to the kernel; 0, or the errno of a failed write, after
-   which nothing more is sent: what the peer still sends can be read. */
-static int push (conn *c) {
+int websock_push (conn *c) {
   ws_iov iov[NET_PIECES];
   net_iov out[NET_PIECES];
   for (int n; !c->blocked && (n = ws_pending(core(c), iov, NET_PIECES)) > 0;) {
@@ -35,16 +33,16 @@ static int push (conn *c) {
     }
     sent = net_sendv(c->fd, out, n);
     if (sent == NET_ERROR) {
+      c->err = net_error();
       forget(c);
-      return net_error();
     }
     if (sent > 0) {
       ws_sent(core(c), (size_t)sent);
       c->written += (uint64_t)sent;
     }
-    c->blocked = sent < 0 || (size_t)sent < total;
+    c->blocked = sent == NET_AGAIN || (sent >= 0 && (size_t)sent < total);
   }
-  return 0;
+  return c->err;
 }
 
 /* conn:push([ready]) -> bytes still queued | nil, err. One write, or none while
@@ -54,7 +52,8 @@ static int conn_push (lua_State *L) {
   int err;
   if (lua_toboolean(L, 2)) c->blocked = 0;
   if (c->fd == NET_NONE) return websock_nil(L, "closed");
-  err = push(c);
+  err = websock_push(c);
+  c->err = 0;
   if (err != 0) return websock_nil(L, net_error_text(err));
   lua_pushinteger(L, (lua_Integer)ws_queued(core(c)));
   return 1;
@@ -117,7 +116,7 @@ static int queue (lua_State *L, conn *c, int opcode, const char *p, size_t n,
   int flags = (more ? WS_MORE : 0) | (large ? WS_BORROW : 0);
   int r = ws_send(core(c), opcode, p, n, flags);
   if (r < 0 || !large) return r;
-  push(c);                      /* an error shows at the next read or write */
+  websock_push(c);              /* an error shows at the next read or write */
   if (ws_settle(core(c)) < 0) { /* half of it may have left */
     ws_abort(core(c), "aborted");
     return luaL_error(L, "not enough memory");
@@ -155,14 +154,11 @@ int websock_kind (lua_State *L, int arg) {
   return strcmp(kind, "binary") == 0 ? WS_BINARY : -1;
 }
 
-int websock_queue (lua_State *L, void *userdata, int message, int opcode,
-                   lua_Integer max) {
-  conn *c = (conn *)userdata;
+int websock_queue (lua_State *L, conn *c, int message, int opcode) {
   size_t n;
   const char *p = lua_tolstring(L, message, &n);
-  if (max < 0 || ws_queued(core(c)) > (size_t)max) return -1;
-  if (queue(L, c, opcode, p, n, 0) < 0) return -1;
-  return ws_queued(core(c)) > 0;
+  if (ws_queued(core(c)) > c->max_queue) return -1;
+  return queue(L, c, opcode, p, n, 0) < 0 ? -1 : 0;
 }
 
 /* conn:ping(payload) -> serial | nil, rule */

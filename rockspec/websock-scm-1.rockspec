@@ -39,6 +39,7 @@ build = {
         "csrc/lua_recv.c",
         "csrc/lua_send.c",
         "csrc/lua_timer.c",
+        "csrc/lua_turn.c",
         "csrc/net_lookup.c",
         "csrc/net_poll.c",
         "csrc/net_poll_epoll.c",

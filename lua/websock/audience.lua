@@ -3,7 +3,7 @@
 -- that leaves is replaced by the last.
 
 local core = require "websock.core"
-local heartbeat = require "websock.heartbeat"
+local loop = require "websock.io.loop"
 
 local Audience = {}
 Audience.__index = Audience
@@ -37,27 +37,14 @@ local function close_slow(self, slow)
   end
 end
 
--- Has everyone's queue written. Backwards, so that when a finalizer takes a link
--- out, the one that is put in its place was seen already.
-local function mark_all(self, except)
-  for i = self.n, 1, -1 do
-    local link = self.links[i]
-    if link and link ~= except then
-      heartbeat.used(link)
-      link:mark()
-    end
-  end
-end
-
 --- Queues a message, which has to be UTF-8 if it is text, on everyone but
 --- `except`; never waits. What is queued leaves with the loop's turn, together
 --- with what else there is for a connection.
 ---@return integer delivered, integer dropped
-function Audience:tell(message, kind, max_queue, except, policy)
+function Audience:tell(message, kind, except, policy)
   if self.n == 0 then return 0, 0 end
-  local delivered, slow = core.broadcast(self.conns, message, kind, max_queue,
+  local delivered, slow = core.broadcast(self.conns, message, kind, loop.turn,
     except and except.conn)
-  mark_all(self, except)
   if not slow then return delivered, 0 end
   if policy == "close" then close_slow(self, slow) end
   return delivered, #slow

@@ -40,6 +40,7 @@ end
 local function prepare(loop, o, target)
   local link = Link.new(ClientLink, core.config("client", o))
   link.loop, link.options = loop, o
+  link.conn:limit(o.max_queue)
   local ok, rule = link.conn:request(target.field, target.target, o.protocols,
     request_fields(o, target))
   if not ok then misuse("connect: %s", rule) end

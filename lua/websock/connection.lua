@@ -22,14 +22,14 @@ local running, status = coroutine.running, coroutine.status
 local MESSAGE, PART = nil, Link.PART  -- what a receiver waits for; nil: a message
 local STREAK = 64  -- messages taken without waiting before others get a turn
 
-local LINK = {}  -- the key of a ws's link: nobody else has it
+local CONN = {}  -- the key of a ws's conn, which knows its link: nobody else has it
 
 local methods, fields = {}, {}
 
 -- The link of a method's first argument.
 local function link_of(ws, method)
-  local link = type(ws) == "table" and rawget(ws, LINK)
-  if link then return link end
+  local conn = type(ws) == "table" and rawget(ws, CONN)
+  if conn then return core.link(conn) end
   misuse("%s: connection expected (ws:%s, not ws.%s)", method, method, method)
 end
 
@@ -42,13 +42,20 @@ local function is_busy(link)
     or resting and resting ~= running() and status(resting) ~= "dead"
 end
 
+-- Whether this one is, for the core, whose part of `receive` then does nothing.
+local function receiving(link, on)
+  link.conn:receiving(on)
+end
+
 -- Many messages were taken in a row: others first. Nothing has been taken yet,
 -- so that nothing is lost if this coroutine is closed meanwhile; and nothing is
 -- read for it meanwhile, for it is behind.
 local function give_way(link)
   link.streak = nil
   link.resting = running()
+  receiving(link, true)
   link.loop.pause()
+  receiving(link, false)
   link.resting = nil
 end
 
@@ -69,8 +76,10 @@ local function wait_and_fetch(link, step, want, timeout)
   link.streak = nil
   while true do
     link.receiver, link.want = running(), want
+    receiving(link, true)
     link:read_on()
     local _, err = loop.park(deadline, link)
+    receiving(link, false)
     link.receiver = nil
     local a, b, c, d = take(link, step)
     if a ~= nil or b ~= "again" then return a, b, c, d end
@@ -85,7 +94,7 @@ local function fetch(link, step, want, timeout)
   local a, b, c, d = take(link, step)
   if a ~= nil then
     link.streak = (link.streak or 0) + 1
-    if link.more then link:read_on() end
+    link:read_on()
   elseif b == "again" then
     if may_wait(link, timeout) then
       return wait_and_fetch(link, step, want, timeout)
@@ -122,7 +131,7 @@ end
 
 local next_message
 function next_message(ws)
-  local message, kind = fetch(ws[LINK], receive_step, MESSAGE)
+  local message, kind = fetch(core.link(ws[CONN]), receive_step, MESSAGE)
   if message == nil and kind == "busy" then
     misuse("messages: another coroutine is receiving")
   end
@@ -254,7 +263,7 @@ function methods.close(ws, code, reason, timeout)
   local waits = may_wait(link, timeout)
   local ok, rule = link:begin_close(code or 1000, reason)
   if not ok then misuse("close: %s", rule) end
-  if link.marked and link.loop.how() == "turn" then link:flush() end
+  if link.conn:marked() and link.loop.how() == "turn" then link:flush() end
   if link.stage == "gone" then return outcome(link) end
   if not waits then return nil, "timeout" end
   return wait_for_end(link, timeout)
@@ -340,10 +349,9 @@ function methods.unsubscribe(ws, topic)
 end
 
 -- The usual case of what is called most, in C: see lua_fast.c.
-local inside = require("websock.io.loop").inside
 methods.receive, next_message, methods.send = core.fast(
   {methods.receive, next_message, methods.send},
-  LINK, inside.state, inside.parked, inside.dirty)
+  CONN, require("websock.io.loop").turn)
 
 -- Fields ----------------------------------------------------------------------
 
@@ -376,7 +384,7 @@ function Connection.__index(ws, key)
   local method = methods[key]
   if method then return method end
   local field = fields[key]
-  if field then return field(ws[LINK]) end
+  if field then return field(core.link(ws[CONN])) end
 end
 
 function Connection.__newindex(ws, key, value)
@@ -392,13 +400,13 @@ end
 
 -- In the main chunk this waits as `close` does; elsewhere it only begins.
 function Connection.__close(ws, err)
-  local link = ws[LINK]
+  local link = core.link(ws[CONN])
   local waits = link.loop.how() == "turn" and link.role == "client"
   methods.close(ws, err == nil and 1000 or 1011, nil, not waits and 0 or nil)
 end
 
 function Connection.__gc(ws)
-  local link = ws[LINK]
+  local link = core.link(ws[CONN])
   if link.stage == "open" then pcall(link.drop, link, "aborted") end
 end
 
@@ -406,14 +414,14 @@ local connection = {check_message = sender.check_message}
 
 --- The ws of a link whose handshake is done.
 function connection.new(link)
-  local ws = setmetatable({[LINK] = link}, Connection)
+  local ws = setmetatable({[CONN] = link.conn}, Connection)
   link:opened(ws)
   return ws
 end
 
 --- The link of a ws, nil of anything else.
 function connection.link(ws)
-  return getmetatable(ws) == Connection and ws[LINK] or nil
+  return getmetatable(ws) == Connection and core.link(ws[CONN]) or nil
 end
 
 return connection

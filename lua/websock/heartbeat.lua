@@ -35,7 +35,8 @@ local function send_ping(link, time)
   pings = pings + 1
   -- seven bytes: those of ws:ping have eight, and answer for themselves
   link.ping_serial = link.conn:ping(string.pack(">I7", pings))
-  link.pinged, link.heard, link.suspect = time, nil, nil
+  link.pinged, link.suspect = time, nil
+  link.conn:heard(false)
   link.pinged_at = link.conn:written()
   link.next_ping = time + o.ping_interval
   link:mark()
@@ -45,7 +46,7 @@ end
 -- Is there, or may there be, something of the peer's that nobody has read yet?
 -- What was read, and waits for the application, has been heard.
 local function has_unread(link)
-  return link.more or link.driver.unread(link) > 0
+  return link.conn:more() or link.driver.unread(link) > 0
 end
 
 -- A transport that was full takes bytes again because the peer does.
@@ -58,7 +59,7 @@ local function check_ping(link, time)
   local o = link.options
   if not o.ping_interval then return NEVER end
   if link.pinged then
-    if link.heard or has_unread(link) or takes_bytes(link) then
+    if link.conn:heard() or has_unread(link) or takes_bytes(link) then
       link.pinged = nil
     elseif not link.suspect then
       link.suspect = true
@@ -111,15 +112,16 @@ end
 local function check_idle(link, time)
   local limit = link.options.idle_timeout
   if not limit then return NEVER end
-  if link.conn:waiting() or link.stuck then link.used = time end
-  if time - link.used < limit then return link.used + limit end
+  if link.conn:waiting() or link.stuck then link.conn:used(time) end
+  local used = link.conn:used()
+  if time - used < limit then return used + limit end
   link:begin_close(1001, "idle timeout")
   return NEVER
 end
 
 --- A message was received or sent.
 function heartbeat.used(link)
-  if link.used then link.used = link.loop.now() end
+  link.conn:used(link.loop.now())
 end
 
 -- The timer -------------------------------------------------------------------
@@ -127,7 +129,7 @@ end
 --- Begins, when the connection opens.
 function heartbeat.start(link)
   local o, time = link.options, link.loop.now()
-  if o.idle_timeout then link.used = time end
+  if o.idle_timeout then link.conn:used(time) end
   if o.ping_interval then link.next_ping = time + o.ping_interval end
   set_timer(link, math.min(link.next_ping or NEVER,
     o.idle_timeout and time + o.idle_timeout or NEVER))

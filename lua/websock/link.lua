@@ -37,8 +37,9 @@ end
 ---@param config userdata # of the core
 ---@param deadline number? # a time of loop.now
 function Link.new(class, config, deadline)
-  local self = setmetatable({conn = core.conn(config), stage = "handshake"},
-    class)
+  local self = setmetatable({stage = "handshake"}, class)
+  self.conn = core.conn(config, self)
+  if class.options then self.conn:limit(class.options.max_queue) end
   self.timer = deadline and class.loop.at(deadline, self)
   return self
 end
@@ -48,7 +49,7 @@ end
 function Link:attach(fd, ...)
   self.fd = fd
   self.driver.open(self, fd, ...)
-  local ok, err = self.loop.register(fd, self)
+  local ok, err = self.loop.register(fd, self.conn)
   if not ok then
     self.driver.close(self)
     self.stage = "gone"
@@ -71,11 +72,12 @@ local function is_behind(self, want)
     and self.conn:unread() >= READ_AHEAD
 end
 
---- Whether a coroutine waits in `receive`. One that was closed, or interrupted
---- outside of all coroutines, does not.
+--- Whether a coroutine waits in `receive`, here or in C. One that was closed, or
+--- interrupted outside of all coroutines, does not.
 function Link:is_received()
   local receiver = self.receiver
-  return receiver and self.loop.waits_for(self, receiver)
+  if receiver then return self.loop.waits_for(self, receiver) end
+  return self.conn:receiver() ~= nil
 end
 
 -- One read, if there may be something and somebody has room for it.
@@ -87,12 +89,16 @@ function Link:pump(want)
     self:drop "aborted"
     error(err, 0)
   end
-  if flags & DRY == 0 then self.heard = true end
-  self.more = flags & MORE ~= 0
-    or self.hangup and flags & (DRY | END) == 0 or nil
+  self:pulled(flags)
+end
+
+--- Something was read; flags: what that has brought.
+function Link:pulled(flags)
+  local conn = self.conn
+  conn:more(flags & MORE ~= 0 or self.hangup and flags & (DRY | END) == 0)
   self:digest(flags)
   if self.stage == "gone" then return end
-  if self.more then
+  if conn:more() then
     self:read_on()
   elseif self.loop.rearm and flags & END == 0 then
     self.loop.rearm(self.fd, READ)
@@ -101,7 +107,7 @@ end
 
 --- Goes on reading in the next turn, if there may be more.
 function Link:read_on()
-  if self.more and not self.in_again then
+  if not self.in_again and self.conn:more() then
     self.in_again = true
     self.loop.again(self)
   end
@@ -109,14 +115,14 @@ end
 
 function Link:again()
   self.in_again = nil
-  if self.more then self:pump() end
+  if self.conn:more() then self:pump() end
 end
 
 --- The loop: the descriptor is ready.
 function Link:ready(what)
   if what & (WRITE | HANGUP) ~= 0 then self:push(true) end
   if what & (READ | HANGUP) ~= 0 and self.stage ~= "gone" then
-    self.more = true
+    self.conn:more(true)
     if what & HANGUP ~= 0 then self.hangup = true end
     self:pump()
   end
@@ -133,7 +139,7 @@ end
 
 function Link:notify()
   if self.stage ~= "handshake" then
-    if self.receiver then self.loop.wake(self, self.receiver) end
+    self:wake_receiver()
   elseif not self.asked then
     self.asked = true
     self:on_handshake()
@@ -144,14 +150,11 @@ end
 
 --- Has what is queued written at the end of this turn.
 function Link:mark()
-  if not self.marked then
-    self.marked = true
-    self.loop.dirty(self)
-  end
+  self.loop.mark(self.conn)
 end
 
+--- The loop: it is time for that, and more than just writing.
 function Link:flush()
-  self.marked = nil
   if self.stage ~= "gone" then self:push() end
 end
 
@@ -168,6 +171,7 @@ function Link:push(ready)
   elseif self.stage == "open" or self.stage == "handshake" then
     self.loop.release(self)
   end
+  self.conn:line(self.writing ~= nil or self.senders ~= nil)
   if (self.senders or self.waiting_writer)
       and left <= self.options.max_queue then
     self:wake_sender()
@@ -178,7 +182,8 @@ end
 -- Only the sending side has ended: what the peer sent before is still read.
 function Link:write_failed()
   if self.stage == "handshake" then return self:drop "reset" end
-  self.more, self.hangup = true, true
+  self.hangup = true
+  self.conn:more(true)
   self:read_on()
 end
 
@@ -207,6 +212,16 @@ function Link:first_sender()
   return senders[1]
 end
 
+--- Whoever waits in `receive`, here or in C.
+function Link:wake_receiver()
+  if self.receiver then return self.loop.wake(self, self.receiver) end
+  local thread, parked = self.conn:receiver()
+  if parked then
+    self.conn:woken()
+    self.loop.go_on(thread)
+  end
+end
+
 function Link:wake_pingers()
   local ponged, time = self.conn:ponged(), self.loop.now()
   heartbeat.answered(self, ponged, time)
@@ -223,7 +238,8 @@ local function wake_list(self, list)
 end
 
 local function wake_all(self)
-  wake_list(self, {self.receiver, self.connecting, self.waiting_writer})
+  self:wake_receiver()
+  wake_list(self, {self.connecting, self.waiting_writer})
   wake_list(self, self.senders)
   wake_list(self, self.pingers)
   wake_list(self, self.closers)
@@ -359,7 +375,7 @@ end
 function Link:catch_up(want)
   if self.stage == "gone" then return end
   self:pump(want or MESSAGE)
-  if self.marked then self:flush() end
+  if self.conn:marked() then self:flush() end
 end
 
 return Link

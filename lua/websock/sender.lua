@@ -60,6 +60,7 @@ end}
 -- turn had come.
 local function wait_in_line(link, deadline, first, writer)
   local place <close> = setmetatable({link = link, thread = running()}, Place)
+  link.conn:line(true)
   if writer then
     link.waiting_writer = place.thread
   else

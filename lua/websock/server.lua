@@ -216,7 +216,7 @@ local function close_everyone(server)
   for _, link in ipairs(links) do
     if link.stage == "open" then
       link:begin_close(1001, "server stops")
-      if link.marked then link:flush() end
+      if link.conn:marked() then link:flush() end
     elseif link.stage == "handshake" then
       link:drop "aborted"
     end
@@ -273,7 +273,7 @@ end
 
 -- To many --------------------------------------------------------------------
 
-local function tell(self, where, audience, message, kind, given)
+local function tell(where, audience, message, kind, given)
   connection.check_message(where, message, kind)
   local o = options.check("publish", given)
   local except = o.except and connection.link(o.except)
@@ -284,7 +284,7 @@ local function tell(self, where, audience, message, kind, given)
   elseif not audience then
     return 0, 0
   end
-  return audience:tell(message, kind, self.options.max_queue, except, o.slow)
+  return audience:tell(message, kind, except, o.slow)
 end
 
 --- Queues a message on everyone who has subscribed to a topic. Never waits.
@@ -297,14 +297,14 @@ end
 function Server:publish(topic, message, kind, opts)
   check_self(self, "publish")
   topics.check("publish", topic)
-  return tell(self, "publish", self.topics[topic], message, kind or "text", opts)
+  return tell("publish", self.topics[topic], message, kind or "text", opts)
 end
 
 --- The same for everyone who is connected.
 ---@return integer delivered, integer dropped
 function Server:broadcast(message, kind, opts)
   check_self(self, "broadcast")
-  return tell(self, "broadcast", self.open, message, kind or "text", opts)
+  return tell("broadcast", self.open, message, kind or "text", opts)
 end
 
 --- TLS comes with a later version.
@@ -409,7 +409,7 @@ local function shake_hands(loop, link, o)
   if link.timed_out then return nil, "timeout" end
   local ws, err = handshake.answer(link, o)
   if ws then enter(link) end
-  if link.marked and loop.how() == "turn" then link:flush() end
+  if link.conn:marked() and loop.how() == "turn" then link:flush() end
   return ws, err
 end
 

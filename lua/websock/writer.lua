@@ -55,5 +55,6 @@ Writer.__close, Writer.__gc = abandon, abandon
 ---@param kind "text"|"binary"
 return function(link, kind)
   link.writing = coroutine.running()
+  link.conn:line(true)
   return setmetatable({link = link, opcode = kind}, Writer)
 end

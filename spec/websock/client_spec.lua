@@ -8,6 +8,7 @@ local core = require "websock.core"
 local descriptors = require "support.descriptors"
 local ends = require "support.ends"
 local frames = require "support.frames"
+local look_alike = require "support.look_alike"
 local raw = require "support.raw"
 
 -- A listener whose one connection is handled by f(peer), in a coroutine; the URL.
@@ -479,18 +480,6 @@ describe("connect", function()
       local _, err, response = websock.connect("ws://any.example", {socket = sock})
       assert.same({"refused", "no"}, {err, response.body})
     end)
-
-    -- What looks like a socket but is none of LuaSocket's.
-    local function look_alike(sock)
-      local object = {calls = {}}
-      for _, name in ipairs {"receive", "send", "getfd", "settimeout", "close", "shutdown"} do
-        object[name] = function(self, ...)
-          self.calls[name] = (self.calls[name] or 0) + 1
-          return sock[name](sock, ...)
-        end
-      end
-      return object
-    end
 
     it("drives a look-alike through its methods", function()
       local object = look_alike(connected(welcome))

@@ -4,11 +4,13 @@
 --
 --   watcher:ready(what)   a registered descriptor is ready (see loop.register)
 --   source:again()        what stopped early goes on (loop.again)
---   sink:flush()          what was queued during the turn leaves (loop.dirty)
 --   timer:expired(handle) a timer is due (loop.at)
 --
 -- All of these are made by the library and never wait. Watchers and timers are
--- referred to weakly: users, waiters and loop.hold keep them alive.
+-- referred to weakly: users, waiters and loop.hold keep them alive. A watcher may
+-- also be a conn of the core, and one whose queue is to be written at the end of
+-- the turn always is: these are served in C (loop.turn, csrc/lua_turn.c), as long
+-- as nothing has to be decided about them.
 
 local core = require "websock.core"
 local misuse = require "websock.misuse"
@@ -17,7 +19,7 @@ local Queue = require "websock.io.queue"
 
 local now = core.now
 local running, status = coroutine.running, coroutine.status
-local create, resume, yield = coroutine.create, coroutine.resume, coroutine.yield
+local create, yield = coroutine.create, coroutine.yield
 local isyieldable = coroutine.isyieldable
 local unpack, pack = table.unpack, table.pack
 
@@ -36,15 +38,12 @@ local parked = {}         -- waiting thread -> what it waits for, until it goes 
 local deadlines = {}      -- waiting thread -> handle of its timer
 local values = {}         -- thread that will go on -> packed values, or NONE
 local ready = Queue.new() -- threads that will go on
-local again, dirty = Queue.new(), Queue.new()
+local again = Queue.new()
 
-local state = {current = nil}  -- current: the thread that the loop has resumed
+local in_c                -- the turn of lua_turn.c, made below
 local outside             -- the thread that turns the loop until it is woken
 local turning = false
 local stopped = false
-
--- For lua_fast.c: what a coroutine touches that parks or queues by itself.
-loop.inside = {state = state, parked = parked, dirty = dirty}
 
 loop.on_error = nil       -- function(err, thread, traceback); nil: stderr
 
@@ -111,6 +110,11 @@ function loop.wake(what, thread, ...)
   cancel_deadline(thread)
   let_go_on(thread, select("#", ...) > 0 and pack(...) or NONE)
   return true
+end
+
+--- Lets a thread go on that has parked in C, where nothing is known of it here.
+function loop.go_on(thread)
+  let_go_on(thread, NONE)
 end
 
 --- Whether a thread waits for `what`, or has been woken from it and not yet gone
@@ -181,8 +185,9 @@ local function finish(thread, ok, err)
   end
 end
 
+-- A thread that was resumed has yielded or ended; ok is nil if it has parked in C.
 local function after(thread, ok, ...)
-  state.current = nil
+  if ok == nil then return end
   if status(thread) == "dead" then
     finish(thread, ok, ...)
   elseif parked[thread] == nil then
@@ -202,16 +207,20 @@ local function run_thread(thread)
   if status(thread) ~= "suspended" then  -- closed before it began, or running
     if status(thread) == "dead" then disown(thread) end
   elseif woken then
-    state.current = thread
-    after(thread, resume(thread, unpack(woken, 1, woken.n)))
+    after(thread, in_c:resume(thread, unpack(woken, 1, woken.n)))
   end
 end
+
+in_c = core.turn(watchers, guarded, after)
+
+--- What serves connections in C.
+loop.turn = in_c
 
 -- At the bottom of each spawned thread: notices when somebody closes it with
 -- coroutine.close, so that no trace of it is left.
 local root_guard = setmetatable({}, {__close = function()
   local thread = running()
-  if thread ~= state.current then disown(thread) end  -- else see `after`
+  if thread ~= in_c:current() then disown(thread) end  -- else see `after`
 end})
 
 local function root(f, ...)
@@ -250,7 +259,7 @@ end
 --- outside all of them, nil where it cannot.
 function loop.how()
   if not turning then return "turn" end
-  if running() == state.current and isyieldable() then return "yield" end
+  if running() == in_c:current() and isyieldable() then return "yield" end
 end
 
 local turn
@@ -325,7 +334,8 @@ function loop.poller()
 end
 
 --- Reports readiness of fd to watcher:ready(what), edge-triggered: what is a set
---- of 1 (read), 2 (write), 4 (hangup).
+--- of 1 (read), 2 (write), 4 (hangup). Where the watcher is a conn, its link is
+--- told what the turn in C cannot deal with.
 ---@return true|nil, string? err
 function loop.register(fd, watcher)
   local ok, err = loop.poller():add(fd, fd)
@@ -360,28 +370,16 @@ function loop.again(source)
   again:add(source)
 end
 
---- Calls sink:flush() at the end of this turn (or the beginning of the next).
-function loop.dirty(sink)
-  dirty:add(sink)
-end
-
-local function flush_one(sink) guarded(sink, "flush") end
-
-local function flush()
-  while not dirty:is_empty() do dirty:serve(dirty.last, flush_one) end
+--- Has a conn's queue written at the end of this turn (or the beginning of the
+--- next), or calls its link's flush.
+function loop.mark(conn)
+  in_c:mark(conn)
 end
 
 local function serve_source(source) guarded(source, "again") end
 
-local function serve_descriptors()
-  for fd, what in poller.next, poller do
-    local watcher = watchers[fd]
-    if watcher then guarded(watcher, "ready", what) end
-  end
-end
-
 local function serve_timers()
-  local time = now()
+  local time = in_c:time()
   local due = timers.due
   while true do
     local _, handle = due(timers, time)
@@ -392,7 +390,7 @@ end
 
 --- Seconds until a timer is due; 0 when something is ready, nil without timers.
 function loop.timeout()
-  if not (ready:is_empty() and again:is_empty() and dirty:is_empty()) then
+  if in_c:marks() or not (ready:is_empty() and again:is_empty()) then
     return 0
   end
   local at = timers:first()
@@ -400,23 +398,24 @@ function loop.timeout()
 end
 
 local turn_guard = setmetatable({}, {__close = function()
-  turning, state.current = false, nil
+  turning = false
+  in_c:reset()
 end})
 
 -- One turn; waits at most `timeout` seconds (nil: as long as it takes).
 function turn(timeout)
   turning = true
   local _ <close> = turn_guard
-  flush()
+  in_c:flush()
   local stop, wait = again.last, loop.timeout()
   if not wait or timeout and timeout < wait then wait = timeout end
   local n, err = loop.poller():wait(wait)
   if not n and err ~= "interrupted" then error("websock: poll: " .. err, 0) end
   again:serve(stop, serve_source)  -- those that were there before
-  if n then serve_descriptors() end
+  in_c:serve(poller)
   serve_timers()
   ready:serve(ready.last, run_thread)  -- whom they wake has its turn in the next
-  flush()
+  in_c:flush()
 end
 
 local function check_outside(name)
@@ -429,7 +428,7 @@ end
 function loop.run()
   check_outside "run"
   stopped = false
-  flush()
+  in_c:flush()
   while (work > 0 or not ready:is_empty()) and not stopped do turn() end
   stopped = false
 end

@@ -1,0 +1,270 @@
+/*
+** lua_turn.c - what the loop does each turn for connections of which nothing
+** unusual is known: it reads one that is ready and resumes whoever waits for a
+** message, writes what was queued, and tells Lua only what has to be decided.
+** lua/websock/io/loop.lua and link.lua do the same and more.
+**
+** Nothing of this is on the stack of a coroutine: it runs in the one that turns
+** the loop.
+*/
+#include "lua_turn.h"
+
+#include <limits.h>
+
+#define TURN "websock.turn"
+
+/* User values of a turn: the list of conns to be flushed; descriptor -> conn or
+   another watcher; the loop's functions guarded(object, method, ...) and
+   after(thread, ok, ...). */
+enum { DIRTY = 1, WATCHERS, GUARDED, AFTER, VALUES = AFTER };
+
+turn *websock_toturn (lua_State *L, int arg) {
+  return (turn *)luaL_checkudata(L, arg, TURN);
+}
+
+/* core.turn(watchers, guarded, after) -> turn */
+static int turn_new (lua_State *L) {
+  turn *t;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 3);
+  t = (turn *)lua_newuserdatauv(L, sizeof *t, VALUES);
+  t->current = NULL;
+  t->parked = 0;
+  t->now = net_now();
+  t->first = 1;
+  t->last = t->room = 0;
+  luaL_setmetatable(L, TURN);
+  lua_newtable(L);
+  lua_setiuservalue(L, 4, DIRTY);
+  for (int i = 1; i <= 3; i++) {
+    lua_pushvalue(L, i);
+    lua_setiuservalue(L, 4, WATCHERS + i - 1);
+  }
+  return 1;
+}
+
+/* ---------------------------------------------------------------- resuming */
+
+/* Resumes the thread with the nargs values on its stack. */
+static int resume (lua_State *L, turn *t, lua_State *thread, int nargs,
+                   int *nresults) {
+  int status;
+  t->current = thread;
+  t->parked = 0;
+  status = lua_resume(thread, L, nargs, nresults);
+  t->current = NULL;
+  if (status != LUA_OK && status != LUA_YIELD) *nresults = 1; /* the error */
+  return status;
+}
+
+/* Pushes whether it went well and what came of it. */
+static int push_results (lua_State *L, lua_State *thread, int status, int n) {
+  luaL_checkstack(L, n + 1, "too many results");
+  lua_pushboolean(L, status == LUA_OK || status == LUA_YIELD);
+  lua_xmove(thread, L, n);
+  return n + 1;
+}
+
+/* turn:resume(thread, ...) -> true, ... | false, err | nil: it waits in
+   ws:receive and is none of the caller's business. */
+static int turn_resume (lua_State *L) {
+  turn *t = websock_toturn(L, 1);
+  lua_State *thread = lua_tothread(L, 2);
+  int nargs = lua_gettop(L) - 2, n, status;
+  luaL_argcheck(L, thread != NULL, 2, "thread expected");
+  if (!lua_checkstack(thread, nargs)) return luaL_error(L, "stack overflow");
+  lua_xmove(L, thread, nargs);
+  status = resume(L, t, thread, nargs, &n);
+  if (status != LUA_YIELD || !t->parked)
+    return push_results(L, thread, status, n);
+  lua_pop(thread, n); /* remove what it yielded: nothing */
+  return 0;
+}
+
+/* turn:current() -> the coroutine that the loop has resumed, or nil */
+static int turn_current (lua_State *L) {
+  turn *t = websock_toturn(L, 1);
+  if (t->current == NULL) return 0;
+  lua_pushthread(t->current);
+  lua_xmove(t->current, L, 1);
+  return 1;
+}
+
+/* turn:reset(): a turn was broken off by an error, and none is running. */
+static int turn_reset (lua_State *L) {
+  websock_toturn(L, 1)->current = NULL;
+  return 0;
+}
+
+/* ----------------------------------------------------------------- serving */
+
+/* Stack of `serve` and `flush` (which has nothing at LIST). */
+enum { SELF = 1, ARG, LIST, GUARD, CONN, LINK };
+
+/* Calls guarded(link, method, flags) for the conn at CONN. */
+static void tell (lua_State *L, const char *method, int flags) {
+  lua_pushvalue(L, GUARD);
+  lua_getiuservalue(L, CONN, CONN_LINK);
+  lua_pushstring(L, method);
+  lua_pushinteger(L, flags);
+  lua_call(L, 3, 0);
+}
+
+/* Whoever waits for a message goes on. */
+static void go_on (lua_State *L, turn *t, conn *c) {
+  lua_State *thread = c->receiver;
+  int n, status, results;
+  c->waiting = WOKEN;
+  status = resume(L, t, thread, 0, &n);
+  if (status == LUA_YIELD && t->parked) {
+    lua_pop(thread, n); /* remove what it yielded: nothing */
+  } else {
+    lua_getiuservalue(L, SELF, AFTER);
+    luaL_checkstack(L, 2, NULL);
+    lua_pushthread(thread);
+    lua_xmove(thread, L, 1);
+    results = push_results(L, thread, status, n);
+    lua_call(L, results + 1, 0);
+  }
+  if (c->waiting != PARKED && ws_unread(core(c)) > 0) {
+    int flags = websock_digest(c, 0); /* the application is away */
+    if (flags != 0) tell(L, "digest", flags);
+  }
+}
+
+/* The conn at CONN is ready. */
+static void ready (lua_State *L, turn *t, net_poll *p, int what) {
+  conn *c = (conn *)lua_touserdata(L, CONN);
+  int flags = -1;
+  if (what == NET_WRITE && !c->blocked) return;
+  if (c->waiting == PARKED && c->state == WS_OPENED && !c->blocked &&
+      !(what & NET_HANGUP) && websock_is_received(c)) {
+    flags = websock_pull(c, 1);
+    if (flags >= 0 && !(flags & ~SAW_EVENT)) {
+      net_poll_rearm(p, c->fd, NET_READ);
+      if (flags) go_on(L, t, c);
+      return;
+    }
+  }
+  if (flags >= 0)
+    tell(L, "pulled", flags);
+  else
+    tell(L, "ready", what);
+}
+
+/* turn:serve(poller): what the poller has found. */
+static int turn_serve (lua_State *L) {
+  turn *t = websock_toturn(L, SELF);
+  net_poll *p = websock_topoll(L, ARG);
+  net_ready r;
+  lua_settop(L, ARG);
+  lua_getiuservalue(L, SELF, WATCHERS);
+  lua_getiuservalue(L, SELF, GUARDED);
+  t->now = net_now();
+  while (net_poll_next(p, &r)) {
+    switch (lua_rawgeti(L, LIST, r.slot)) {
+      case LUA_TUSERDATA: ready(L, t, p, r.what); break;
+      case LUA_TTABLE:
+        lua_pushvalue(L, GUARD);
+        lua_insert(L, CONN);
+        lua_pushliteral(L, "ready");
+        lua_pushinteger(L, r.what);
+        lua_call(L, 3, 0);
+    }
+    lua_settop(L, GUARD);
+  }
+  return 0;
+}
+
+/* ---------------------------------------------------------------- flushing */
+
+void websock_mark_room (lua_State *L, int self, lua_Integer n) {
+  turn *t = (turn *)lua_touserdata(L, self);
+  lua_Integer room = 2 * (t->last + n);
+  if (t->last + n <= t->room) return;
+  luaL_argcheck(L, room <= INT_MAX, 1, "too many");
+  lua_createtable(L, (int)room, 0);
+  lua_getiuservalue(L, self, DIRTY);
+  for (lua_Integer i = t->first; i <= t->last; i++) {
+    lua_rawgeti(L, -1, i);
+    lua_rawseti(L, -3, i);
+  }
+  lua_pop(L, 1); /* remove the old list */
+  lua_setiuservalue(L, self, DIRTY);
+  t->room = room;
+}
+
+void websock_mark (lua_State *L, int self, int at) {
+  turn *t = (turn *)lua_touserdata(L, self);
+  conn *c = (conn *)lua_touserdata(L, at);
+  if (c->marked) return;
+  lua_getiuservalue(L, self, DIRTY);
+  lua_pushvalue(L, at);
+  lua_rawseti(L, -2, ++t->last);
+  lua_pop(L, 1); /* remove the list */
+  c->marked = 1;
+}
+
+/* turn:mark(conn): has it flushed at the end of the turn. */
+static int turn_mark (lua_State *L) {
+  websock_toturn(L, 1);
+  luaL_checkudata(L, 2, "websock.conn");
+  websock_mark_room(L, 1, 1);
+  websock_mark(L, 1, 2);
+  return 0;
+}
+
+/* turn:marks() -> whether there is somebody to be flushed */
+static int turn_marks (lua_State *L) {
+  turn *t = websock_toturn(L, 1);
+  lua_pushboolean(L, t->first <= t->last);
+  return 1;
+}
+
+/* Takes the next conn out of the list, to CONN. */
+static conn *take_marked (lua_State *L, turn *t) {
+  lua_getiuservalue(L, SELF, DIRTY); /* another one when it had to grow */
+  lua_rawgeti(L, -1, t->first);
+  lua_pushnil(L);
+  lua_rawseti(L, -3, t->first++);
+  lua_replace(L, -2); /* remove the list */
+  return (conn *)lua_touserdata(L, CONN);
+}
+
+/* turn:flush(): writes what was queued, until nobody is marked. */
+static int turn_flush (lua_State *L) {
+  turn *t = websock_toturn(L, SELF);
+  lua_settop(L, ARG);
+  lua_pushnil(L);
+  lua_getiuservalue(L, SELF, GUARDED);
+  for (; t->first <= t->last; lua_settop(L, GUARD)) {
+    conn *c = take_marked(L, t);
+    c->marked = 0;
+    if (c->fd != NET_NONE && c->state == WS_OPENED && !c->line &&
+        websock_push(c) == 0 && ws_queued(core(c)) == 0)
+      continue;
+    tell(L, "flush", 0);
+  }
+  t->first = 1;
+  t->last = 0;
+  return 0;
+}
+
+/* turn:time() -> the time of this turn */
+static int turn_time (lua_State *L) {
+  lua_pushnumber(L, websock_toturn(L, 1)->now);
+  return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"current", turn_current}, {"flush", turn_flush}, {"mark", turn_mark},
+    {"marks", turn_marks},     {"reset", turn_reset}, {"resume", turn_resume},
+    {"serve", turn_serve},     {"time", turn_time},   {NULL, NULL}};
+
+static const luaL_Reg meta[] = {{NULL, NULL}};
+
+void websock_open_turn (lua_State *L) {
+  websock_newtype(L, TURN, methods, meta);
+  lua_pushcfunction(L, turn_new);
+  lua_setfield(L, -2, "turn");
+}
