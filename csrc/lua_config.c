@@ -1,12 +1,14 @@
 /*
-** lua_config.c - the userdata `websock.config`: a role and its limits, which
-** many connections share.
+** lua_config.c - the userdata `websock.config`: a role, its limits and its
+** compression, which many connections share; and the state's pool of zlib's
+** streams, which all configurations share.
 */
 #include "lua_int.h"
 
 #include "ws.h"
 
 #define CONFIG "websock.config"
+#define POOL "websock.pool"
 
 /* A limit from the table at 2: a size, false for none, nil for the default. */
 static void limit (lua_State *L, const char *name, size_t *value) {
@@ -17,6 +19,63 @@ static void limit (lua_State *L, const char *name, size_t *value) {
     luaL_argcheck(L, n >= 0, 2, name);
     *value = (size_t)n;
   }
+  lua_pop(L, 1); /* remove the field */
+}
+
+static int pool_gc (lua_State *L) {
+  ws_pool_free((ws_pool *)luaL_checkudata(L, 1, POOL));
+  return 0;
+}
+
+/* Pushes the state's pool. It is older than whatever uses it, so that at the end
+   of the state it is the last to go; a stream that comes back later is freed. */
+static ws_pool *push_pool (lua_State *L) {
+  void *ud;
+  lua_Alloc alloc = lua_getallocf(L, &ud);
+  ws_pool *pool;
+  if (lua_getfield(L, LUA_REGISTRYINDEX, POOL ".this") == LUA_TUSERDATA)
+    return (ws_pool *)lua_touserdata(L, -1);
+  lua_pop(L, 1); /* remove nil */
+  pool = (ws_pool *)lua_newuserdatauv(L, ws_pool_size(), 0);
+  ws_pool_init(pool, alloc, ud);
+  luaL_setmetatable(L, POOL);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, LUA_REGISTRYINDEX, POOL ".this");
+  return pool;
+}
+
+/* A setting from the table on the top: an integer from min to max; nil: the
+   default. */
+static lua_Integer setting (lua_State *L, const char *name, lua_Integer value,
+                            lua_Integer min, lua_Integer max) {
+  if (lua_getfield(L, -1, name) != LUA_TNIL) {
+    value = luaL_checkinteger(L, -1);
+    luaL_argcheck(L, value >= min && value <= max, 2, name);
+  }
+  lua_pop(L, 1); /* remove the field */
+  return value;
+}
+
+static void flag (lua_State *L, const char *name, int *value) {
+  if (lua_getfield(L, -1, name) != LUA_TNIL) *value = lua_toboolean(L, -1);
+  lua_pop(L, 1); /* remove the field */
+}
+
+/* compress of the table at 2: true, or a table of settings. */
+static void compression (lua_State *L, ws_compression *z) {
+  if (lua_getfield(L, 2, "compress") == LUA_TTABLE) {
+    flag(L, "server_no_context_takeover", &z->server_no_context_takeover);
+    flag(L, "client_no_context_takeover", &z->client_no_context_takeover);
+    z->server_max_window_bits = (int)setting(L, "server_max_window_bits",
+                                             z->server_max_window_bits, 8, 15);
+    z->client_max_window_bits = (int)setting(L, "client_max_window_bits",
+                                             z->client_max_window_bits, 8, 15);
+    z->level = (int)setting(L, "level", z->level, 0, 9);
+    z->mem_level = (int)setting(L, "mem_level", z->mem_level, 1, 9);
+    z->threshold = (size_t)setting(L, "threshold", (lua_Integer)z->threshold, 0,
+                                   LUA_MAXINTEGER);
+  }
+  z->on = lua_toboolean(L, -1);
   lua_pop(L, 1); /* remove the field */
 }
 
@@ -31,19 +90,27 @@ static int config_new (lua_State *L) {
     lua_replace(L, 2);
   }
   luaL_checktype(L, 2, LUA_TTABLE);
-  config = (ws_config *)lua_newuserdatauv(L, sizeof(ws_config), 0);
+  config = (ws_config *)lua_newuserdatauv(L, sizeof(ws_config), 1);
   ws_config_init(config, role == 0 ? WS_CLIENT : WS_SERVER);
   luaL_setmetatable(L, CONFIG);
   limit(L, "max_message", &config->max_message);
   limit(L, "max_fragments", &config->max_fragments);
   limit(L, "max_header", &config->max_header);
   limit(L, "max_body", &config->max_body);
+  compression(L, &config->compression);
+  if (config->compression.on) {
+    config->compression.pool = push_pool(L);
+    lua_setiuservalue(L, -2, 1); /* the pool lives as long */
+  }
   return 1;
 }
 
 void websock_open_config (lua_State *L) {
   luaL_newmetatable(L, CONFIG);
-  lua_pop(L, 1); /* remove the metatable */
+  luaL_newmetatable(L, POOL);
+  lua_pushcfunction(L, pool_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 2); /* remove the metatables */
   lua_pushcfunction(L, config_new);
   lua_setfield(L, -2, "config");
 }

@@ -193,6 +193,16 @@ static int conn_chosen (lua_State *L) {
   return 1;
 }
 
+/* conn:extensions() -> what was agreed on, as the server's field says it, or
+   nil */
+static int conn_extensions (lua_State *L) {
+  char text[WS_EXTENSIONS];
+  size_t n = ws_extensions(core(websock_toconn(L)), text);
+  if (n == 0) return 0;
+  lua_pushlstring(L, text, n);
+  return 1;
+}
+
 /* --------------------------------------------------------------- handshake */
 
 static ws_str check_str (lua_State *L, int arg) {
@@ -280,6 +290,7 @@ static int conn_reject (lua_State *L) {
 
 const luaL_Reg websock_head_methods[] = {{"accept", conn_accept},
                                          {"chosen", conn_chosen},
+                                         {"extensions", conn_extensions},
                                          {"handshake", conn_handshake},
                                          {"head", conn_head},
                                          {"head_field", conn_head_field},

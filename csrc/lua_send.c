@@ -111,10 +111,9 @@ static int conn_forget (lua_State *L) {
 
 /* Queues one frame; large payloads leave at once. 0, or what ws_send says. */
 static int queue (lua_State *L, conn *c, int opcode, const char *p, size_t n,
-                  int more) {
+                  int flags) {
   int large = n >= LARGE && c->fd != NET_NONE && !c->broken && !c->blocked;
-  int flags = (more ? WS_MORE : 0) | (large ? WS_BORROW : 0);
-  int r = ws_send(core(c), opcode, p, n, flags);
+  int r = ws_send(core(c), opcode, p, n, flags | (large ? WS_BORROW : 0));
   if (r < 0 || !large) return r;
   websock_push(c);              /* an error shows at the next read or write */
   if (ws_settle(core(c)) < 0) { /* half of it may have left */
@@ -124,10 +123,18 @@ static int queue (lua_State *L, conn *c, int opcode, const char *p, size_t n,
   return 0;
 }
 
-/* conn:send(payload, opcode [, max_queue [, more]])
+/* What `more` and `compress` at arg and arg + 1 are for ws_send. */
+static int check_flags (lua_State *L, int arg) {
+  int flags = lua_toboolean(L, arg) ? WS_MORE : 0;
+  if (lua_isnoneornil(L, arg + 1)) return flags;
+  return flags | (lua_toboolean(L, arg + 1) ? WS_COMPRESS : WS_PLAIN);
+}
+
+/* conn:send(payload, opcode [, max_queue [, more [, compress]]])
    -> bytes queued | nil, "queue full" | nil, "closed" | nil, "utf8"
    opcode: "text", "binary", "continuation". More than max_queue bytes queued
-   already: nothing happens. Large payloads leave at once. */
+   already: nothing happens. Large payloads leave at once. compress: true, false,
+   or nil for the default, with the first frame of a message. */
 static int conn_send (lua_State *L) {
   static const char *const names[] = {"continuation", "text", "binary", NULL};
   conn *c = websock_toconn(L);
@@ -137,7 +144,7 @@ static int conn_send (lua_State *L) {
   lua_Integer max = luaL_optinteger(L, 4, LUA_MAXINTEGER);
   int r;
   if (ws_queued(core(c)) > (size_t)max) return websock_nil(L, "queue full");
-  r = queue(L, c, opcode, p, n, lua_toboolean(L, 5));
+  r = queue(L, c, opcode, p, n, check_flags(L, 5));
   if (r == WS_EUTF8) return websock_nil(L, "utf8");
   if (r == WS_ESTATE || r == WS_END) return websock_nil(L, "closed");
   if (r < 0) return websock_pushresult(L, c, r);

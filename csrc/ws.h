@@ -34,10 +34,39 @@ enum { WS_CLIENT, WS_SERVER };
 
 #define WS_NO_LIMIT SIZE_MAX
 
+/* zlib's streams that nobody uses at the moment, for connections that need one
+   for a message: a few, so that a thousand compressed connections cost no more
+   than plain ones. Connections that share a pool are used by one thread at a
+   time. */
+typedef struct ws_pool ws_pool;
+
+/* Size of a ws_pool, for hosts that place it in memory of their own. */
+size_t ws_pool_size (void);
+
+/* Makes p an empty pool; the streams' memory comes from alloc. Allocates
+   nothing. */
+void ws_pool_init (ws_pool *p, ws_alloc alloc, void *ud);
+
+/* Gives back all that is in it; what still comes back is freed at once. */
+void ws_pool_free (ws_pool *p);
+
+/* permessage-deflate (RFC 7692): what a client offers and a server accepts. */
+typedef struct ws_compression {
+  int on; /* default 0: neither */
+  int server_no_context_takeover, client_no_context_takeover; /* 1 */
+  int server_max_window_bits, client_max_window_bits;         /* 8 to 15; 12 */
+  int level;     /* zlib's, 0 to 9; 1 */
+  int mem_level; /* zlib's, 1 to 9; 5 */
+  size_t
+      threshold; /* smallest message that ws_send compresses by itself; 256 */
+  ws_pool *pool; /* outlives the connections; NULL: each message's stream is
+                       made and freed with it */
+} ws_compression;
+
 /* What connections of one kind have in common. It has to outlive them. */
 typedef struct ws_config {
   int role;             /* WS_CLIENT or WS_SERVER */
-  size_t max_message;   /* payload bytes of one message; default 1 MiB */
+  size_t max_message;   /* bytes of one message, inflated; default 1 MiB */
   size_t max_fragments; /* frames of one message; default 16384 */
   size_t max_header;    /* bytes of an HTTP head; default 16 KiB */
   size_t max_fields;    /* fields of an HTTP head; default 100 */
@@ -45,6 +74,7 @@ typedef struct ws_config {
                             a refusal's (more: cut off); default 64 KiB */
   ws_random random;     /* NULL: OpenSSL's */
   void *random_ud;
+  ws_compression compression;
 } ws_config;
 
 /* Fills in the defaults for a role. */
@@ -200,6 +230,12 @@ ws_str ws_offered (const ws_conn *c, size_t n);
    It points into memory of the current WS_OPEN event. */
 ws_str ws_chosen (const ws_conn *c);
 
+/* Writes what was agreed on with permessage-deflate, as the server's field
+   Sec-WebSocket-Extensions says it, and a NUL; returns its length, 0 if nothing
+   was. Meaningful once open, also after the end. */
+#define WS_EXTENSIONS 144 /* room that is always enough */
+size_t ws_extensions (const ws_conn *c, char out[WS_EXTENSIONS]);
+
 /* The standard reason phrase of a status, "" if it has none here. */
 const char *ws_status_text (int status);
 
@@ -210,6 +246,12 @@ const char *ws_status_text (int status);
   2 /* p stays valid until ws_settle: large unmasked payloads
                         are then not copied */
 
+/* Where permessage-deflate was agreed on, ws_send compresses messages from
+   compression.threshold bytes, if that makes them smaller, and those that are
+   sent in fragments; unless the flags of the first frame say otherwise. */
+#define WS_COMPRESS 4 /* compress this message, however small */
+#define WS_PLAIN 8    /* do not */
+
 /* Queues one frame of a message: WS_TEXT or WS_BINARY begins one (and ends it,
    without WS_MORE), WS_CONTINUATION goes on. Text is checked to be UTF-8, over
    the whole of a fragmented message; on WS_EUTF8 nothing is queued. */
@@ -219,7 +261,8 @@ int ws_send (ws_conn *c, int opcode, const void *p, size_t n, int flags);
    ws_shared_new gives one reference (NULL without memory; text has to be UTF-8
    already), ws_shared_free gives one up, ws_send_shared queues it and takes
    references as it needs them: 0, WS_ENOMEM, or WS_ESTATE once closed. While a
-   message is being sent in fragments the frame waits for its end. Connections
+   message is being sent in fragments the frame waits for its end. It is
+   compressed as ws_send would, once for all connections with the same window. Connections
    that share a frame are used by one thread. */
 typedef struct ws_shared ws_shared;
 ws_shared *ws_shared_new (ws_alloc alloc, void *ud, int opcode, const void *p,

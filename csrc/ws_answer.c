@@ -15,6 +15,7 @@ typedef struct answer {
   int unsent;      /* an answer to HEAD */
   ws_str protocol; /* 101 */
   const char *accept;
+  const char *extensions;
 } answer;
 
 
@@ -69,6 +70,8 @@ static void write_101 (ws_text *t, const void *what) {
   ws_text_lit(t, "Upgrade: websocket\r\nConnection: Upgrade\r\n");
   ws_text_field(t, "Sec-WebSocket-Accept", ws_lit(a->accept));
   if (a->protocol.n) ws_text_field(t, "Sec-WebSocket-Protocol", a->protocol);
+  if (*a->extensions)
+    ws_text_field(t, "Sec-WebSocket-Extensions", ws_lit(a->extensions));
   ws_text_fields(t, a->fields, a->nfields);
   ws_text_lit(t, "\r\n");
 }
@@ -179,7 +182,7 @@ static int check_accept (ws_conn *c, ws_str protocol, const ws_field *fields,
 int ws_accept (ws_conn *c, ws_str protocol, const ws_field *fields,
                size_t nfields) {
   answer a = {0};
-  char accept[29];
+  char accept[29], extensions[WS_EXTENSIONS];
   ws_str key;
   int r = check_accept(c, protocol, fields, nfields);
   if (r) return r;
@@ -190,6 +193,8 @@ int ws_accept (ws_conn *c, ws_str protocol, const ws_field *fields,
   a.nfields = nfields;
   a.protocol = protocol;
   a.accept = accept;
+  a.extensions = extensions;
+  ws_extensions(c, extensions);
   if (ws_text_queue(c, write_101, &a)) return WS_ENOMEM;
   c->event = 0;
   ws_hs_free(c);

@@ -11,6 +11,7 @@ typedef struct request {
   const ws_field *fields;
   size_t nfields;
   const char *key;
+  const ws_compression *compression;
 } request;
 
 
@@ -26,6 +27,7 @@ static void write_request (ws_text *t, const void *what) {
   ws_text_field(t, "Sec-WebSocket-Key", ws_lit(r->key));
   ws_text_lit(t, "Sec-WebSocket-Version: 13\r\n");
   if (r->protocols.n) ws_text_field(t, "Sec-WebSocket-Protocol", r->protocols);
+  ws_extension_offer(t, r->compression);
   ws_text_fields(t, r->fields, r->nfields);
   ws_text_lit(t, "\r\n");
 }
@@ -108,7 +110,8 @@ static int begin (ws_conn *c, request *r, const ws_str *protocols, size_t n) {
 
 int ws_request (ws_conn *c, ws_str host, ws_str target, const ws_str *protocols,
                 size_t nprotocols, const ws_field *fields, size_t nfields) {
-  request r = {host, target, {NULL, 0}, fields, nfields, NULL};
+  request r = {
+      host, target, {NULL, 0}, fields, nfields, NULL, &c->config->compression};
   int result = check_request(c, &r);
   if (result == 0) result = check_protocols(c, protocols, nprotocols);
   if (result) return result;
@@ -141,15 +144,6 @@ static int accept (ws_conn *c, ws_hs *hs) {
   if (ws_hs_find(c, "Sec-WebSocket-Accept", &value) != 1 ||
       !ws_same(value, ws_lit(hs->accept)))
     return broken(hs, "wrong Sec-WebSocket-Accept");
-  return HTTP_WHOLE;
-}
-
-
-static int extensions (ws_conn *c, ws_hs *hs) {
-  ws_elements w = {0, {NULL, 0}};
-  ws_str element;
-  if (ws_hs_each(c, "Sec-WebSocket-Extensions", &w, &element))
-    return broken(hs, "an extension that was not offered");
   return HTTP_WHOLE;
 }
 
@@ -208,8 +202,8 @@ static int read_answer (ws_conn *c, ws_hs *hs) {
 
 
 static int check (ws_conn *c, ws_hs *hs) {
-  static ws_hs_step *const opened[] = {upgrade, accept, extensions, protocol,
-                                       NULL};
+  static ws_hs_step *const opened[] = {upgrade, accept, ws_extension_answer,
+                                       protocol, NULL};
   static ws_hs_step *const refused[] = {body, NULL};
   return ws_hs_check(c, hs->http.status == 101 ? opened : refused);
 }

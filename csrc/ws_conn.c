@@ -9,6 +9,15 @@
 enum { DEFAULT_MESSAGE = 1 << 20, DEFAULT_FRAGMENTS = 16384 };
 enum { DEFAULT_HEADER = 16384, DEFAULT_FIELDS = 100, DEFAULT_BODY = 65536 };
 
+static const ws_compression DEFAULT_COMPRESSION = {
+    .server_no_context_takeover = 1,
+    .client_no_context_takeover = 1,
+    .server_max_window_bits = 12,
+    .client_max_window_bits = 12,
+    .level = 1,
+    .mem_level = 5,
+    .threshold = 256};
+
 void ws_config_init (ws_config *config, int role) {
   memset(config, 0, sizeof *config);
   config->role = role;
@@ -17,6 +26,7 @@ void ws_config_init (ws_config *config, int role) {
   config->max_header = DEFAULT_HEADER;
   config->max_fields = DEFAULT_FIELDS;
   config->max_body = DEFAULT_BODY;
+  config->compression = DEFAULT_COMPRESSION;
 }
 
 size_t ws_size (void) { return sizeof(ws_conn); }
@@ -41,6 +51,7 @@ void ws_free (ws_conn *c) {
   ws_out_free(c);
   ws_pings_free(c);
   ws_note_free(c);
+  ws_zip_free(c);
 }
 
 void *ws_realloc (ws_conn *c, void *p, size_t osize, size_t nsize) {

@@ -88,6 +88,12 @@ void ws_text_fields (ws_text *t, const ws_field *fields, size_t n);
 typedef void ws_writer (ws_text *t, const void *what);
 int ws_text_queue (ws_conn *c, ws_writer *writer, const void *what);
 
+/* ---- ws_extension.c: permessage-deflate */
+/* Server: the offers; client: the answer. Sets the connection's windows. */
+ws_hs_step ws_extension_offers, ws_extension_answer;
+/* Client: the field that offers, if anything is to be offered. */
+void ws_extension_offer (ws_text *t, const ws_compression *own);
+
 /* ---- ws_answer.c */
 /* Refuses the request with hs->fault: queues the answer and ends the
    connection. WS_END or WS_ENOMEM. */

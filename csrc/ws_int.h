@@ -5,12 +5,16 @@
 **   ws_in.c         the receive buffer
 **   ws_frame.c      frame headers: parse (with all their rules) and build
 **   ws_recv.c       frames in: messages and parts
+**   ws_unpack.c     compressed messages in
 **   ws_walk.c       frames in: control frames, reading ahead
 **   ws_out.c        the out queue
 **   ws_send.c       frames out
+**   ws_pack.c       compressed messages out
 **   ws_share.c      frames out to many connections
 **   ws_ping.c       pings and pongs, both ways
 **   ws_close.c      the closing handshake, and failing a connection
+**   ws_deflate.c    zlib's streams, and the pool of them
+**   ws_extension.c  permessage-deflate in the opening handshake
 **   ws_http.c       HTTP/1.1 heads, in place and incrementally
 **   ws_body.c       their bodies, chunked or not
 **   ws_chars.c      classes of characters, comparisons
@@ -64,6 +68,23 @@ typedef struct ws_note {
 typedef struct ws_hs ws_hs;       /* handshake state, while there is one */
 typedef struct ws_pings ws_pings; /* unanswered pings, while there are any */
 
+typedef struct ws_stream ws_stream; /* a compressor or decompressor of zlib */
+
+/* What permessage-deflate needs while a message is being compressed or inflated
+   and, with context takeover, between messages. */
+typedef struct ws_zip {
+  ws_stream *inflater, *deflater;
+  unsigned char *p; /* inflated bytes not given yet: p[start .. end) */
+  size_t cap, start, end;
+  uint64_t packed;    /* compressed bytes of the message in its frames so far */
+  unsigned char fed;  /* the inflater is in the middle of its stream */
+  unsigned char full; /* it had no more room: it may hold more bytes */
+  unsigned char tail; /* bytes of the tail that it has got */
+  unsigned char done; /* the message is inflated to its end */
+  unsigned char owes; /* the tail belongs before the next fragment sent */
+  unsigned char stale; /* the peer knows more than the deflater */
+} ws_zip;
+
 /* Small types: ten thousand idle connections pay for each byte. */
 struct ws_conn {
   const ws_config *config;
@@ -75,6 +96,7 @@ struct ws_conn {
   ws_pings *pings;
   ws_note *note;
   ws_refs *held;     /* shared frames that wait for a fragmented message */
+  ws_zip *zip;       /* while it is needed */
   const char *error; /* see ws_error */
   const char *why;   /* how it ended, if the peer did not say */
   uint64_t left;     /* payload bytes of the current frame still to come */
@@ -99,7 +121,11 @@ struct ws_conn {
   unsigned char out_opcode; /* of the message being sent, 0: none */
   unsigned char waiting;    /* note is a pong to be queued */
   unsigned char sent, received, failed, eof; /* see ws_closing */
-  unsigned char lost; /* ws_abort: the transport is gone */
+  unsigned char lost;                  /* ws_abort: the transport is gone */
+  unsigned char in_window, out_window; /* agreed with permessage-deflate: bits
+                                          and perhaps WS_TAKEOVER, 0: nothing */
+  unsigned char packed, out_packed; /* the message being received, and the one
+                                       being sent in fragments, is compressed */
 };
 
 /* ---- ws_conn.c: memory through the connection's allocator */
@@ -142,6 +168,7 @@ typedef struct ws_frame {
   unsigned char key[4];
   unsigned char size; /* of the header */
   unsigned char opcode, fin;
+  unsigned char packed; /* RSV1: a compressed message begins (RFC 7692 6) */
 } ws_frame;
 
 enum { WS_CLOSE_FRAME = 8, WS_PING_FRAME = 9, WS_PONG_FRAME = 10 };
@@ -149,10 +176,10 @@ enum { WS_HEADER = 14, WS_CONTROL = 125 }; /* longest header, payload */
 #define ws_is_control(opcode) ((opcode)&8)
 
 /* Parses the header at p; masked: it has to be; fragmented: a message is
-   unfinished. 1: whole; 0: more than these n bytes are needed; WS_END: f->rule
+   unfinished; packed: messages may be compressed. 1: whole; 0: more than these n bytes are needed; WS_END: f->rule
    is broken, found out at the earliest byte. RFC 6455 section 5.2. */
 int ws_frame_parse (ws_frame *f, const unsigned char *p, size_t n, int masked,
-                    int fragmented);
+                    int fragmented, int packed);
 /* Writes a header to p, returns its size. first: the first byte; key: NULL for
    none. */
 size_t ws_frame_build (unsigned char *p, int first, uint64_t length,
@@ -165,6 +192,20 @@ void ws_recv_taken (ws_conn *c);
 /* Forgets the message so far; and all that is unread. */
 void ws_recv_forget (ws_conn *c);
 void ws_recv_stop (ws_conn *c);
+/* Fails the connection, and forgets what is unread. WS_END. */
+int ws_recv_fail (ws_conn *c, unsigned code, const char *rule);
+
+/* ---- ws_unpack.c: the payload of a compressed message, inflated */
+/* All of these are for a message that is compressed (c->packed), which has a
+   c->zip. Inflates what is at hand, p[start .. end) of c->in; up to max bytes, or
+   0: the whole message, within its limits. 1, WS_ENOMEM (call again), or WS_END when
+   it has failed the connection. */
+int ws_unpack (ws_conn *c, size_t max);
+int ws_unpack_due (const ws_conn *c); /* is there something to be inflated? */
+/* With that many more compressed bytes, can a message that is compressed be
+   within its limit? */
+int ws_unpack_fits (const ws_conn *c, uint64_t more);
+void ws_unpack_end (ws_conn *c); /* the message is forgotten */
 
 /* ---- ws_walk.c: frames ahead of the events */
 /* Handles the control frame whose header is *f and which starts at p, with n
@@ -179,6 +220,41 @@ int ws_control (ws_conn *c, const ws_frame *f, const unsigned char *p,
 int ws_put_frame (ws_conn *c, int first, const void *p, size_t n);
 /* WS_ESTATE unless frames may be sent now, else 0. */
 int ws_may_send (ws_conn *c);
+
+/* ---- ws_pack.c: compressed frames; what a connection holds for them */
+extern const unsigned char ws_pack_tail[4]; /* not sent: RFC 7692 7.2.1 */
+/* Is the message that begins, or goes on, with this frame to be compressed? */
+int ws_pack_wanted (const ws_conn *c, int opcode, size_t n, int flags);
+/* Like ws_put_frame; 1: compressed it would not be smaller, send it plain. */
+int ws_pack (ws_conn *c, int first, const void *p, size_t n, int flags);
+ws_zip *ws_zip_get (ws_conn *c); /* c->zip, NULL without memory */
+/* Gives back what no message needs any more; and everything. */
+void ws_zip_rest (ws_conn *c);
+void ws_zip_free (ws_conn *c);
+
+/* ---- ws_deflate.c: zlib's streams, raw and with the windows agreed on; from
+   the pool or new ones, NULL without memory */
+enum { WS_TAKEOVER = 64 }; /* of ws_conn's windows: history is kept */
+ws_stream *ws_inflater (const ws_conn *c);
+ws_stream *ws_deflater (const ws_conn *c);
+void ws_stream_back (const ws_conn *c, ws_stream *s); /* resets it */
+void ws_stream_reset (ws_stream *s);                  /* forgets its history */
+
+/* Compresses n bytes and flushes: how many bytes are at to now, the last four
+   of them ws_pack_tail; 0: they do not fit into room, and s has to be reset. */
+size_t ws_stream_deflate (ws_stream *s, const void *p, size_t n,
+                          unsigned char *to, size_t room);
+
+/* What is left of input and room. */
+typedef struct ws_flow {
+  const unsigned char *in;
+  unsigned char *out;
+  size_t nin, nout;
+} ws_flow;
+/* Inflates until either is used up: 1; 2: a final block ended (what follows
+   goes on behind it); WS_EINVAL: the data is broken. */
+int ws_stream_inflate (ws_stream *s, ws_flow *f);
+int ws_stream_between (const ws_stream *s); /* at the end of a block? */
 
 /* ---- ws_ping.c */
 /* The peer's ping or pong, unmasked. 0 or WS_ENOMEM. */

@@ -5,6 +5,8 @@
 ** A message is put together in place: each payload is unmasked to where the
 ** message so far ends, checked while it is in the cache. Nothing is given to
 ** the caller before that, so whatever breaks a rule fails the connection here.
+** The payload of a compressed message stays there only until it is inflated,
+** see ws_unpack.c.
 */
 #include <string.h>
 
@@ -18,10 +20,17 @@ static size_t usable (const ws_conn *c) {
 
 /* The message so far has been received to its end. */
 static int is_whole (const ws_conn *c) {
-  return c->opcode != 0 && c->fin && c->left == 0;
+  return c->opcode != 0 && c->fin && c->left == 0 &&
+         (!c->packed || c->zip->done);
+}
+
+/* Bytes of the message that can be given. */
+static size_t here (const ws_conn *c) {
+  return c->packed ? c->zip->end - c->zip->start : c->in.end - c->in.start;
 }
 
 void ws_recv_forget (ws_conn *c) {
+  if (c->packed) ws_unpack_end(c);
   c->opcode = c->fin = c->parts = 0;
   c->left = 0;
   c->nfragments = 0;
@@ -33,26 +42,37 @@ void ws_recv_stop (ws_conn *c) {
   ws_recv_forget(c);
   ws_in_cut(c, 0);
   ws_in_rest(c);
+  if (c->state == WS_CLOSED) ws_zip_free(c);
 }
 
-static int fail (ws_conn *c, unsigned code, const char *rule) {
+int ws_recv_fail (ws_conn *c, unsigned code, const char *rule) {
   ws_fail(c, code, rule);
   ws_recv_stop(c);
   return WS_END;
 }
 
-/* With that many more bytes, is the message within its limits? */
-static int check_limits (ws_conn *c, uint64_t more, size_t nfragments) {
-  if (more > c->config->max_message ||
-      c->in.end - c->in.start > c->config->max_message - more)
-    return fail(c, 1009, "message too big");
+/* With that many more bytes, may the message be within its limit? */
+static int fits (const ws_conn *c, int packed, uint64_t more) {
+  if (packed) return ws_unpack_fits(c, more);
+  return more <= c->config->max_message &&
+         c->in.end - c->in.start <= c->config->max_message - more;
+}
+
+static int check_limits (ws_conn *c, int packed, uint64_t more,
+                         size_t nfragments) {
+  if (!fits(c, packed, more)) return ws_recv_fail(c, 1009, "message too big");
   if (nfragments > c->config->max_fragments)
-    return fail(c, 1009, "too many fragments");
+    return ws_recv_fail(c, 1009, "too many fragments");
   return 1;
 }
 
-static void begin_frame (ws_conn *c, const ws_frame *f) {
-  if (c->opcode == 0) c->opcode = f->opcode;
+static int begin_frame (ws_conn *c, const ws_frame *f) {
+  if (f->packed && ws_zip_get(c) == NULL) return WS_ENOMEM;
+  if (c->opcode == 0) {
+    c->opcode = f->opcode;
+    c->packed = f->packed;
+  }
+  if (c->packed) c->zip->packed += f->length;
   c->nfragments++;
   c->fin = f->fin;
   c->left = f->length;
@@ -60,6 +80,7 @@ static void begin_frame (ws_conn *c, const ws_frame *f) {
   ws_in_advance(c, f->size);
   if (c->in.start == c->in.end) /* the payload may stay where it is */
     c->in.start = c->in.end = c->in.rd;
+  return 1;
 }
 
 static int control_frame (ws_conn *c, const ws_frame *f, size_t n) {
@@ -78,16 +99,16 @@ static int header (ws_conn *c, int in_parts) {
   size_t n = usable(c);
   ws_frame f;
   if (n == 0) return 0;
-  int r = ws_frame_parse(&f, c->in.p + c->in.rd, n,
-                         c->config->role == WS_SERVER, c->opcode != 0);
-  if (r == WS_END) return fail(c, 1002, f.rule);
+  int r =
+      ws_frame_parse(&f, c->in.p + c->in.rd, n, c->config->role == WS_SERVER,
+                     c->opcode != 0, c->in_window);
+  if (r == WS_END) return ws_recv_fail(c, 1002, f.rule);
   if (f.size > 0 && !ws_is_control(f.opcode) && !in_parts &&
-      check_limits(c, f.length, c->nfragments + 1) < 0)
+      check_limits(c, c->packed | f.packed, f.length, c->nfragments + 1) < 0)
     return WS_END;
   if (r == 0) return 0;
   if (ws_is_control(f.opcode)) return control_frame(c, &f, n);
-  begin_frame(c, &f);
-  return 1;
+  return begin_frame(c, &f);
 }
 
 /* Moves n payload bytes to the end of the message so far, unmasked. */
@@ -113,21 +134,39 @@ static int payload (ws_conn *c) {
   if (n > c->left) n = (size_t)c->left;
   if (n == 0) return 0;
   take_payload(c, n);
-  if (c->opcode == WS_TEXT && !ws_utf8(&c->in_utf8, c->in.p + end, n))
-    return fail(c, 1007, "text is not UTF-8 (RFC 6455 8.1)");
+  if (c->opcode == WS_TEXT && !c->packed &&
+      !ws_utf8(&c->in_utf8, c->in.p + end, n))
+    return ws_recv_fail(c, 1007, "text is not UTF-8 (RFC 6455 8.1)");
   return 1;
 }
 
-/* Goes on until there is something to give: 1; 0: more bytes are needed. */
-static int assemble (ws_conn *c, int in_parts) {
+/* In parts of at most max bytes: is there one that is worth giving? A compressed
+   message is inflated as far as that, and an event stays as it is. */
+static int has_part (const ws_conn *c, size_t max) {
+  size_t n = here(c);
+  if (!c->packed) return n > 0;
+  if (c->event != 0) return 1;
+  return n >= max || (n > 0 && (c->zip->start > 0 || !ws_unpack_due(c)));
+}
+
+static int step (ws_conn *c, size_t max) {
+  if (c->packed && ws_unpack_due(c)) return ws_unpack(c, max);
+  return c->left > 0 ? payload(c) : header(c, max > 0);
+}
+
+/* Goes on until there is something to give, a part of at most max bytes or, with
+   0, a whole message: 1; 0: more bytes are needed. */
+static int assemble (ws_conn *c, size_t max) {
   int r = 1;
-  if (c->left > 0 && !in_parts) r = check_limits(c, c->left, c->nfragments);
+  if (c->left > 0 && max == 0)
+    r = check_limits(c, c->packed, c->packed ? 0 : c->left, c->nfragments);
   while (r > 0) {
     if (is_whole(c))
-      return c->in_utf8 == 0 ? 1
-                             : fail(c, 1007, "text ends inside a character");
-    if (in_parts && c->in.end > c->in.start) return 1;
-    r = c->left > 0 ? payload(c) : header(c, in_parts);
+      return c->in_utf8 == 0
+                 ? 1
+                 : ws_recv_fail(c, 1007, "text ends inside a character");
+    if (max > 0 && has_part(c, max)) return 1;
+    r = step(c, max);
   }
   return r;
 }
@@ -145,11 +184,16 @@ static int nothing (ws_conn *c, int r) {
   return 0;
 }
 
+static const void *data_of (const ws_conn *c) {
+  if (!c->packed) return c->in.p + c->in.start;
+  return here(c) > 0 ? (const void *)(c->zip->p + c->zip->start) : "";
+}
+
 static int give (ws_conn *c, ws_event *ev, int type, size_t size) {
   ev->type = c->event = (unsigned char)type;
   ev->opcode = c->opcode;
-  ev->last = is_whole(c) && c->in.end - c->in.start == size;
-  ev->data = (const char *)c->in.p + c->in.start;
+  ev->last = is_whole(c) && here(c) == size;
+  ev->data = data_of(c);
   ev->size = size;
   return type;
 }
@@ -159,21 +203,22 @@ int ws_recv_next (ws_conn *c, ws_event *ev) {
     return ws_misuse(c, WS_ESTATE, "a message is being received in parts");
   int r = assemble(c, 0);
   if (r <= 0) return nothing(c, r);
-  return give(c, ev, WS_MESSAGE, c->in.end - c->in.start);
+  return give(c, ev, WS_MESSAGE, here(c));
 }
 
 int ws_recv_part (ws_conn *c, ws_event *ev, size_t max) {
-  int r = assemble(c, 1);
+  int r = assemble(c, max);
   if (r <= 0) return nothing(c, r);
-  size_t n = c->in.end - c->in.start;
+  size_t n = here(c);
   c->parts = 1;
   c->part = n < max ? n : max;
   return give(c, ev, WS_PART, c->part);
 }
 
 void ws_recv_taken (ws_conn *c) {
-  if (c->event == WS_PART) c->in.start += c->part;
-  if (c->event == WS_MESSAGE || (is_whole(c) && c->in.start == c->in.end))
+  if (c->event == WS_PART)
+    *(c->packed ? &c->zip->start : &c->in.start) += c->part;
+  if (c->event == WS_MESSAGE || (is_whole(c) && here(c) == 0))
     ws_recv_forget(c);
   c->event = 0;
 }

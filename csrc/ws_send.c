@@ -57,6 +57,20 @@ static int check_text (ws_conn *c, uint32_t *state, const void *p, size_t n,
   return 0;
 }
 
+/* Queues a frame, compressed or not; 0 or an error. */
+static int put (ws_conn *c, int opcode, const void *p, size_t n, int flags) {
+  int first = opcode | (flags & WS_MORE ? 0 : 0x80);
+  if (ws_pack_wanted(c, opcode, n, flags)) {
+    int r = ws_pack(c, first, p, n, flags);
+    if (r == 0) c->out_packed = flags & WS_MORE;
+    ws_zip_rest(c);
+    if (r <= 0) return r;
+  }
+  if (flags & WS_BORROW && c->config->role == WS_SERVER && n > 0)
+    return put_borrowed(c, first, p, n);
+  return ws_put_frame(c, first, p, n);
+}
+
 int ws_send (ws_conn *c, int opcode, const void *p, size_t n, int flags) {
   int more = flags & WS_MORE, r = ws_may_send(c);
   uint32_t utf8 = c->out_utf8;
@@ -64,11 +78,7 @@ int ws_send (ws_conn *c, int opcode, const void *p, size_t n, int flags) {
   if (r < 0) return r;
   int kind = opcode == WS_CONTINUATION ? c->out_opcode : opcode;
   if (kind == WS_TEXT && (r = check_text(c, &utf8, p, n, more)) < 0) return r;
-  int first = opcode | (more ? 0 : 0x80);
-  if (flags & WS_BORROW && c->config->role == WS_SERVER && n > 0)
-    r = put_borrowed(c, first, p, n);
-  else
-    r = ws_put_frame(c, first, p, n);
+  r = put(c, opcode, p, n, flags);
   if (r < 0) return r;
   c->out_opcode = (unsigned char)(more ? kind : 0);
   c->out_utf8 = more ? utf8 : 0;

@@ -226,8 +226,8 @@ static int check (ws_conn *c, ws_hs *hs) {
                                        expectation, NULL};
   static ws_hs_step *const plain[] = {body_size, NULL};
   static ws_hs_step *const handshake[] = {
-      method, target, named_host, upgrade, version,
-      key,    origin, protocols,  no_body, NULL};
+      method, target,    named_host,          upgrade, version, key,
+      origin, protocols, ws_extension_offers, no_body, NULL};
   int r = ws_hs_check(c, always);
   if (r != HTTP_WHOLE) return r;
   r = ws_hs_check(c, is_attempt(c) ? handshake : plain);

@@ -6,19 +6,26 @@
 ** References stand between the bytes of the out queue: each knows how many of
 ** those go before it. A frame that comes while a message is being sent in
 ** fragments is held until that is complete (RFC 6455 section 5.4).
+**
+** For connections with permessage-deflate a frame has compressed variants, made
+** when the first one needs it: from an empty history, so that they suit everyone
+** with the same window.
 */
 #include <string.h>
 
 #include "ws_int.h"
 
-enum { COPY = 2048, FIRST = 4 };
+enum { COPY = 2048, FIRST = 4, RSV1 = 0x40 };
+enum { LEAST_WINDOW = 8, WINDOWS = 8 }; /* of 8 to 15 bits */
 
 struct ws_shared {
   ws_alloc alloc;
   void *ud;
+  ws_shared *packed[WINDOWS]; /* its variants; itself: that is no smaller */
   size_t users;
   size_t n;
-  unsigned char p[]; /* header and payload */
+  unsigned char header; /* size of its header */
+  unsigned char p[];    /* header and payload */
 };
 
 typedef struct ref {
@@ -34,27 +41,86 @@ struct ws_refs {
   ref q[];
 };
 
-ws_shared *ws_shared_new (ws_alloc alloc, void *ud, int opcode, const void *p,
-                          size_t n) {
+/* A frame with room for a payload of so many bytes. */
+static ws_shared *make (ws_alloc alloc, void *ud, size_t n) {
   if (n > SIZE_MAX / 2) return NULL;
   ws_shared *s = alloc(ud, NULL, 0, sizeof *s + WS_HEADER + n);
   if (s == NULL) return NULL;
-  size_t size = ws_frame_build(s->p, 0x80 | opcode, n, NULL);
-  if (n > 0) memcpy(s->p + size, p, n);
+  memset(s, 0, sizeof *s);
   s->alloc = alloc;
   s->ud = ud;
   s->users = 1;
-  s->n = size + n;
-  /* give the rest of the room for the header back: ws_shared_free has to tell
-     the size */
-  ws_shared *fit = alloc(ud, s, sizeof *s + WS_HEADER + n, sizeof *s + s->n);
-  if (fit) return fit;
-  alloc(ud, s, sizeof *s + WS_HEADER + n, 0);
-  return NULL;
+  s->n = WS_HEADER + n;
+  return s;
+}
+
+/* Gives the rest of the room back: ws_shared_free has to tell the size. */
+static ws_shared *fit (ws_shared *s, size_t n) {
+  ws_shared *less =
+      s->alloc(s->ud, s, sizeof *s + s->n, sizeof *s + s->header + n);
+  if (less == NULL) {
+    ws_shared_free(s);
+    return NULL;
+  }
+  less->n = less->header + n;
+  return less;
+}
+
+ws_shared *ws_shared_new (ws_alloc alloc, void *ud, int opcode, const void *p,
+                          size_t n) {
+  ws_shared *s = make(alloc, ud, n);
+  if (s == NULL) return NULL;
+  s->header = (unsigned char)ws_frame_build(s->p, 0x80 | opcode, n, NULL);
+  if (n > 0) memcpy(s->p + s->header, p, n);
+  return fit(s, n);
 }
 
 void ws_shared_free (ws_shared *s) {
-  if (s && --s->users == 0) s->alloc(s->ud, s, sizeof *s + s->n, 0);
+  if (s == NULL || --s->users > 0) return;
+  for (int i = 0; i < WINDOWS; i++)
+    if (s->packed[i] != s) ws_shared_free(s->packed[i]);
+  s->alloc(s->ud, s, sizeof *s + s->n, 0);
+}
+
+/* ---- compressed variants */
+
+static int is_packed (const ws_shared *s) { return s->p[0] & RSV1; }
+
+/* Compresses the payload of s behind the longest header, then moves it behind
+   its own: 1, or 0 if it would not be smaller. */
+static int pack (ws_conn *c, const ws_shared *s, ws_shared *v, size_t *size) {
+  size_t n = s->n - s->header, room = n + sizeof ws_pack_tail;
+  ws_stream *z = ws_deflater(c);
+  if (z == NULL) return 0;
+  *size = ws_stream_deflate(z, s->p + s->header, n, v->p + WS_HEADER, room);
+  if (*size == 0) ws_stream_reset(z);
+  ws_stream_back(c, z);
+  if (*size == 0) return 0;
+  *size -= sizeof ws_pack_tail;
+  v->header = (unsigned char)ws_frame_build(v->p, s->p[0] | RSV1, *size, NULL);
+  memmove(v->p + v->header, v->p + WS_HEADER, *size);
+  return 1;
+}
+
+static ws_shared *new_variant (ws_conn *c, ws_shared *s) {
+  size_t size;
+  ws_shared *v = make(s->alloc, s->ud, s->n + sizeof ws_pack_tail);
+  if (v == NULL) return s;
+  if (!pack(c, s, v, &size)) {
+    ws_shared_free(v);
+    return s;
+  }
+  v = fit(v, size);
+  return v ? v : s;
+}
+
+/* What this connection gets of s. */
+static ws_shared *suited (ws_conn *c, ws_shared *s) {
+  int window = (c->out_window & 15) - LEAST_WINDOW;
+  size_t n = s->n - s->header;
+  if (c->out_window == 0 || n < c->config->compression.threshold) return s;
+  if (s->packed[window] == NULL) s->packed[window] = new_variant(c, s);
+  return s->packed[window];
 }
 
 /* ---- lists of references */
@@ -117,8 +183,12 @@ static int refer (ws_conn *c, ws_shared *s) {
   return 0;
 }
 
+/* With context takeover the peer now remembers what our compressor has not
+   seen: that has to begin anew. */
 static int queue (ws_conn *c, ws_shared *s) {
-  return s->n <= COPY ? ws_out_put(c, s->p, s->n) : refer(c, s);
+  int r = s->n <= COPY ? ws_out_put(c, s->p, s->n) : refer(c, s);
+  if (r == 0 && c->zip && is_packed(s)) c->zip->stale = 1;
+  return r;
 }
 
 int ws_send_shared (ws_conn *c, ws_shared *s) {
@@ -126,6 +196,7 @@ int ws_send_shared (ws_conn *c, ws_shared *s) {
   if (r < 0) return r;
   if (c->config->role == WS_CLIENT)
     return ws_misuse(c, WS_EINVAL, "a client masks each frame by itself");
+  s = suited(c, s);
   if (c->out_opcode == 0 && c->held == NULL) return queue(c, s);
   if (!make_room(c, &c->held, 1)) return WS_ENOMEM;
   append(c->held, s, 0);

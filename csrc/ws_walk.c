@@ -53,7 +53,8 @@ static int walk_frame (ws_conn *c, size_t *gap) {
   size_t ahead = (size_t)c->ahead, n = unread(c) - *gap - ahead;
   unsigned char *p = c->in.p + c->in.rd + ahead + *gap;
   size_t keep = c->state == WS_CLOSING ? c->whole : ahead;
-  int r = ws_frame_parse(&f, p, n, c->config->role == WS_SERVER, c->walk_in);
+  int r = ws_frame_parse(&f, p, n, c->config->role == WS_SERVER, c->walk_in,
+                         c->in_window);
   if (r == WS_END) {
     ws_fail(c, 1002, f.rule);
     *gap = 0;

@@ -27,9 +27,19 @@ local websock = {}
 ---@field nodelay? boolean TCP_NODELAY (true)
 ---@field ping_interval? number|false seconds between heartbeat pings (20)
 ---@field ping_timeout? number seconds of silence after which a peer is given up; also how long `ping` waits (20)
----@field compress? websock.LaterBoolean
+---@field compress? boolean|websock.CompressOptions permessage-deflate (false)
 ---@field tls? nil
 ---@field scheduler? "loop"
+
+---Of permessage-deflate (RFC 7692).
+---@class websock.CompressOptions
+---@field server_no_context_takeover? boolean each message from the server is compressed by itself (true)
+---@field client_no_context_takeover? boolean each message from the client is compressed by itself (true)
+---@field server_max_window_bits? integer 8 to 15: how far back the server's compressor looks (12)
+---@field client_max_window_bits? integer 8 to 15: how far back the client's compressor looks (12)
+---@field level? integer zlib's level, 0 to 9 (1)
+---@field mem_level? integer zlib's memory level, 1 to 9 (5)
+---@field threshold? integer smallest message that is compressed, in bytes (256)
 
 ---@class websock.ConnectOptions: websock.ConnectionOptions
 ---@field timeout? number|false seconds for look-up, connect and handshake together (10)
@@ -73,7 +83,7 @@ local websock = {}
 
 ---@class websock.SendOptions
 ---@field timeout? number seconds to wait for room in the queue
----@field compress? boolean without effect in this version
+---@field compress? boolean whether to compress this message, where agreed (by its size)
 
 ---Of `publish` and `broadcast`.
 ---@class websock.PublishOptions
@@ -107,7 +117,7 @@ local websock = {}
 ---@field protocol? string the subprotocol that was chosen
 ---@field request? websock.Request of a server's connection
 ---@field response? websock.Response of a client's connection
----@field extensions? string nil in this version
+---@field extensions? string what was agreed on with permessage-deflate, as the server's field says it
 ---@field latency? number seconds of the heartbeat's last round trip
 ---@field server? websock.Server of a server's connection
 ---@field close_code? integer once closed; 1005 when the peer gave none, 1006 without its Close frame (7.1.5)

@@ -159,7 +159,7 @@ function try.c(code)
   spill(base .. ".c", code)
   local ok, output = pcall(function()
     local shell = 'exec ${CC:-cc} -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror '
-      .. '-Icsrc "$0.c" csrc/ws_*.c -o "$0" -lcrypto -pthread'
+      .. '-Icsrc "$0.c" csrc/ws_*.c -o "$0" -lcrypto -lz -pthread'
     local status, said = process.run {"sh", "-c", shell, base}
     assert.equal("", said)
     assert.equal(0, status)
@@ -247,7 +247,7 @@ local function names(set)
   return list
 end
 
-local WHERE = {"accept", "connect", "listen", "publish", "send"}
+local WHERE = {"accept", "compress", "connect", "listen", "publish", "send"}
 
 describe("docs/reference.md", function()
   local options = require "websock.options"
@@ -320,7 +320,7 @@ describe("library/websock.lua", function()
     assert(loadfile "library/websock.lua")
   end)
 
-  for where, class in pairs {accept = "Accept", connect = "Connect",
+  for where, class in pairs {accept = "Accept", compress = "Compress", connect = "Connect",
     listen = "Listen", publish = "Publish", send = "Send"} do
     it("has the options of " .. where, function()
       local fields = fields_of("websock." .. class .. "Options")

@@ -81,7 +81,6 @@ local function open(link)
   local conn = link.conn
   link.response = response_of(conn)
   link.protocol = conn:chosen()
-  link.extensions = link.response.headers["sec-websocket-extensions"]
   conn:taken()
   link.connecting = nil
   local ws = connection.new(link)

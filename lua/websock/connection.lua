@@ -155,8 +155,9 @@ function methods.send(ws, message, kind, opts)
   local link = link_of(ws, "send")
   kind = kind or "text"
   sender.check_message("send", message, kind)
-  local timeout = opts and options.check("send", opts).timeout
-  return trim(sender.send(link, timeout, message, kind))
+  if not opts then return trim(sender.send(link, nil, message, kind)) end
+  local o = options.check("send", opts)
+  return trim(sender.send(link, o.timeout, message, kind, nil, nil, o.compress))
 end
 
 --- Begins a message that is sent in pieces. Others' messages queue behind it.
@@ -167,10 +168,10 @@ function methods.writer(ws, kind, opts)
   local link = link_of(ws, "writer")
   kind = kind or "text"
   sender.check_message("writer", "", kind)
-  options.check("send", opts)
+  local o = options.check("send", opts)
   if link.writing then return nil, "busy" end
   if link.stage ~= "open" then return closed(link) end
-  return new_writer(link, kind)
+  return new_writer(link, kind, o.compress)
 end
 
 -- Ping ------------------------------------------------------------------------
@@ -355,11 +356,16 @@ methods.receive, next_message, methods.send = core.fast(
 
 -- Fields ----------------------------------------------------------------------
 
-for _, name in ipairs {"protocol", "response", "extensions", "latency"} do
+for _, name in ipairs {"protocol", "response", "latency"} do
   fields[name] = function(link) return link[name] end
 end
 
 fields.request = request_of
+
+--- What was agreed on with permessage-deflate, as the server's field says it.
+function fields.extensions(link)
+  return link.conn:extensions()
+end
 
 function fields.server(link)
   local server = link.server

@@ -89,6 +89,11 @@ local function later(what, off)
   end
 end
 
+-- A switch that may be a table of options of its own.
+local function switch_or_table(value)
+  return type(value) == "boolean" or type(value) == "table", "a boolean or a table"
+end
+
 -- The tables ------------------------------------------------------------------
 
 local size_or_none = either(integer(0), false)
@@ -107,8 +112,8 @@ local connection = {
   close_timeout = {5, seconds,
     "seconds for the closing handshake, counted from its beginning"},
   nodelay = {true, boolean, "TCP_NODELAY: send small messages at once"},
-  compress = {false, later("compression", false),
-    "permessage-deflate (with a later version)"},
+  compress = {false, switch_or_table,
+    "permessage-deflate (RFC 7692): true, or a table of its options"},
   tls = {nil, later "wss", "TLS settings (with a later version)"},
   ping_interval = {20, either(positive, false),
     "seconds between heartbeat pings; false: none"},
@@ -187,6 +192,22 @@ options.listen = extend(served, {
     "more are answered with 503; false: no limit"},
 })
 
+-- Of the option `compress`.
+local window_bits = integer(8, 15)
+options.compress = {
+  server_no_context_takeover = {true, boolean,
+    "each message from the server is compressed by itself"},
+  client_no_context_takeover = {true, boolean,
+    "each message from the client is compressed by itself"},
+  server_max_window_bits = {12, window_bits,
+    "how far back the server's compressor looks, as a power of two"},
+  client_max_window_bits = {12, window_bits,
+    "how far back the client's compressor looks, as a power of two"},
+  level = {1, integer(0, 9), "zlib's level: 0 (none), 1 (fastest) to 9 (best)"},
+  mem_level = {5, integer(1, 9), "zlib's memory level: 1 (least) to 9 (most)"},
+  threshold = {256, integer(0), "smallest message that is compressed"},
+}
+
 options.send = {
   timeout = {nil, seconds, "seconds to wait for room in the queue"},
   compress = {nil, boolean, "whether to compress this message, where agreed"},
@@ -215,6 +236,21 @@ local function check_one(where, name, option, value)
   misuse("%s: option '%s': %s expected, got %s", where, name, expected, show(value))
 end
 
+-- The options of one table, all of whose names are in `all`.
+local function check_table(where, all, given)
+  local checked = {}
+  for name, option in pairs(all) do checked[name] = option[1] end
+  for name, value in pairs(given or {}) do
+    local option = all[name]
+    if not option then
+      misuse("%s: unknown option '%s'", where, tostring(name))
+    end
+    check_one(where, name, option, value)
+    checked[name] = value
+  end
+  return checked
+end
+
 --- The given options with the defaults filled in; raises on one that is unknown
 --- or out of range.
 ---@param where "connect"|"listen"|"accept"|"send"|"publish" # whose options they are
@@ -224,15 +260,10 @@ function options.check(where, given)
   if given ~= nil and type(given) ~= "table" then
     misuse("%s: options: table expected, got %s", where, type(given))
   end
-  local all, checked = options[where], {}
-  for name, option in pairs(all) do checked[name] = option[1] end
-  for name, value in pairs(given or {}) do
-    local option = all[name]
-    if not option then
-      misuse("%s: unknown option '%s'", where, tostring(name))
-    end
-    check_one(where, name, option, value)
-    checked[name] = value
+  local checked = check_table(where, options[where], given)
+  if type(checked.compress) == "table" then
+    checked.compress = check_table(where .. ": compress", options.compress,
+      checked.compress)
   end
   return checked
 end

@@ -30,11 +30,13 @@ function sender.queued(link, bytes)
   if link.loop.how() == "turn" then link:push() else link:mark() end
 end
 
--- One frame into the queue, if there is room. writer: it is a writer's.
-local function try_send(link, message, opcode, more, writer)
+-- One frame into the queue, if there is room. writer: it is a writer's; compress:
+-- nil leaves it to the core.
+local function try_send(link, message, opcode, more, writer, compress)
   if link.stage ~= "open" then return closed(link) end
   if link.writing and not writer then return nil, "busy" end
-  local bytes, err = link.conn:send(message, opcode, link.options.max_queue, more)
+  local bytes, err = link.conn:send(message, opcode, link.options.max_queue, more,
+    compress)
   if bytes then
     heartbeat.used(link)
     sender.queued(link, bytes)
@@ -72,21 +74,23 @@ local function wait_in_line(link, deadline, first, writer)
 end
 
 -- Waits until the frame can be queued.
-local function send_in_turn(link, timeout, message, opcode, more, writer)
+local function send_in_turn(link, timeout, message, opcode, more, writer, compress)
   local deadline, first = deadline_of(link, timeout), false
   repeat
     local err = wait_in_line(link, deadline, first, writer)
-    local ok, why, code, reason = try_send(link, message, opcode, more, writer)
+    local ok, why, code, reason = try_send(link, message, opcode, more, writer,
+      compress)
     if ok or why == "closed" then return ok, why, code, reason end
     first = true
   until err == "timeout"
   return nil, "timeout"
 end
 
-function sender.send(link, timeout, message, opcode, more, writer)
+function sender.send(link, timeout, message, opcode, more, writer, compress)
   local why
   if writer or not link:first_sender() then
-    local ok, err, code, reason = try_send(link, message, opcode, more, writer)
+    local ok, err, code, reason = try_send(link, message, opcode, more, writer,
+      compress)
     if ok or err == "closed" then return ok, err, code, reason end
     if err == "busy" and link.writing == running() then return nil, "busy" end
     why = err == "busy" and "timeout"
@@ -95,7 +99,7 @@ function sender.send(link, timeout, message, opcode, more, writer)
   if opcode == "text" and not more and not core.is_utf8(message) then
     misuse("send: a text message must be UTF-8")
   end
-  return send_in_turn(link, timeout, message, opcode, more, writer)
+  return send_in_turn(link, timeout, message, opcode, more, writer, compress)
 end
 
 return sender

@@ -17,7 +17,7 @@ local function write(self, chunk, timeout, more)
   sender.check_message("write", chunk, "text")
   options.check_timeout(timeout, "write")
   local ok, err, code, reason =
-    sender.send(self.link, timeout, chunk, self.opcode, more, true)
+    sender.send(self.link, timeout, chunk, self.opcode, more, true, self.compress)
   if ok then self.opcode = "continuation" end
   return trim(ok, err, code, reason)
 end

@@ -142,11 +142,11 @@ TEST(truncated_headers_at_guard_pages) {
     ws_frame f;
     frame_header(&t, role, FIN | TEXT, cases[i].size, cases[i].length);
     for (size_t n = 0; n < t.n; n++) {
-      CHECK(ws_frame_parse(&f, guard_end(t.p, n), n, role, 0) == 0);
+      CHECK(ws_frame_parse(&f, guard_end(t.p, n), n, role, 0, 0) == 0);
       int known = n >= 2 + (size_t)cases[i].size;
       CHECK((f.size > 0) == known && (!known || f.length == cases[i].length));
     }
-    CHECK(ws_frame_parse(&f, guard_end(t.p, t.n), t.n, role, 0) == 1);
+    CHECK(ws_frame_parse(&f, guard_end(t.p, t.n), t.n, role, 0, 0) == 1);
     CHECK(f.size == t.n && f.length == cases[i].length && f.fin);
     CHECK(f.opcode == WS_TEXT);
     text_free(&t);

@@ -150,7 +150,7 @@ describe("connect", function()
     end)
 
     it("of later versions say so", function()
-      for name, value in pairs {compress = true, tls = {}, redirects = 1, proxy = true,
+      for name, value in pairs {tls = {}, redirects = 1, proxy = true,
         scheduler = "copas"} do
         assert.error_matches(function() websock.connect("ws://127.0.0.1:1", {[name] = value}) end,
           "'" .. name .. "': .*later version")

@@ -144,6 +144,33 @@ describe("options", function()
     refuses("accept", "server", 1)
   end)
 
+  it("of compression have the contract's defaults, and are checked", function()
+    local o = options.check("listen", {handler = print, compress = {}}).compress
+    assert.same({server_no_context_takeover = true, client_no_context_takeover = true,
+      server_max_window_bits = 12, client_max_window_bits = 12, level = 1, mem_level = 5,
+      threshold = 256}, o)
+    accepts("connect", "compress", true, false)
+    refuses("connect", "compress", 1, "deflate", print)
+    local function refuses_one(name, ...)
+      for _, value in ipairs {...} do
+        assert.error_matches(function() options.check("connect", {compress = {[name] = value}}) end,
+          "connect: compress: option '" .. name .. "': ")
+      end
+    end
+    for _, name in ipairs {"server_max_window_bits", "client_max_window_bits"} do
+      refuses_one(name, 7, 16, 8.5, "12", true, NAN)
+      assert.equal(8, options.check("connect", {compress = {[name] = 8}}).compress[name])
+      assert.equal(15, options.check("connect", {compress = {[name] = 15}}).compress[name])
+    end
+    refuses_one("level", -1, 10, "1")
+    refuses_one("mem_level", 0, 10)
+    refuses_one("threshold", -1, 0.5, false)
+    refuses_one("server_no_context_takeover", 1, "true")
+    refuses_one("client_no_context_takeover", 0)
+    assert.error_matches(function() options.check("accept", {compress = {windows = 12}}) end,
+      "accept: compress: unknown option 'windows'")
+  end)
+
   it("take as given what turns a later feature off", function()
     accepts("connect", "compress", false)
     accepts("connect", "ping_interval", false)
@@ -154,8 +181,8 @@ describe("options", function()
 
   it("say so where a feature comes with a later version", function()
     local later = {
-      connect = {compress = true, tls = {}, redirects = 3, proxy = "http://a:1", scheduler = "copas"},
-      listen = {compress = {}, tls = {}, scheduler = {}},
+      connect = {tls = {}, redirects = 3, proxy = "http://a:1", scheduler = "copas"},
+      listen = {tls = {}, scheduler = {}},
     }
     for where, set in pairs(later) do
       for name, value in pairs(set) do

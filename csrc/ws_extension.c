@@ -1,0 +1,324 @@
+/*
+** ws_extension.c - permessage-deflate in the opening handshake: what a client
+** offers, what a server accepts of that, what a client may be answered (RFC 6455
+** section 9.1, RFC 7692 sections 5 and 7.1).
+**
+** The fields are read from left to right, each byte once. Names are compared
+** with the few that are known; of all others only the form matters.
+*/
+#include "ws_hs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char NAME[] = "permessage-deflate";
+
+/* The parameters, in the order of what `seen` of terms says. */
+enum { SERVER_NO_TAKEOVER, CLIENT_NO_TAKEOVER, SERVER_BITS, CLIENT_BITS };
+static const char *const names[] = {
+    "server_no_context_takeover", "client_no_context_takeover",
+    "server_max_window_bits", "client_max_window_bits"};
+enum { PARAMETERS = 4, LEAST_BITS = 8, MOST_BITS = 15 };
+
+/* What an element says about permessage-deflate. */
+typedef struct terms {
+  int known;  /* it is about that */
+  int broken; /* a parameter is unknown, twice, or has no valid
+                              value */
+  int seen[PARAMETERS];
+  int server_bits, client_bits; /* MOST_BITS where it does not say */
+  int client_value;             /* client_max_window_bits has a value */
+} terms;
+
+
+/* ----------------------------------------------------------------- reading */
+
+enum { NO_MORE = 0, ELEMENT = 1, MALFORMED = -1 };
+
+/* A walk through all elements of all fields. */
+typedef struct walk {
+  const ws_conn *c;
+  size_t i;    /* the next field */
+  ws_str rest; /* of the one before */
+} walk;
+
+typedef struct param {
+  ws_str name;
+  int has_value;
+  char value[4]; /* unquoted, as far as it is of interest */
+  size_t n;
+} param;
+
+
+static void skip (ws_str *s, size_t n) {
+  s->p += n;
+  s->n -= n;
+}
+
+
+static void skip_blanks (ws_str *s) {
+  skip(s, s->n ? ws_skip(s->p, 0, s->n, CH_BLANK) : 0);
+}
+
+
+static int is_next (const ws_str *s, char ch) {
+  return s->n > 0 && s->p[0] == ch;
+}
+
+
+static ws_str token (ws_str *s) {
+  ws_str t = {s->p, s->n ? ws_skip(s->p, 0, s->n, CH_TOKEN) : 0};
+  skip(s, t.n);
+  return t;
+}
+
+
+static void add (param *p, char ch) {
+  if (p->n < sizeof p->value) p->value[p->n] = ch;
+  p->n++;
+}
+
+
+/* What stands between the quotes has to be a token. */
+static int quoted (ws_str *s, param *p) {
+  for (skip(s, 1); s->n > 0 && s->p[0] != '"'; skip(s, 1)) {
+    if (s->p[0] == '\\') skip(s, 1);
+    if (s->n == 0 || !(ws_chars[(unsigned char)s->p[0]] & CH_TOKEN))
+      return MALFORMED;
+    add(p, s->p[0]);
+  }
+  if (s->n == 0) return MALFORMED;
+  skip(s, 1);
+  return ELEMENT;
+}
+
+
+static int value (ws_str *s, param *p) {
+  ws_str t;
+  size_t i;
+  p->has_value = 1;
+  skip(s, 1);
+  skip_blanks(s);
+  if (is_next(s, '"')) return quoted(s, p);
+  t = token(s);
+  for (i = 0; i < t.n; i++) add(p, t.p[i]);
+  return ELEMENT;
+}
+
+
+/* The next parameter of an element. */
+static int next_param (walk *w, param *p) {
+  ws_str *s = &w->rest;
+  int r = ELEMENT;
+  memset(p, 0, sizeof *p);
+  skip_blanks(s);
+  if (s->n == 0 || is_next(s, ',')) return NO_MORE;
+  if (!is_next(s, ';')) return MALFORMED;
+  skip(s, 1);
+  skip_blanks(s);
+  p->name = token(s);
+  if (p->name.n == 0) return MALFORMED;
+  skip_blanks(s);
+  if (is_next(s, '=')) r = value(s, p);
+  return r;
+}
+
+
+/* The next element's name; empty elements are passed over. */
+static int next_element (walk *w, ws_str *name) {
+  for (;;) {
+    while (is_next(&w->rest, ',') || is_next(&w->rest, ' ') ||
+           is_next(&w->rest, '\t'))
+      skip(&w->rest, 1);
+    if (w->rest.n > 0) break;
+    do {
+      ws_field f;
+      if (w->i == w->c->hs->http.nlines) return NO_MORE;
+      f = ws_http_field(w->c, w->i++);
+      if (ws_is(f.name, "Sec-WebSocket-Extensions")) w->rest = f.value;
+    } while (w->rest.n == 0);
+  }
+  *name = token(&w->rest);
+  return name->n > 0 ? ELEMENT : MALFORMED;
+}
+
+
+/* 8 to 15, or 0: leading zeros are not allowed (RFC 7692 section 7.1.2). */
+static int bits_of (const param *p) {
+  const char *v = p->value;
+  if (p->n == 1 && (v[0] == '8' || v[0] == '9')) return v[0] - '0';
+  if (p->n == 2 && v[0] == '1' && v[1] >= '0' && v[1] <= '5')
+    return 10 + v[1] - '0';
+  return 0;
+}
+
+
+/* Only client_max_window_bits may stand without its value, in an offer. */
+static int set_bits (terms *t, int which, const param *p) {
+  int bits = bits_of(p);
+  if (which == CLIENT_BITS) t->client_value = p->has_value;
+  if (which == CLIENT_BITS && !p->has_value) return 1;
+  *(which == CLIENT_BITS ? &t->client_bits : &t->server_bits) = bits;
+  return bits > 0;
+}
+
+
+static void add_param (terms *t, const param *p) {
+  int which = 0, ok;
+  while (which < PARAMETERS && !ws_same(p->name, ws_lit(names[which]))) which++;
+  if (which == PARAMETERS || t->seen[which]++) {
+    t->broken = 1;
+    return;
+  }
+  ok = which >= SERVER_BITS ? set_bits(t, which, p) : !p->has_value;
+  if (!ok) t->broken = 1;
+}
+
+
+static int next_terms (walk *w, terms *t) {
+  param p;
+  ws_str name;
+  int r = next_element(w, &name);
+  if (r != ELEMENT) return r;
+  memset(t, 0, sizeof *t);
+  t->server_bits = t->client_bits = MOST_BITS;
+  t->known = ws_same(name, ws_lit(NAME));
+  while ((r = next_param(w, &p)) == ELEMENT)
+    if (t->known) add_param(t, &p);
+  return r == MALFORMED ? r : ELEMENT;
+}
+
+
+/* ------------------------------------------------------------- the server */
+
+static int least (int a, int b) { return a < b ? a : b; }
+
+
+static unsigned char window (int bits, int no_takeover) {
+  return (unsigned char)(bits | (no_takeover ? 0 : WS_TAKEOVER));
+}
+
+
+/* A client can be told to use a smaller window only if it says that it knows
+   how to (RFC 7692 section 7.1.2.2); the rest may be answered unasked. */
+static void agree (ws_conn *c, const terms *t) {
+  const ws_compression *own = &c->config->compression;
+  int bits = MOST_BITS;
+  if (t->seen[CLIENT_BITS])
+    bits = least(own->client_max_window_bits, t->client_bits);
+  c->in_window = window(bits, own->client_no_context_takeover ||
+                                  t->seen[CLIENT_NO_TAKEOVER]);
+  bits = least(own->server_max_window_bits, t->server_bits);
+  c->out_window = window(bits, own->server_no_context_takeover ||
+                                   t->seen[SERVER_NO_TAKEOVER]);
+}
+
+
+/* The first offer that can be accepted is; a malformed field fails the
+   connection, whatever it offers (RFC 6455 section 9.1). */
+int ws_extension_offers (ws_conn *c, ws_hs *hs) {
+  walk w = {c, 0, {NULL, 0}};
+  terms t;
+  int r;
+  c->in_window = c->out_window = 0;
+  while ((r = next_terms(&w, &t)) == ELEMENT)
+    if (t.known && !t.broken && c->config->compression.on && !c->in_window)
+      agree(c, &t);
+  if (r != MALFORMED) return HTTP_WHOLE;
+  return ws_fault_set(&hs->fault, 400, "malformed Sec-WebSocket-Extensions");
+}
+
+
+/* ------------------------------------------------------------- the client */
+
+static void write_offer (ws_text *t, const ws_compression *own, int limited) {
+  char text[64];
+  ws_text_lit(t, NAME);
+  if (own->server_no_context_takeover)
+    ws_text_lit(t, "; server_no_context_takeover");
+  if (own->client_no_context_takeover)
+    ws_text_lit(t, "; client_no_context_takeover");
+  snprintf(text, sizeof text, "; server_max_window_bits=%d",
+           own->server_max_window_bits);
+  if (limited) ws_text_lit(t, text);
+  snprintf(text, sizeof text, "=%d", own->client_max_window_bits);
+  ws_text_lit(t, "; client_max_window_bits");
+  if (own->client_max_window_bits < MOST_BITS) ws_text_lit(t, text);
+}
+
+
+/* Servers that cannot limit their window have to decline an offer that asks for
+   it (RFC 7692 section 7.1.2.1): another one follows that does not. */
+void ws_extension_offer (ws_text *t, const ws_compression *own) {
+  int limited = own->server_max_window_bits < MOST_BITS;
+  if (!own->on) return;
+  ws_text_lit(t, "Sec-WebSocket-Extensions: ");
+  write_offer(t, own, limited);
+  if (limited) {
+    ws_text_lit(t, ", ");
+    write_offer(t, own, 0);
+  }
+  ws_text_lit(t, "\r\n");
+}
+
+
+/* The rule that an answer to our offer breaks, or NULL. */
+static const char *answer_rule (const terms *t, const ws_compression *own) {
+  if (!t->known || !own->on) return "an extension that was not offered";
+  if (t->broken || (t->seen[CLIENT_BITS] && !t->client_value))
+    return "invalid parameter of permessage-deflate (RFC 7692 7.1)";
+  if (own->server_no_context_takeover && !t->seen[SERVER_NO_TAKEOVER])
+    return "server_no_context_takeover was asked for (RFC 7692 7.1.1.1)";
+  if (t->seen[SERVER_BITS] && t->server_bits > own->server_max_window_bits)
+    return "server_max_window_bits above what was asked for (RFC 7692 7.1.2.1)";
+  if (t->seen[CLIENT_BITS] && t->client_bits > own->client_max_window_bits)
+    return "client_max_window_bits above what was offered (RFC 7692 7.1.2.2)";
+  return NULL;
+}
+
+
+int ws_extension_answer (ws_conn *c, ws_hs *hs) {
+  walk w = {c, 0, {NULL, 0}};
+  const char *rule = NULL;
+  terms t;
+  int r;
+  c->in_window = c->out_window = 0;
+  while (!rule && (r = next_terms(&w, &t)) == ELEMENT) {
+    rule = c->in_window ? "an extension twice (RFC 7692 5.1)"
+                        : answer_rule(&t, &c->config->compression);
+    c->in_window = window(t.server_bits, t.seen[SERVER_NO_TAKEOVER]);
+    c->out_window = window(t.client_bits, t.seen[CLIENT_NO_TAKEOVER]);
+  }
+  if (!rule && r == MALFORMED) rule = "malformed Sec-WebSocket-Extensions";
+  return rule ? ws_fault_set(&hs->fault, hs->http.status, rule) : HTTP_WHOLE;
+}
+
+
+/* ------------------------------------------------------------ both of them */
+
+static size_t put_bits (char *out, size_t n, const char *name, int bits) {
+  if (bits == MOST_BITS) return n;
+  return n +
+         (size_t)snprintf(out + n, WS_EXTENSIONS - n, "; %s=%d", name, bits);
+}
+
+
+static size_t put_flag (char *out, size_t n, const char *name, int takeover) {
+  if (takeover) return n;
+  return n + (size_t)snprintf(out + n, WS_EXTENSIONS - n, "; %s", name);
+}
+
+
+size_t ws_extensions (const ws_conn *c, char out[WS_EXTENSIONS]) {
+  int is_client = c->config->role == WS_CLIENT;
+  int server = is_client ? c->in_window : c->out_window;
+  int client = is_client ? c->out_window : c->in_window;
+  size_t n = 0;
+  out[0] = '\0';
+  if (server == 0) return 0;
+  n = (size_t)snprintf(out, WS_EXTENSIONS, "%s", NAME);
+  n = put_flag(out, n, names[SERVER_NO_TAKEOVER], server & WS_TAKEOVER);
+  n = put_flag(out, n, names[CLIENT_NO_TAKEOVER], client & WS_TAKEOVER);
+  n = put_bits(out, n, names[SERVER_BITS], server & MOST_BITS);
+  return put_bits(out, n, names[CLIENT_BITS], client & MOST_BITS);
+}

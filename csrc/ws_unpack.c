@@ -1,0 +1,133 @@
+/*
+** ws_unpack.c - compressed messages in (RFC 7692 sections 6.2 and 7.2.2).
+**
+** The payload is inflated piece by piece as it comes, into a buffer of its own
+** that lives as long as the message; its limit and its text are checked on the
+** way, so that no message takes more memory than it may.
+*/
+#include <string.h>
+
+#include "ws_int.h"
+
+enum { FIRST = 256 }; /* size of the smallest buffer */
+
+/* Deflate makes what it cannot compress a little longer, and each flush adds
+   some bytes; who sends more than this says little with much. */
+enum { SLACK = 65536 };
+
+static size_t at_hand (const ws_conn *c) { return c->in.end - c->in.start; }
+
+static int is_last (const ws_conn *c) {
+  return c->fin && c->left == 0 && at_hand(c) == 0;
+}
+
+int ws_unpack_due (const ws_conn *c) {
+  const ws_zip *z = c->zip;
+  return at_hand(c) > 0 || z->full || (is_last(c) && !z->done);
+}
+
+int ws_unpack_fits (const ws_conn *c, uint64_t more) {
+  uint64_t max = c->config->max_message;
+  uint64_t packed = c->packed ? c->zip->packed : 0;
+  if (max > (UINT64_MAX - SLACK) / 2) return 1;
+  max = 2 * max + SLACK;
+  return more <= max && packed <= max - more;
+}
+
+void ws_unpack_end (ws_conn *c) {
+  ws_zip *z = c->zip;
+  c->packed = 0;
+  if (z == NULL) return;
+  if (z->p) ws_realloc(c, z->p, z->cap, 0);
+  z->p = NULL;
+  z->cap = z->start = z->end = 0;
+  z->packed = 0;
+  z->fed = z->full = z->tail = z->done = 0;
+  ws_zip_rest(c);
+}
+
+/* ---- one step */
+
+/* Room for at least a byte behind what is inflated, most at most in all. */
+static int make_room (ws_conn *c, ws_zip *z, size_t most) {
+  if (z->start == z->end) z->start = z->end = 0;
+  if (z->end < z->cap) return 1;
+  size_t size = z->cap > 0 ? z->cap : 2 * at_hand(c) + FIRST;
+  size = size < most / 2 ? 2 * size : most;
+  void *p = ws_realloc(c, z->p, z->cap, size);
+  if (p == NULL) return 0;
+  z->p = p;
+  z->cap = size;
+  return 1;
+}
+
+/* What comes next to the inflater: payload or, behind its end, the tail. */
+static void source (const ws_conn *c, ws_flow *f) {
+  f->nin = at_hand(c);
+  if (f->nin > 0) {
+    f->in = c->in.p + c->in.start;
+  } else {
+    f->in = ws_pack_tail + c->zip->tail;
+    f->nin = is_last(c) ? sizeof ws_pack_tail - c->zip->tail : 0;
+  }
+}
+
+static void used (ws_conn *c, size_t n) {
+  ws_zip *z = c->zip;
+  if (at_hand(c) == 0) {
+    z->tail += (unsigned char)n;
+  } else {
+    c->in.start += n;
+    if (at_hand(c) == 0) c->in.start = c->in.end = c->in.rd;
+  }
+  if (n > 0) z->fed = 1;
+}
+
+/* The rules about what came out, in the order of its bytes. */
+static int check (ws_conn *c, size_t from, size_t max, int r) {
+  ws_zip *z = c->zip;
+  size_t limit = max > 0 ? SIZE_MAX : c->config->max_message;
+  size_t end = z->end < limit ? z->end : limit;
+  if (c->opcode == WS_TEXT && end > from &&
+      !ws_utf8(&c->in_utf8, z->p + from, end - from))
+    return ws_recv_fail(c, 1007, "text is not UTF-8 (RFC 6455 8.1)");
+  if (z->end > limit) return ws_recv_fail(c, 1009, "message too big");
+  if (r == WS_EINVAL)
+    return ws_recv_fail(c, 1007, "compressed data is broken (RFC 7692 7.2.2)");
+  return 1;
+}
+
+static int step (ws_conn *c, size_t max, size_t most) {
+  ws_zip *z = c->zip;
+  ws_flow f;
+  size_t from = z->end, room = (z->cap < most ? z->cap : most) - from, n;
+  source(c, &f);
+  f.out = z->p + from;
+  f.nout = room;
+  n = f.nin;
+  int r = ws_stream_inflate(z->inflater, &f);
+  z->end += room - f.nout;
+  z->full = f.nout == 0;
+  used(c, n - f.nin);
+  if (r == 2) z->fed = z->full = 0;
+  if (check(c, from, max, r) < 0) return WS_END;
+  if (z->tail < sizeof ws_pack_tail || !z->fed) return 1;
+  z->done = (unsigned char)ws_stream_between(z->inflater);
+  if (z->done || z->full) return 1;
+  return ws_recv_fail(c, 1007, "compressed data ends early (RFC 7692 7.2.2)");
+}
+
+int ws_unpack (ws_conn *c, size_t max) {
+  ws_zip *z = c->zip;
+  size_t most = c->config->max_message;
+  if (is_last(c) && !z->full && !z->fed) { /* nothing, or a final block */
+    z->done = 1;
+    return 1;
+  }
+  if (z->inflater == NULL && (z->inflater = ws_inflater(c)) == NULL)
+    return WS_ENOMEM;
+  if (most < SIZE_MAX) most++; /* one more shows that it is too big */
+  if (max > 0) most = max;
+  if (!make_room(c, z, most)) return WS_ENOMEM;
+  return step(c, max, most);
+}
