@@ -168,7 +168,7 @@ bench:
 	@scripts/deps bench
 	@$(MAKE) -s --no-print-directory bench-built
 
-bench-built: all $(addprefix build/bench/,core load ideal ideal_client server_lws)
+bench-built: all $(addprefix build/bench/,micro load ideal ideal_client server_lws)
 	@scripts/bench $(BENCH)
 
 # MESSAGES through connections that come, go, stall and reset
