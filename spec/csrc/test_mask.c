@@ -4,11 +4,24 @@
 */
 #include "test.h"
 
-/* The same for machines without SSE2 and NEON. */
+/* The same for compilers without vectors. */
 #define WS_PORTABLE 1
 #define ws_mask portable_mask
 #include "../../csrc/ws_mask.c"
 #undef ws_mask
+#undef WS_PORTABLE
+#undef blocks
+
+/* The same for machines without AVX2. */
+#define __builtin_cpu_supports(what) 0
+#define ws_mask baseline_mask
+#define turned baseline_turned
+#define mask_word baseline_word
+#include "../../csrc/ws_mask.c"
+#undef ws_mask
+#undef turned
+#undef mask_word
+#undef __builtin_cpu_supports
 
 typedef void (*masker)(void *dst, const void *src, size_t n,
                        const unsigned char key[4], size_t offset);
@@ -30,7 +43,7 @@ static void fill (unsigned char *s, size_t n) {
 }
 
 static void sizes_and_offsets_at_guard_pages (masker mask) {
-  unsigned char s[100], d[100];
+  unsigned char s[420], d[420];
   rnd_seed(1);
   fill(s, sizeof s);
   for (size_t n = 0; n <= sizeof s; n++)
@@ -46,10 +59,10 @@ static void sizes_and_offsets_at_guard_pages (masker mask) {
 }
 
 static void moving_left_over_itself (masker mask) {
-  unsigned char s[160], d[160];
+  unsigned char s[460], d[460];
   rnd_seed(2);
-  for (size_t by = 0; by <= 40; by++)
-    for (size_t n = 0; n <= 120; n++) {
+  for (size_t by = 0; by <= 140; by += by < 20 ? 1 : 13)
+    for (size_t n = 0; n <= 320; n++) {
       unsigned wrong = 0;
       fill(s, sizeof s);
       memcpy(d, s, sizeof s);
@@ -68,17 +81,12 @@ static void a_huge_offset (masker mask) {
         d[2] == ('c' ^ key[3]));
 }
 
-TEST(example_of_section_5_7) { example_of_section_5_7(ws_mask); }
-TEST(portable_example_of_section_5_7) { example_of_section_5_7(portable_mask); }
-TEST(sizes_and_offsets_at_guard_pages) {
-  sizes_and_offsets_at_guard_pages(ws_mask);
-}
-TEST(portable_sizes_and_offsets_at_guard_pages) {
-  sizes_and_offsets_at_guard_pages(portable_mask);
-}
-TEST(moving_left_over_itself) { moving_left_over_itself(ws_mask); }
-TEST(portable_moving_left_over_itself) {
-  moving_left_over_itself(portable_mask);
-}
-TEST(a_huge_offset) { a_huge_offset(ws_mask); }
-TEST(portable_a_huge_offset) { a_huge_offset(portable_mask); }
+#define TEST_ALL(what)                           \
+  TEST(what) { what(ws_mask); }                  \
+  TEST(baseline_##what) { what(baseline_mask); } \
+  TEST(portable_##what) { what(portable_mask); }
+
+TEST_ALL(example_of_section_5_7)
+TEST_ALL(sizes_and_offsets_at_guard_pages)
+TEST_ALL(moving_left_over_itself)
+TEST_ALL(a_huge_offset)
