@@ -98,6 +98,83 @@ TEST(every_character_of_four_bytes_and_its_neighbours) {
   CHECK(wrong == 0);
 }
 
+static const char *const pieces[] = {"a",
+                                     "ASCII, more than sixteen bytes",
+                                     "\xC3\xA9",
+                                     "\xE2\x82\xAC",
+                                     "\xF0\x9F\x98\x80",
+                                     "\xED\x9F\xBF"};
+
+static size_t compose (unsigned char *s, size_t most) {
+  size_t n = 0;
+  while (n + 40 < most) {
+    const char *p = pieces[rnd(sizeof pieces / sizeof *pieces)];
+    memcpy(s + n, p, strlen(p));
+    n += strlen(p);
+  }
+  return n;
+}
+
+/* Every boundary of RFC 3629's table, from both sides. */
+static const unsigned char edges[] = {
+    0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF,
+    0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF};
+enum { EDGES = sizeof edges };
+
+/* Four bytes in a long ASCII text, where blocks of 16, 32 and 64 bytes meet. */
+static unsigned wrong_inside (const unsigned char four[4], int ok) {
+  unsigned char s[160];
+  unsigned wrong = 0;
+  memset(s, 'a', sizeof s);
+  for (size_t at = 60; at < 72; at++) {
+    memcpy(s + at, four, 4);
+    wrong += whole(s, sizeof s) != ok;
+    wrong += whole(s + 3, at + 1) != ok;
+    memset(s + at, 'a', 4);
+  }
+  return wrong;
+}
+
+TEST(edges_where_blocks_meet) {
+  unsigned wrong = 0;
+  for (size_t v = 0; v < (size_t)EDGES * EDGES * EDGES * EDGES; v++) {
+    unsigned char s[4] = {edges[v % EDGES], edges[v / EDGES % EDGES],
+                          edges[v / EDGES / EDGES % EDGES],
+                          edges[v / EDGES / EDGES / EDGES]};
+    wrong += wrong_inside(s, is_utf8(s, 4));
+  }
+  CHECK(wrong == 0);
+}
+
+TEST(all_of_three_bytes_in_a_long_text) {
+  unsigned wrong = 0;
+  unsigned char s[96];
+  memset(s, 'a', sizeof s);
+  for (uint32_t v = 0; v < 1u << 24; v++) {
+    s[36] = (unsigned char)(v >> 16);
+    s[37] = (unsigned char)(v >> 8);
+    s[38] = (unsigned char)v;
+    wrong += whole(s, sizeof s) != is_utf8(s + 36, 3);
+  }
+  CHECK(wrong == 0);
+}
+
+/* A text may end in a character: the state says so wherever it is cut. */
+TEST(cut_anywhere) {
+  unsigned char s[400];
+  rnd_seed(5);
+  for (int i = 0; i < 300; i++) {
+    size_t n = compose(s, sizeof s);
+    for (size_t cut = 0; cut <= n; cut++) {
+      uint32_t state = 0, plain = 0;
+      CHECK(ws_utf8(&state, guard_end(s, cut), cut));
+      CHECK(portable_utf8(&plain, s, cut) && state == plain);
+      CHECK(ws_utf8(&state, guard_start(s + cut, n - cut), n - cut));
+      CHECK(state == 0);
+    }
+  }
+}
+
 TEST(fails_at_the_earliest_byte) {
   unsigned wrong = 0;
   rnd_seed(7);
@@ -117,27 +194,11 @@ TEST(fails_at_the_earliest_byte) {
   CHECK(wrong == 0);
 }
 
-static const char *const pieces[] = {"a",
-                                     "ASCII, more than sixteen bytes",
-                                     "\xC3\xA9",
-                                     "\xE2\x82\xAC",
-                                     "\xF0\x9F\x98\x80",
-                                     "\xED\x9F\xBF"};
-
-static size_t compose (unsigned char *s, size_t most) {
-  size_t n = 0;
-  while (n + 40 < most) {
-    const char *p = pieces[rnd(sizeof pieces / sizeof *pieces)];
-    memcpy(s + n, p, strlen(p));
-    n += strlen(p);
-  }
-  return n;
-}
-
 static int split (const unsigned char *s, size_t n) {
   uint32_t state = 0;
   while (n > 0) {
-    size_t k = 1 + rnd(n < 40 ? n : 40);
+    size_t most = rnd(2) ? 40 : 200;
+    size_t k = 1 + rnd(n < most ? n : most);
     if (!ws_utf8(&state, guard_end(s, k), k)) return 0;
     s += k;
     n -= k;
