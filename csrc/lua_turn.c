@@ -137,8 +137,8 @@ static void ready (lua_State *L, turn *t, net_poll *p, int what) {
   conn *c = (conn *)lua_touserdata(L, CONN);
   int flags = -1;
   if (what == NET_WRITE && !c->blocked) return;
-  if (c->waiting == PARKED && c->state == WS_OPENED && !c->blocked &&
-      !(what & NET_HANGUP) && websock_is_received(c)) {
+  if (c->fd != NET_NONE && c->waiting == PARKED && c->state == WS_OPENED &&
+      !c->blocked && !(what & NET_HANGUP) && websock_is_received(c)) {
     flags = websock_pull(c, 1);
     if (flags >= 0 && !(flags & ~SAW_EVENT)) {
       net_poll_rearm(p, c->fd, NET_READ);

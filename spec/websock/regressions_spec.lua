@@ -6,6 +6,7 @@ local websock = require "websock"
 local child = require "support.child"
 local ends = require "support.ends"
 local frames = require "support.frames"
+local look_alike = require "support.look_alike"
 local process = require "support.process"
 local raw = require "support.raw"
 
@@ -359,5 +360,22 @@ describe("regressions:", function()
       return ws:state() ~= "open"
     end)
     assert.same({1001, "idle timeout"}, {peer:closed()})
+  end)
+
+  it("who waits in `messages` on an object's methods is read through them", function()
+    local listener <close> = raw.server()
+    local got
+    websock.spawn(function()
+      local ws = assert(websock.accept(look_alike(assert(listener:accept()).sock)))
+      for message in ws:messages() do got = message end
+      got = {got, ws.close_code}
+    end)
+    local peer <close> = raw.open(listener.port)
+    peer:masked("text", "late")
+    ends.turn_until(function() return got end)
+    peer:masked("close", "\x03\xe8")
+    assert.equal(1000, (peer:closed()))
+    ends.turn_until(function() return type(got) == "table" end)
+    assert.same({"late", 1000}, got)
   end)
 end)
