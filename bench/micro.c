@@ -86,7 +86,7 @@ static void many_scripts (size_t n) { check_text(mixed, n); }
 static void parse (size_t n) {
   ws_frame f;
   look_at(frame);
-  need(ws_frame_parse(&f, frame, n, 1, 0) == 1, "no header");
+  need(ws_frame_parse(&f, frame, n, 1, 0, 0) == 1, "no header");
   look_at(&f);
 }
 
