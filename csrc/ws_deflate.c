@@ -146,12 +146,12 @@ void ws_stream_back (const ws_conn *c, ws_stream *s) {
 }
 
 ws_stream *ws_inflater (const ws_conn *c) {
-  return borrow(c, (settings){c->in_window & 15, INFLATES, 0});
+  return borrow(c, (settings){c->in_window & WS_BITS, INFLATES, 0});
 }
 
 ws_stream *ws_deflater (const ws_conn *c) {
   const ws_compression *how = &c->config->compression;
-  int bits = c->out_window & 15;
+  int bits = c->out_window & WS_BITS;
   int own = c->config->role == WS_CLIENT ? how->client_max_window_bits
                                          : how->server_max_window_bits;
   if (bits > own) bits = own;

@@ -18,7 +18,10 @@ enum { SERVER_NO_TAKEOVER, CLIENT_NO_TAKEOVER, SERVER_BITS, CLIENT_BITS };
 static const char *const names[] = {
     "server_no_context_takeover", "client_no_context_takeover",
     "server_max_window_bits", "client_max_window_bits"};
-enum { PARAMETERS = 4, LEAST_BITS = 8, MOST_BITS = 15 };
+enum { PARAMETERS = 4, MOST_BITS = 15 };
+
+/* Beside WS_TAKEOVER in a window: the answer names its bits. */
+enum { NAMED = 32 };
 
 /* What an element says about permessage-deflate. */
 typedef struct terms {
@@ -194,23 +197,27 @@ static int next_terms (walk *w, terms *t) {
 static int least (int a, int b) { return a < b ? a : b; }
 
 
-static unsigned char window (int bits, int no_takeover) {
-  return (unsigned char)(bits | (no_takeover ? 0 : WS_TAKEOVER));
+static unsigned char window (int bits, int no_takeover, int named) {
+  return (unsigned char)(bits | (no_takeover ? 0 : WS_TAKEOVER) |
+                         (named ? NAMED : 0));
 }
 
 
 /* A client can be told to use a smaller window only if it says that it knows
-   how to (RFC 7692 section 7.1.2.2); the rest may be answered unasked. */
+   how to (RFC 7692 section 7.1.2.2); the rest may be answered unasked. What was
+   asked for has to be answered. */
 static void agree (ws_conn *c, const terms *t) {
   const ws_compression *own = &c->config->compression;
   int bits = MOST_BITS;
   if (t->seen[CLIENT_BITS])
     bits = least(own->client_max_window_bits, t->client_bits);
-  c->in_window = window(bits, own->client_no_context_takeover ||
-                                  t->seen[CLIENT_NO_TAKEOVER]);
+  c->in_window = window(
+      bits, own->client_no_context_takeover || t->seen[CLIENT_NO_TAKEOVER],
+      bits < MOST_BITS);
   bits = least(own->server_max_window_bits, t->server_bits);
-  c->out_window = window(bits, own->server_no_context_takeover ||
-                                   t->seen[SERVER_NO_TAKEOVER]);
+  c->out_window = window(
+      bits, own->server_no_context_takeover || t->seen[SERVER_NO_TAKEOVER],
+      bits < MOST_BITS || t->seen[SERVER_BITS]);
 }
 
 
@@ -286,8 +293,10 @@ int ws_extension_answer (ws_conn *c, ws_hs *hs) {
   while (!rule && (r = next_terms(&w, &t)) == ELEMENT) {
     rule = c->in_window ? "an extension twice (RFC 7692 5.1)"
                         : answer_rule(&t, &c->config->compression);
-    c->in_window = window(t.server_bits, t.seen[SERVER_NO_TAKEOVER]);
-    c->out_window = window(t.client_bits, t.seen[CLIENT_NO_TAKEOVER]);
+    c->in_window =
+        window(t.server_bits, t.seen[SERVER_NO_TAKEOVER], t.seen[SERVER_BITS]);
+    c->out_window =
+        window(t.client_bits, t.seen[CLIENT_NO_TAKEOVER], t.seen[CLIENT_BITS]);
   }
   if (!rule && r == MALFORMED) rule = "malformed Sec-WebSocket-Extensions";
   return rule ? ws_fault_set(&hs->fault, hs->http.status, rule) : HTTP_WHOLE;
@@ -319,6 +328,6 @@ size_t ws_extensions (const ws_conn *c, char out[WS_EXTENSIONS]) {
   n = (size_t)snprintf(out, WS_EXTENSIONS, "%s", NAME);
   n = put_flag(out, n, names[SERVER_NO_TAKEOVER], server & WS_TAKEOVER);
   n = put_flag(out, n, names[CLIENT_NO_TAKEOVER], client & WS_TAKEOVER);
-  n = put_bits(out, n, names[SERVER_BITS], server & MOST_BITS);
-  return put_bits(out, n, names[CLIENT_BITS], client & MOST_BITS);
+  n = put_bits(out, n, names[SERVER_BITS], server);
+  return put_bits(out, n, names[CLIENT_BITS], client);
 }

@@ -234,7 +234,11 @@ void ws_zip_free (ws_conn *c);
 
 /* ---- ws_deflate.c: zlib's streams, raw and with the windows agreed on; from
    the pool or new ones, NULL without memory */
-enum { WS_TAKEOVER = 64 }; /* of ws_conn's windows: history is kept */
+enum {
+  WS_TAKEOVER = 64,
+  WS_BITS = 15
+}; /* of ws_conn's windows: history is
+                                            kept; the window's bits */
 ws_stream *ws_inflater (const ws_conn *c);
 ws_stream *ws_deflater (const ws_conn *c);
 void ws_stream_back (const ws_conn *c, ws_stream *s); /* resets it */

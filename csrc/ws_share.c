@@ -116,7 +116,7 @@ static ws_shared *new_variant (ws_conn *c, ws_shared *s) {
 
 /* What this connection gets of s. */
 static ws_shared *suited (ws_conn *c, ws_shared *s) {
-  int window = (c->out_window & 15) - LEAST_WINDOW;
+  int window = (c->out_window & WS_BITS) - LEAST_WINDOW;
   size_t n = s->n - s->header;
   if (c->out_window == 0 || n < c->config->compression.threshold) return s;
   if (s->packed[window] == NULL) s->packed[window] = new_variant(c, s);
