@@ -40,6 +40,13 @@ describe("support.frames", function ()
     end
   end)
 
+  it("builds the first example of RFC 7692 section 7.2.3", function ()
+    local payload = "\xf2\x48\xcd\xc9\xc9\x07\x00"
+    assert.equal("c107f248cdc9c90700", hex(frames.compressed("text", payload)))
+    assert.equal("418337fa213dc5b2ec", hex(frames.compressed("text", payload:sub(1, 3), false, "\x37\xfa\x21\x3d")))
+    assert.equal(frames.RSV1, frames.parse(frames.compressed("text", payload)).rsv)
+  end)
+
   it("splits without losing a byte", function ()
     local bytes = frames.masked("text", ("x"):rep(300))
     local ways = 0
@@ -141,5 +148,57 @@ describe("support.certificates", function()
       print((require "support.certificates".ca.cert:match "^(.*)/"))]]))
     assert.equal(0, status)
     assert.same({1, ""}, {process.run {"test", "-e", folder:match "%S+"}})
+  end)
+end)
+
+describe("support.deflate", function()
+  local deflate = require "support.deflate"
+  local helper
+
+  setup(function() helper = deflate.start() end)
+  teardown(function() helper:stop() end)
+
+  it("makes the payloads of RFC 7692 section 7.2.3", function()
+    local deflater = helper:deflater()
+    assert.equal("f248cdc9c90700", hex(deflater:message "Hello"))
+    assert.equal("f200110000", hex(deflater:message "Hello"))
+    assert.equal("00", hex(deflater:message ""))
+    deflater:reset()
+    assert.equal("f348cdc9c9070000", hex(deflater:message("Hello", "finish")))
+    assert.equal("000500faff48656c6c6f00", hex(helper:deflater {level = 0}:message "Hello"))
+    assert.equal("f248050000", hex(deflater:message("He", "block")):sub(1, 10))
+  end)
+
+  it("inflates them, history and BFINAL and all", function()
+    local inflater = helper:inflater()
+    for _, payload in ipairs {"\xf2\x48\xcd\xc9\xc9\7\0", "\xf2\0\x11\0\0", "\xf3\x48\xcd\xc9\xc9\7\0\0",
+      "\xf2\x48\5\0\0\0\xff\xff\xca\xc9\xc9\7\0"} do
+      assert.equal("Hello", inflater:message(payload))
+    end
+    assert.equal("", inflater:message "\0")
+  end)
+
+  it("raises on what breaks a rule", function()
+    local function raises(what, bits, payload)
+      local inflater = helper:inflater {bits = bits, takeover = false}
+      assert.error_matches(function() inflater:message(payload) end, what)
+    end
+    raises("distance", 15, "\xf2\0\x11\0\0")
+    raises("block type", 15, "\7")
+    raises("tail", 15, "\xf2\x48\xcd\xc9\xc9\7\0\0\0\xff\xff")
+    raises("end with a block", 15, "\0\16\0\xef\xffHe")
+    local noise = helper:bytes("random", 600)
+    local far = helper:deflater():message(noise .. noise)
+    raises("distance", 9, far)
+    assert.equal(noise .. noise, helper:inflater {bits = 10}:message(far))
+  end)
+
+  it("gives the same bytes for the same seed", function()
+    for _, kind in ipairs {"zeros", "random", "json", "mixed"} do
+      local one = helper:bytes(kind, 5000, 7)
+      assert.equal(5000, #one)
+      assert.equal(one, helper:bytes(kind, 5000, 7))
+      if kind ~= "zeros" then assert.not_equal(one, helper:bytes(kind, 5000, 8)) end
+    end
   end)
 end)

@@ -62,6 +62,15 @@ function frames.plain (opcode, payload, fin)
   return frames.build { opcode = opcode, payload = payload, fin = fin }
 end
 
+frames.RSV1 = 4  -- as `rsv` counts: the highest of the three
+
+---The first frame of a compressed message (RFC 7692 section 6); masked if there
+---is a key.
+function frames.compressed (opcode, payload, fin, key)
+  return frames.build { opcode = opcode, payload = payload, fin = fin,
+    rsv = frames.RSV1, mask = key }
+end
+
 ---The payload of a Close frame (section 5.5.1).
 function frames.close_payload (code, reason)
   return code and string.pack(">I2", code) .. (reason or "") or ""

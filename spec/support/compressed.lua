@@ -1,0 +1,176 @@
+-- Connections with permessage-deflate agreed, in both roles: the library at one
+-- end, at the other a wire-level peer with a compressor and a decompressor of its
+-- own (support.deflate). "ours" is what the library sends, "theirs" the peer.
+
+local deflate = require "support.deflate"
+local ends = require "support.ends"
+local frames = require "support.frames"
+
+local compressed = {}
+
+local KEY = "\x37\xfa\x21\x3d"
+local FIELD = "Sec-WebSocket-Extensions"
+local PARAMETERS = {
+  "server_no_context_takeover", "client_no_context_takeover",
+  "server_max_window_bits", "client_max_window_bits",
+}
+
+---The value of a Sec-WebSocket-Extensions field; true: the name alone.
+---@param parameters? table<string, boolean|integer|string>
+function compressed.value(parameters)
+  local words = {"permessage-deflate"}
+  for _, name in ipairs(PARAMETERS) do
+    local value = (parameters or {})[name]
+    if value then words[#words + 1] = value == true and name or name .. "=" .. value end
+  end
+  return table.concat(words, "; ")
+end
+
+---The same as a handshake's fields.
+function compressed.field(value)
+  return {[FIELD] = type(value) == "string" and value or compressed.value(value)}
+end
+
+---What such a value says, one extension's: its name and its parameters. It has
+---to be written plainly, without quotes.
+---@return string name, table<string, true|integer|string> parameters
+function compressed.parse(value)
+  local name, parameters
+  for word in value:gmatch "[^;]+" do
+    word = word:match "^%s*(.-)%s*$"
+    local key, given = word:match "^([%w_-]+)=?(%w*)$"
+    assert(key and not (parameters and parameters[key]), "written oddly: " .. value)
+    if name then
+      parameters[key] = given == "" or math.tointeger(tonumber(given)) or given
+    else
+      name, parameters = key, {}
+    end
+  end
+  return assert(name, "no extension: " .. value), parameters
+end
+
+local helper  -- one process for a spec
+
+---The zlib of this spec, until compressed.stop().
+function compressed.zlib()
+  helper = helper or deflate.start()
+  return helper
+end
+
+---For the spec's teardown.
+function compressed.stop()
+  if helper then helper:stop() end
+  helper = nil
+end
+
+local Pair = {}
+Pair.__index = Pair
+
+---A connection and its peer.
+---@param role "client"|"server" # the library's
+---@param agreed? table # the parameters that are agreed, on top of none
+---@param options? table # more options of listen or connect
+function compressed.open(role, agreed, options)
+  local all = {compress = compressed.options(agreed)}
+  for name, value in pairs(options or {}) do all[name] = value end
+  local ws, peer = ends[role](all, compressed.field(agreed or {}))
+  return compressed.pair(role, ws, peer, agreed)
+end
+
+---The compress option with which exactly this is agreed.
+function compressed.options(agreed)
+  agreed = agreed or {}
+  return {
+    server_no_context_takeover = agreed.server_no_context_takeover or false,
+    client_no_context_takeover = agreed.client_no_context_takeover or false,
+    server_max_window_bits = agreed.server_max_window_bits or 15,
+    client_max_window_bits = agreed.client_max_window_bits or 15,
+    threshold = agreed.threshold, level = agreed.level, mem_level = agreed.mem_level,
+  }
+end
+
+-- How one side compresses.
+local function side(agreed, name)
+  return {
+    bits = agreed[name .. "_max_window_bits"],
+    takeover = not agreed[name .. "_no_context_takeover"],
+  }
+end
+
+---The same of a connection that there is.
+function compressed.pair(role, ws, peer, agreed)
+  local other = role == "client" and "server" or "client"
+  return setmetatable({
+    role = role, ws = ws, peer = peer, key = role == "server" and KEY or nil,
+    deflater = compressed.zlib():deflater(side(agreed or {}, other)),
+    inflater = compressed.zlib():inflater(side(agreed or {}, role)),
+  }, Pair)
+end
+
+---A frame's bytes, as this peer has to send them: frames.build's fields.
+function Pair:build(frame)
+  frame.mask = self.key
+  return frames.build(frame)
+end
+
+---Sends one, or several in one write.
+function Pair:send(...)
+  local bytes = {}
+  for i, frame in ipairs {...} do bytes[i] = self:build(frame) end
+  assert(self.peer:send(table.concat(bytes)))
+end
+
+---The frames of a compressed payload, each of the sizes given and then the rest.
+function Pair:fragments(kind, payload, ...)
+  local sizes, bytes, at = {...}, {}, 1
+  for i = 1, #sizes + 1 do
+    local to = sizes[i] and at + sizes[i] - 1 or #payload
+    bytes[i] = self:build {
+      opcode = i == 1 and kind or "continuation", payload = payload:sub(at, to),
+      rsv = i == 1 and frames.RSV1 or 0, fin = i == #sizes + 1,
+    }
+    at = to + 1
+  end
+  return bytes
+end
+
+---Compresses a message and sends it as one frame.
+---@param how? string # of Deflater:message
+function Pair:say(text, kind, how)
+  local payload = self.deflater:message(text, how)
+  self:send {opcode = kind or "text", payload = payload, rsv = frames.RSV1}
+end
+
+-- The next frame of a message that is not complete; control frames are collected.
+local function data_frame(self)
+  local frame
+  repeat
+    frame = assert(self.peer:frame())
+    if frame.opcode >= 8 then
+      assert(frame.rsv == 0, "RSV on a control frame")
+      self.control = self.control or {}
+      table.insert(self.control, frame)
+    end
+  until frame.opcode < 8
+  return frame
+end
+
+---The next message from the library, inflated if it is compressed.
+---@return {text: string, kind: string, compressed: boolean, frames: integer, payload: string}
+function Pair:hear()
+  local first = data_frame(self)
+  local pieces, frame = {first.payload}, first
+  assert(first.opcode ~= 0 and first.rsv & ~frames.RSV1 == 0, "no first frame")
+  while not frame.fin do
+    frame = data_frame(self)
+    assert(frame.opcode == 0 and frame.rsv == 0, "no continuation")
+    pieces[#pieces + 1] = frame.payload
+  end
+  local payload, is = table.concat(pieces), first.rsv ~= 0
+  return {
+    text = is and self.inflater:message(payload) or payload, payload = payload,
+    kind = first.opcode == 1 and "text" or "binary", compressed = is, frames = #pieces,
+  }
+end
+
+return compressed
