@@ -305,10 +305,10 @@ int ws_extension_answer (ws_conn *c, ws_hs *hs) {
 
 /* ------------------------------------------------------------ both of them */
 
-static size_t put_bits (char *out, size_t n, const char *name, int bits) {
-  if (bits == MOST_BITS) return n;
-  return n +
-         (size_t)snprintf(out + n, WS_EXTENSIONS - n, "; %s=%d", name, bits);
+static size_t put_bits (char *out, size_t n, const char *name, int side) {
+  if (!(side & NAMED)) return n;
+  return n + (size_t)snprintf(out + n, WS_EXTENSIONS - n, "; %s=%d", name,
+                              side & WS_BITS);
 }
 
 
