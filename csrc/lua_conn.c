@@ -83,6 +83,14 @@ static int conn_tostring (lua_State *L) {
   return 1;
 }
 
+/* --------------------------------------------------------------- transport */
+
+long websock_recv (conn *c, void *p, size_t n) { return net_recv(c->fd, p, n); }
+
+long websock_sendv (conn *c, const net_iov *v, int n) {
+  return net_sendv(c->fd, v, n);
+}
+
 /* ---------------------------------------------------------------- bytes in */
 
 int websock_digest (conn *c, int want) {
@@ -112,7 +120,7 @@ int websock_pull (conn *c, int want) {
   void *p = ws_reserve(core(c), 1, &room);
   long n;
   if (p == NULL) return -1;
-  n = net_recv(c->fd, p, room);
+  n = websock_recv(c, p, room);
   if (n > 0) {
     ws_commit(core(c), (size_t)n);
     if ((size_t)n == room) flags |= SAW_MORE;

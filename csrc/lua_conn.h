@@ -74,6 +74,9 @@ typedef struct conn {
 
 /* The conn at 1. */
 conn *websock_toconn (lua_State *L);
+/* The transport: bytes of the descriptor, as net_recv and net_sendv have it. */
+long websock_recv (conn *c, void *p, size_t n);
+long websock_sendv (conn *c, const net_iov *v, int n);
 /* One read, if p is not NULL, and what has changed since this was asked last
    (SAW_...). want: 0 nobody is receiving, 1 a message (or the handshake's event)
    is waited for, 2 a part of one. -1: no memory, and nothing happened. */

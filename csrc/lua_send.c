@@ -31,7 +31,7 @@ int websock_push (conn *c) {
       forget(c);
       break;
     }
-    sent = net_sendv(c->fd, out, n);
+    sent = websock_sendv(c, out, n);
     if (sent == NET_ERROR) {
       c->err = net_error();
       forget(c);
