@@ -136,9 +136,10 @@ static void go_on (lua_State *L, turn *t, conn *c) {
 static void ready (lua_State *L, turn *t, net_poll *p, int what) {
   conn *c = (conn *)lua_touserdata(L, CONN);
   int flags = -1;
-  if (what == NET_WRITE && !c->blocked) return;
-  if (c->fd != NET_NONE && c->waiting == PARKED && c->state == WS_OPENED &&
-      !c->blocked && !(what & NET_HANGUP) && websock_is_received(c)) {
+  int ours = c->fd != NET_NONE; /* not read and written by a socket object */
+  if (ours && what == NET_WRITE && !c->blocked) return;
+  if (ours && c->waiting == PARKED && c->state == WS_OPENED && !c->blocked &&
+      !(what & NET_HANGUP) && websock_is_received(c)) {
     flags = websock_pull(c, 1);
     if (flags >= 0 && !(flags & ~SAW_EVENT)) {
       net_poll_rearm(p, c->fd, NET_READ);

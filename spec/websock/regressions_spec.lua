@@ -378,4 +378,19 @@ describe("regressions:", function()
     ends.turn_until(function() return type(got) == "table" end)
     assert.same({"late", 1000}, got)
   end)
+
+  it("an object that has refused bytes is asked again when it can take some", function()
+    local listener <close> = raw.server()
+    local sent
+    websock.spawn(function()
+      local ws = assert(websock.accept(look_alike(assert(listener:accept()).sock)))
+      ws:send(("x"):rep(8 << 20), "binary")
+      sent = ws
+    end)
+    local peer <close> = raw.open(listener.port)
+    ends.turn_until(function() return sent end)
+    for _ = 1, 5 do websock.step(0) end  -- the kernel's buffers are full
+    assert.equal(8 << 20, #assert(peer:frame()).payload)
+    sent:abort()
+  end)
 end)
