@@ -53,8 +53,9 @@ Writer.__close, Writer.__gc = abandon, abandon
 
 --- The writer of a link that nobody else is writing on.
 ---@param kind "text"|"binary"
-return function(link, kind)
+---@param compress? boolean # nil leaves it to the core
+return function(link, kind, compress)
   link.writing = coroutine.running()
   link.conn:line(true)
-  return setmetatable({link = link, opcode = kind}, Writer)
+  return setmetatable({link = link, opcode = kind, compress = compress}, Writer)
 end
