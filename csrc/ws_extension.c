@@ -270,8 +270,10 @@ void ws_extension_offer (ws_text *t, const ws_compression *own) {
 
 
 /* The rule that an answer to our offer breaks, or NULL. */
-static const char *answer_rule (const terms *t, const ws_compression *own) {
+static const char *answer_rule (const ws_conn *c, const terms *t) {
+  const ws_compression *own = &c->config->compression;
   if (!t->known || !own->on) return "an extension that was not offered";
+  if (c->in_window) return "an extension twice (RFC 7692 5.1)";
   if (t->broken || (t->seen[CLIENT_BITS] && !t->client_value))
     return "invalid parameter of permessage-deflate (RFC 7692 7.1)";
   if (own->server_no_context_takeover && !t->seen[SERVER_NO_TAKEOVER])
@@ -291,8 +293,7 @@ int ws_extension_answer (ws_conn *c, ws_hs *hs) {
   int r;
   c->in_window = c->out_window = 0;
   while (!rule && (r = next_terms(&w, &t)) == ELEMENT) {
-    rule = c->in_window ? "an extension twice (RFC 7692 5.1)"
-                        : answer_rule(&t, &c->config->compression);
+    rule = answer_rule(c, &t);
     c->in_window =
         window(t.server_bits, t.seen[SERVER_NO_TAKEOVER], t.seen[SERVER_BITS]);
     c->out_window =

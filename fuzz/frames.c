@@ -1,8 +1,8 @@
 /*
 ** fuzz/frames.c - the frame core before arbitrary bytes, in both roles.
 **
-** An input is a program: its first byte chooses the role and whether frames are
-** read whole or in parts, then every step takes one byte that says what to do
+** An input is a program: its first byte chooses the role, whether frames are read
+** whole or in parts, and what was agreed on with permessage-deflate; then every step takes one byte that says what to do
 ** (bytes in, events out, reading ahead, sending, closing, draining), and the
 ** bytes in come from the rest of the input. What must hold whatever arrives is
 ** asserted after each step; the sanitizers see to the memory.
@@ -15,6 +15,7 @@
 #include "ws_int.h"
 
 enum { MAX_MESSAGE = 4096, MAX_FRAGMENTS = 64 };
+enum { STREAMS = 150000 }; /* bytes of a compressor and a decompressor */
 
 typedef struct reader {
   const uint8_t *p;
@@ -117,6 +118,7 @@ static void send_message (ws_conn *c, reader *r, unsigned how) {
   int opcode = (int)(how % 3);
   int flags = (how & 4) != 0 ? WS_MORE : 0;
   if ((how & 8) != 0) flags |= WS_BORROW;
+  if ((how & 16) != 0) flags |= (how & 8) != 0 ? WS_PLAIN : WS_COMPRESS;
   ws_send(c, opcode, p, n, flags);
   ws_settle(c);
   free(p);
@@ -173,9 +175,11 @@ static void step (ws_conn *c, reader *r, int parts) {
   }
 }
 
-/* Memory follows what arrived and was sent, never what a header promises. */
+/* Memory follows what arrived and was sent, never what a header promises; an
+   inflated message is limited, and zlib's streams take what they take. */
 static void run (ws_conn *c, reader *r, int parts) {
   size_t most = 64 * r->n + 65536;
+  if (c->in_window) most += 3 * MAX_MESSAGE + 65536 + STREAMS;
   int ended = 0;
   while (r->n != 0) {
     step(c, r, parts);
@@ -185,6 +189,12 @@ static void run (ws_conn *c, reader *r, int parts) {
   events_out(c, parts, 100);
   bytes_out(c, WS_NO_LIMIT);
   check_state(c, &ended);
+}
+
+/* Windows of 8 to 15 bits, with context takeover or without. */
+static void agree (ws_conn *c, unsigned how) {
+  unsigned takeover = (how & 8) != 0 ? WS_TAKEOVER : 0;
+  c->in_window = c->out_window = (unsigned char)((8 + (how & 7)) | takeover);
 }
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
@@ -199,8 +209,12 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size) {
   config.max_message = MAX_MESSAGE;
   config.max_fragments = MAX_FRAGMENTS;
   config.random = same_random;
+  config.compression.threshold = 20;
+  config.compression.server_no_context_takeover = 0;
+  config.compression.client_no_context_takeover = 0;
   allocated = 0;
   ws_init(c, &config, count_alloc, NULL);
+  if ((how & 4) != 0) agree(c, how >> 3);
   ws_opened(c);
   run(c, &r, (how & 2) != 0);
   ws_free(c);

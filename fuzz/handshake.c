@@ -31,9 +31,10 @@ static const char refusal[] = "HTTP/1.1 403 x\r\nContent-Length: 9\r\n";
 static const char refused[] =
     "HTTP/1.1 403 x\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-static const char *const begun[2][4] = {
-    {"", response, refusal, refused}, /* WS_CLIENT */
-    {"", request, post, chunks}};     /* WS_SERVER */
+#define DEFLATE "Sec-WebSocket-Extensions: permessage-deflate; server_"
+static const char *const begun[2][5] = {
+    {"", response, refusal, refused, response}, /* WS_CLIENT */
+    {"", request, post, chunks, request}};      /* WS_SERVER */
 
 /* The key is the one that the response above answers. */
 static int zeros (void *ud, void *out, size_t n) {
@@ -53,6 +54,7 @@ static void note_str (uint64_t *sum, ws_str s) { note(sum, s.p, s.n); }
 
 static void note_head (uint64_t *sum, const ws_conn *c) {
   const ws_head *h = ws_http(c);
+  char extensions[WS_EXTENSIONS];
   assert(h != NULL && h->nfields <= MAX_FIELDS);
   note(sum, &h->upgrade, sizeof h->upgrade);
   note(sum, &h->status, sizeof h->status);
@@ -68,6 +70,7 @@ static void note_head (uint64_t *sum, const ws_conn *c) {
   for (size_t i = 0; ws_offered(c, i).p != NULL; i++)
     note_str(sum, ws_offered(c, i));
   note_str(sum, ws_chosen(c));
+  note(sum, extensions, ws_extensions(c, extensions));
 }
 
 static void answer (ws_conn *c) {
@@ -136,6 +139,7 @@ static uint64_t run (int role, const char *p, size_t n, size_t step) {
   config.max_fields = MAX_FIELDS;
   config.max_body = MAX_BODY;
   config.random = zeros;
+  config.compression.on = 1;
   allocated = 0;
   ws_init(&c, &config, count_alloc, NULL);
   begin(&c);
@@ -156,13 +160,16 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size) {
   if (size == 0) return 0;
-  int role = data[0] & 1 ? WS_SERVER : WS_CLIENT;
-  const char *first = begun[data[0] & 1][data[0] >> 1 & 3];
-  size_t step = 1 + (data[0] >> 3), n = strlen(first) + size - 1;
+  int role = data[0] & 1 ? WS_SERVER : WS_CLIENT, kind = (data[0] >> 1) % 5;
+  const char *first = begun[data[0] & 1][kind],
+             *more = kind == 4 ? DEFLATE : "";
+  size_t step = 1 + (data[0] >> 3);
+  size_t m = strlen(first), k = strlen(more), n = m + k + size - 1;
   char *p = malloc(n + 1);
   assert(p != NULL);
-  memcpy(p, first, strlen(first));
-  memcpy(p + strlen(first), data + 1, size - 1);
+  memcpy(p, first, m);
+  memcpy(p + m, more, k);
+  memcpy(p + m + k, data + 1, size - 1);
   uint64_t whole = run(role, p, n, n + 1);
   assert(run(role, p, n, step) == whole);
   if (n < 2000) assert(run(role, p, n, 1) == whole);
