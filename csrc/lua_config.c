@@ -1,7 +1,7 @@
 /*
 ** lua_config.c - the userdata `websock.config`: a role, its limits and its
-** compression, which many connections share; and the state's pool of zlib's
-** streams, which all configurations share.
+** compression, which many connections share; and the state's pool, which all
+** configurations share.
 */
 #include "lua_int.h"
 
@@ -28,8 +28,8 @@ static int pool_gc (lua_State *L) {
 }
 
 /* Pushes the state's pool. It is older than whatever uses it, so that at the end
-   of the state it is the last to go; a stream that comes back later is freed. */
-static ws_pool *push_pool (lua_State *L) {
+   of the state it is the last to go; what comes back later is freed. */
+ws_pool *websock_pushpool (lua_State *L) {
   void *ud;
   lua_Alloc alloc = lua_getallocf(L, &ud);
   ws_pool *pool;
@@ -98,10 +98,8 @@ static int config_new (lua_State *L) {
   limit(L, "max_header", &config->max_header);
   limit(L, "max_body", &config->max_body);
   compression(L, &config->compression);
-  if (config->compression.on) {
-    config->compression.pool = push_pool(L);
-    lua_setiuservalue(L, -2, 1); /* the pool lives as long */
-  }
+  config->pool = websock_pushpool(L);
+  lua_setiuservalue(L, -2, 1); /* it lives as long */
   return 1;
 }
 

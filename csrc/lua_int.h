@@ -38,6 +38,9 @@ net_fd websock_checkfd (lua_State *L, int arg);
 int websock_pushaddress (lua_State *L, const net_address *a);
 const char *websock_family (int family);
 
+/* ---- lua_config.c: pushes the state's pool, see ws.h */
+struct ws_pool *websock_pushpool (lua_State *L);
+
 /* ---- lua_poll.c: the open poller at arg */
 net_poll *websock_topoll (lua_State *L, int arg);
 

@@ -15,8 +15,11 @@
 
 /* User values of a turn: the list of conns to be flushed; descriptor -> conn or
    another watcher; the loop's functions guarded(object, method, ...) and
-   after(thread, ok, ...). */
-enum { DIRTY = 1, WATCHERS, GUARDED, AFTER, VALUES = AFTER };
+   after(thread, ok, ...); the state's pool. */
+enum { DIRTY = 1, WATCHERS, GUARDED, AFTER, POOL, VALUES = POOL };
+
+#define TRIM \
+  1.0 /* seconds that the pool keeps large blocks which nobody uses */
 
 turn *websock_toturn (lua_State *L, int arg) {
   return (turn *)luaL_checkudata(L, arg, TURN);
@@ -30,12 +33,15 @@ static int turn_new (lua_State *L) {
   t = (turn *)lua_newuserdatauv(L, sizeof *t, VALUES);
   t->current = NULL;
   t->parked = 0;
-  t->now = net_now();
+  t->now = t->trimmed = net_now();
+  t->pool = NULL;
   t->first = 1;
   t->last = t->room = 0;
   luaL_setmetatable(L, TURN);
   lua_newtable(L);
   lua_setiuservalue(L, 4, DIRTY);
+  t->pool = websock_pushpool(L);
+  lua_setiuservalue(L, 4, POOL);
   for (int i = 1; i <= 3; i++) {
     lua_pushvalue(L, i);
     lua_setiuservalue(L, 4, WATCHERS + i - 1);
@@ -153,6 +159,14 @@ static void ready (lua_State *L, turn *t, net_poll *p, int what) {
     tell(L, "ready", what);
 }
 
+/* A turn begins. */
+static void begin (turn *t) {
+  t->now = net_now();
+  if (t->now - t->trimmed < TRIM) return;
+  t->trimmed = t->now;
+  ws_pool_trim(t->pool);
+}
+
 /* turn:serve(poller): what the poller has found. */
 static int turn_serve (lua_State *L) {
   turn *t = websock_toturn(L, SELF);
@@ -161,7 +175,7 @@ static int turn_serve (lua_State *L) {
   lua_settop(L, ARG);
   lua_getiuservalue(L, SELF, WATCHERS);
   lua_getiuservalue(L, SELF, GUARDED);
-  t->now = net_now();
+  begin(t);
   while (net_poll_next(p, &r)) {
     switch (lua_rawgeti(L, LIST, r.slot)) {
       case LUA_TUSERDATA: ready(L, t, p, r.what); break;

@@ -11,6 +11,8 @@ typedef struct turn {
   lua_State *current; /* the coroutine that the loop has resumed, or NULL */
   int parked;         /* it has yielded in ws:receive */
   double now;         /* the time of this turn */
+  double trimmed;     /* when the pool was */
+  ws_pool *pool;      /* the state's */
   lua_Integer first, last; /* of the list of conns to be flushed */
   lua_Integer room;        /* how long it can get without memory */
 } turn;

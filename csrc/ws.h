@@ -34,21 +34,24 @@ enum { WS_CLIENT, WS_SERVER };
 
 #define WS_NO_LIMIT SIZE_MAX
 
-/* zlib's streams that nobody uses at the moment, for connections that need one
-   for a message: a few, so that a thousand compressed connections cost no more
-   than plain ones. Connections that share a pool are used by one thread at a
-   time. */
+/* What connections lend each other while they work on a message: receive blocks,
+   and zlib's streams. A few are kept, so that ten thousand connections that are
+   idle, or have sent half a message, own little. Connections that share a pool
+   are used by one thread at a time, and have the pool's allocator. */
 typedef struct ws_pool ws_pool;
 
 /* Size of a ws_pool, for hosts that place it in memory of their own. */
 size_t ws_pool_size (void);
 
-/* Makes p an empty pool; the streams' memory comes from alloc. Allocates
-   nothing. */
+/* Makes p an empty pool. Allocates nothing. */
 void ws_pool_init (ws_pool *p, ws_alloc alloc, void *ud);
 
 /* Gives back all that is in it; what still comes back is freed at once. */
 void ws_pool_free (ws_pool *p);
+
+/* Gives back the large blocks (each at most 4 MiB) that nobody has used since it
+   was called last: for a host to call now and then. */
+void ws_pool_trim (ws_pool *p);
 
 /* permessage-deflate (RFC 7692): what a client offers and a server accepts. */
 typedef struct ws_compression {
@@ -59,8 +62,6 @@ typedef struct ws_compression {
   int mem_level; /* zlib's, 1 to 9; 5 */
   size_t
       threshold; /* smallest message that ws_send compresses by itself; 256 */
-  ws_pool *pool; /* outlives the connections; NULL: each message's stream is
-                       made and freed with it */
 } ws_compression;
 
 /* What connections of one kind have in common. It has to outlive them. */
@@ -72,6 +73,7 @@ typedef struct ws_config {
   size_t max_fields;    /* fields of an HTTP head; default 100 */
   size_t max_body;      /* bytes of a plain request's body (more: 413) and of
                             a refusal's (more: cut off); default 64 KiB */
+  ws_pool *pool;        /* outlives the connections; NULL: each has its own */
   ws_random random;     /* NULL: OpenSSL's */
   void *random_ud;
   ws_compression compression;

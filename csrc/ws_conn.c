@@ -83,6 +83,7 @@ static int handshake_next (ws_conn *c, ws_event *ev) {
     r = WS_END;
   }
   if (r > 0) c->event = (unsigned char)r;
+  if (r == 0) ws_in_settle(c);
   if (r == WS_END) {
     c->event = 0;
     ws_hs_free(c);

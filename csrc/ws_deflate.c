@@ -12,7 +12,6 @@
 
 #include "ws_int.h"
 
-enum { MOST = 8 };      /* streams that a pool keeps */
 enum { INFLATES = -2 }; /* as a level */
 enum { BIG = 1 << 30 }; /* zlib counts in unsigned ints */
 
@@ -26,13 +25,6 @@ struct ws_stream {
   ws_alloc alloc;
   void *ud;
   settings set;
-};
-
-struct ws_pool {
-  ws_alloc alloc;
-  void *ud;
-  int n, closed;
-  ws_stream *idle[MOST]; /* the one used last at the end */
 };
 
 /* ---- memory: zlib does not say the size of what it frees */
@@ -106,16 +98,7 @@ void ws_stream_reset (ws_stream *s) {
 
 /* ---- the pool */
 
-size_t ws_pool_size (void) { return sizeof(ws_pool); }
-
-void ws_pool_init (ws_pool *p, ws_alloc alloc, void *ud) {
-  memset(p, 0, sizeof *p);
-  p->alloc = alloc;
-  p->ud = ud;
-}
-
-void ws_pool_free (ws_pool *p) {
-  p->closed = 1;
+void ws_streams_free (ws_pool *p) {
   while (p->n > 0) destroy(p->idle[--p->n]);
 }
 
@@ -127,7 +110,7 @@ static ws_stream *take (ws_pool *p, int i) {
 }
 
 static ws_stream *borrow (const ws_conn *c, settings set) {
-  ws_pool *p = c->config->compression.pool;
+  ws_pool *p = c->config->pool;
   if (p == NULL) return make(c->alloc, c->ud, set);
   for (int i = p->n; i-- > 0;)
     if (memcmp(&p->idle[i]->set, &set, sizeof set) == 0) return take(p, i);
@@ -135,13 +118,13 @@ static ws_stream *borrow (const ws_conn *c, settings set) {
 }
 
 void ws_stream_back (const ws_conn *c, ws_stream *s) {
-  ws_pool *p = c->config->compression.pool;
+  ws_pool *p = c->config->pool;
   if (p == NULL || p->closed) {
     destroy(s);
     return;
   }
   ws_stream_reset(s);
-  if (p->n == MOST) destroy(take(p, 0));
+  if (p->n == WS_STREAMS) destroy(take(p, 0));
   p->idle[p->n++] = s;
 }
 

@@ -2,8 +2,9 @@
 ** ws_in.c - the receive buffer: one block, [kept | gap | unread | room].
 **
 ** It grows as bytes arrive, never because a header promises them, and is given
-** back as soon as nothing is in it: an idle connection owns none. Bytes are
-** moved only when as many have been used before, so moving costs no more than
+** back as soon as nothing is in it: an idle connection owns none, and one that
+** has half a frame, with a pool, not much more than that. Bytes are moved only
+** when as many have been used before, or few, so moving costs no more than
 ** receiving.
 */
 #include <string.h>
@@ -11,7 +12,8 @@
 #include "ws_int.h"
 
 enum {
-  FIRST = 16384, /* size of a new block */
+  FIRST = 16384, /* size of a new block, without a pool */
+  FEW = 8,       /* a part of the block that is small to move */
   GOOD = 2048,   /* less room than this is not worth a read */
   SLACK = 512    /* beyond what the current message needs */
 };
@@ -41,20 +43,45 @@ static void compact (ws_in *in) {
   in->wr = kept + n;
 }
 
-static int grow (ws_conn *c, size_t min) {
-  ws_in *in = &c->in;
-  size_t need = used(in);
-  size_t size = in->cap == 0 ? FIRST : 2 * in->cap;
-  uint64_t rest = missing(c);
-  if (rest > 0 && rest < SIZE_MAX / 2 - need && need + rest + SLACK < size)
-    size = need + (size_t)rest + SLACK;
-  if (size < need + min) size = need + min;
-  compact(in);
-  if (size <= in->cap) return 1;
-  void *p = ws_realloc(c, in->p, in->cap, size);
-  if (p == NULL) return 0;
+static size_t first_size (const ws_conn *c) {
+  return c->config->pool ? WS_BLOCK : FIRST;
+}
+
+/* Moves all that is used to the front of another block. */
+static void move_to (ws_in *in, unsigned char *p, size_t size) {
+  size_t kept = in->end - in->start, n = unread(in);
+  if (kept > 0) memcpy(p, in->p + in->start, kept);
+  if (n > 0) memcpy(p + kept, in->p + in->rd, n);
   in->p = p;
   in->cap = size;
+  in->start = 0;
+  in->end = in->rd = kept;
+  in->wr = kept + n;
+}
+
+/* The size of the block that all of the current message fits into, 0: unknown. */
+static size_t whole_size (const ws_conn *c) {
+  uint64_t rest = missing(c);
+  size_t need = used(&c->in);
+  if (rest == 0 || rest > SIZE_MAX / 2 - need) return 0;
+  return need + (size_t)rest + SLACK;
+}
+
+static int grow (ws_conn *c, size_t min) {
+  ws_in *in = &c->in;
+  size_t need = used(in), cap = in->cap, whole = whole_size(c);
+  size_t size = 2 * cap;
+  if (whole > 0 && whole < size) size = whole;
+  if (size < need + min) size = need + min;
+  if (size < first_size(c)) size = first_size(c);
+  if (size <= cap) {
+    compact(in);
+    return 1;
+  }
+  unsigned char *old = in->p, *p = ws_block_take(c, &size, whole);
+  if (p == NULL) return 0;
+  move_to(in, p, size);
+  if (old) ws_block_back(c, old, cap);
   return 1;
 }
 
@@ -62,6 +89,7 @@ static int make_room (ws_conn *c, size_t min) {
   ws_in *in = &c->in;
   size_t good = in->cap / 8 < GOOD ? in->cap / 8 : GOOD;
   uint64_t rest = missing(c);
+  if (in->cap < first_size(c)) return grow(c, min);
   if (rest > 0 && rest < good) good = (size_t)rest;
   if (good < min) good = min;
   if (in->cap - in->wr >= good) return 1;
@@ -72,12 +100,21 @@ static int make_room (ws_conn *c, size_t min) {
   return grow(c, min);
 }
 
+/* However large the block is: no more is read ahead of the current frame than
+   WS_READ_AHEAD, and a header. */
+static size_t limited (const ws_conn *c, size_t room, size_t min) {
+  uint64_t here = unread(&c->in), most = WS_READ_AHEAD + WS_HEADER;
+  if (c->left > here) most += c->left - here;
+  if (most < min) most = min;
+  return room < most ? room : (size_t)most;
+}
+
 void *ws_reserve (ws_conn *c, size_t min, size_t *room) {
   ws_in *in = &c->in;
   if (min < 1) min = 1;
   if (in->cap > SIZE_MAX / 4 || min > SIZE_MAX / 4) return NULL;
   if (!make_room(c, min)) return NULL;
-  *room = in->cap - in->wr;
+  *room = limited(c, in->cap - in->wr, min);
   return in->p + in->wr;
 }
 
@@ -108,7 +145,20 @@ void ws_in_rest (ws_conn *c) {
   if (c->event == 0 && c->hs == NULL) ws_in_free(c);
 }
 
+void ws_in_settle (ws_conn *c) {
+  ws_in *in = &c->in;
+  size_t n = used(in), cap = in->cap;
+  unsigned char *old = in->p, *p;
+  ws_in_rest(c);
+  if (in->p == NULL || c->config->pool == NULL || c->event != 0) return;
+  if (n == 0 || n > in->cap / FEW) return;
+  p = ws_realloc(c, NULL, 0, n);
+  if (p == NULL) return; /* it stays where it is */
+  move_to(in, p, n);
+  ws_block_back(c, old, cap);
+}
+
 void ws_in_free (ws_conn *c) {
-  if (c->in.p) ws_realloc(c, c->in.p, c->in.cap, 0);
+  if (c->in.p) ws_block_back(c, c->in.p, c->in.cap);
   memset(&c->in, 0, sizeof c->in);
 }

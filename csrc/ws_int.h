@@ -13,6 +13,7 @@
 **   ws_share.c      frames out to many connections
 **   ws_ping.c       pings and pongs, both ways
 **   ws_close.c      the closing handshake, and failing a connection
+**   ws_pool.c       what connections lend each other
 **   ws_deflate.c    zlib's streams, and the pool of them
 **   ws_extension.c  permessage-deflate in the opening handshake
 **   ws_http.c       HTTP/1.1 heads, in place and incrementally
@@ -29,6 +30,25 @@
 #define ws_int_h
 
 #include "ws.h"
+
+/* What nobody uses at the moment, see ws_pool.c. */
+typedef struct ws_stream ws_stream; /* a compressor or decompressor of zlib */
+typedef struct ws_block {
+  void *p;
+  size_t size;
+  int used; /* since the pool was trimmed */
+} ws_block;
+enum { WS_STREAMS = 8, WS_BLOCKS = 4 }; /* that a pool keeps, at most */
+/* Size of a new receive block that others will use. A frame of 64 KiB fits. */
+enum { WS_BLOCK = WS_READ_AHEAD + 512 };
+
+struct ws_pool {
+  ws_alloc alloc;
+  void *ud;
+  int n, closed;
+  ws_stream *idle[WS_STREAMS]; /* the one used last at the end */
+  ws_block blocks[WS_BLOCKS];
+};
 
 /* The receive buffer: [message so far | gap | unread | room].
    The kept bytes, p[start .. end), are the message so far, or the bytes of the
@@ -68,7 +88,6 @@ typedef struct ws_note {
 typedef struct ws_hs ws_hs;       /* handshake state, while there is one */
 typedef struct ws_pings ws_pings; /* unanswered pings, while there are any */
 
-typedef struct ws_stream ws_stream; /* a compressor or decompressor of zlib */
 
 /* What permessage-deflate needs while a message is being compressed or inflated
    and, with context takeover, between messages. */
@@ -152,10 +171,20 @@ void ws_held_free (ws_conn *c);
 /* The fragmented message is complete: what was held goes into the queue. */
 void ws_release_held (ws_conn *c);
 
+/* ---- ws_pool.c, ws_deflate.c */
+/* A block of at least *size bytes, of `best` if the pool has one; *size is what it
+   has. NULL without memory. */
+void *ws_block_take (ws_conn *c, size_t *size, size_t best);
+void ws_block_back (ws_conn *c, void *block, size_t size);
+void ws_streams_free (ws_pool *p);
+
 /* ---- ws_in.c */
 void ws_in_free (ws_conn *c);
 /* Nothing is kept and nothing unread: gives the block back. */
 void ws_in_rest (ws_conn *c);
+/* The same; and little that is kept moves out of a block that others can use.
+   For when nothing more can be done with it before other bytes come. */
+void ws_in_settle (ws_conn *c);
 /* The bytes at rd are used. */
 void ws_in_advance (ws_conn *c, size_t n);
 /* Forgets all unread bytes but the first n. */

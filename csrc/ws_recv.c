@@ -180,7 +180,7 @@ static int nothing (ws_conn *c, int r) {
     ws_recv_stop(c);
     return WS_END;
   }
-  ws_in_rest(c);
+  ws_in_settle(c);
   return 0;
 }
 

@@ -120,5 +120,6 @@ int ws_ahead (ws_conn *c) {
   }
   close_gap(c, gap);
   if (c->state == WS_CLOSING) let_go(c);
+  if (r == 0) ws_in_settle(c);
   return r;
 }

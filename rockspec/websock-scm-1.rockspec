@@ -67,6 +67,7 @@ build = {
         "csrc/ws_out.c",
         "csrc/ws_pack.c",
         "csrc/ws_ping.c",
+        "csrc/ws_pool.c",
         "csrc/ws_random.c",
         "csrc/ws_recv.c",
         "csrc/ws_send.c",

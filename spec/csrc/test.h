@@ -441,6 +441,7 @@ static inline void feed_end (feeding *f) {
 static inline text feed_close (feeding *f) {
   text log = f->log;
   ws_free(&f->c);
+  if (f->config.pool) ws_pool_free(f->config.pool);
   CHECK(heap.blocks == 0 && heap.bytes == 0);
   text_free(&f->part);
   return log;

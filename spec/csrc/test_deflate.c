@@ -465,7 +465,7 @@ TEST(sending_without_memory) {
 static ws_pool *pool;
 
 static void pooled (ws_config *config) {
-  config->compression.pool = pool;
+  config->pool = pool;
   config->compression.server_no_context_takeover = 0;
 }
 
