@@ -1,6 +1,6 @@
 -- Classes of attacks and accidents that need a crowd, or a long time. Those that
 -- are about one module are in its spec: "attack 10", "25", "26" and "32" also in
--- spec/websock/server_spec.lua.
+-- spec/websock/server_spec.lua. Those of compression are attacks_deflate_spec.lua's.
 
 local websock = require "websock"
 local child = require "support.child"
@@ -8,6 +8,7 @@ local crowd = require "support.crowd"
 local descriptors = require "support.descriptors"
 local ends = require "support.ends"
 local frames = require "support.frames"
+local memory = require "support.memory"
 local process = require "support.process"
 
 local function echo(ws)
@@ -19,14 +20,6 @@ local function serves(server)
   peer:masked("text", "alive?")
   assert.equal("alive?", assert(peer:frame()).payload)
   peer:close()
-end
-
--- This process's resident memory in KiB.
-local function resident()
-  for line in io.lines "/proc/self/status" do
-    local kib = line:match "^VmRSS:%s*(%d+)"
-    if kib then return tonumber(kib) end
-  end
 end
 
 describe("attacks", function()
@@ -104,9 +97,9 @@ describe("attacks", function()
       end
       flood = table.concat(flood)
       collectgarbage()
-      local before = resident()
+      local before = memory.resident()
       for _ = 1, 10 do assert(peer:send(flood)) end  -- 6 MiB: reading does not stop
-      assert.is_true(os.getenv "SANITIZED" ~= nil or resident() - before < 4096, "memory grows")
+      assert.is_true(os.getenv "SANITIZED" ~= nil or memory.resident() - before < 4096, "memory grows")
       assert.is_true(ws:buffered() <= 2 * 127)
       assert.equal("open", ws:state())
       server:broadcast "others are served"
@@ -243,7 +236,7 @@ describe("attacks", function()
       local stopped = ends.open(server)
       ends.turn_until(function() return server:count() == 3 end)
       local message, dropped = ("x"):rep(SIZE), 0
-      local before, peak = resident(), 0
+      local before, peak = memory.resident(), 0
       local function readers_are_done()
         return good[1]:buffered() == 0 and good[2]:buffered() == 0
       end
@@ -254,7 +247,7 @@ describe("attacks", function()
           error(("%d + %d at message %d"):format(n, missed, i))
         end
         dropped = dropped + missed
-        if i % 16 == 0 then peak = math.max(peak, resident()) end
+        if i % 16 == 0 then peak = math.max(peak, memory.resident()) end
       end
       ends.turn_until(readers_are_done)
       server:broadcast("end", "text", {slow = "drop"})

@@ -40,6 +40,11 @@ function Helper:bytes(kind, count, seed)
   return ask(self, ("bytes %s %d %d"):format(kind, count, seed or 1))
 end
 
+---The payload of a message of so many MiB of zeros.
+function Helper:bomb(mib)
+  return ask(self, "bomb " .. mib)
+end
+
 local Deflater = {}
 Deflater.__index = Deflater
 

@@ -10,6 +10,7 @@ bytes, or "-" and what is wrong:
     inflate NUMBER          -> a message's payload, inflated
     reset NUMBER            -> nothing: it has forgotten its history
     bytes KIND COUNT SEED   -> so many bytes of that kind
+    bomb MIB                -> a payload that inflates to so many MiB of zeros
 """
 import json
 import random
@@ -150,6 +151,13 @@ class Helper:
 
     def bytes(self, _, kind, count, seed):
         return KINDS[kind](random.Random(int(seed)), int(count))
+
+    def bomb(self, _, mib):
+        deflater = Deflater(9, 15)
+        out = bytearray()
+        for _ in range(int(mib)):
+            out += deflater.z.compress(bytes(1 << 20))
+        return bytes(out) + deflater.sync(b"")
 
     def answer(self, request):
         line, _, data = request.partition(b"\n")
