@@ -254,7 +254,7 @@ help:
 	@echo 'make fuzz [SECONDS=60]  each fuzz target'
 	@echo 'make bench [BENCH=name] what it costs, beside others'
 	@echo 'make soak [MESSAGES=n]  a million messages; memory stays flat'
-	@echo 'make browser            chat and game in Chromium'
+	@echo 'make browser            chat, game and compression in Chromium'
 	@echo 'make install [PREFIX=/usr/local], uninstall, clean'
 
 -include $(wildcard build/obj/*.d build/san/obj/*.d build/test/*/*.d)

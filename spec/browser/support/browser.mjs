@@ -40,10 +40,10 @@ export function equal(actual, expected, what) {
 }
 
 // ── The server, a process of its own ──────────────────────────────────────
-// Its first line is "NAME on URL".
-export async function start(name, port) {
+// A script; its first line is "NAME on URL".
+export async function start(name, port, script) {
   const child = spawn(path.join(ROOT, "scripts/lua"),
-                      [path.join(ROOT, `examples/${name}.lua`), String(port)],
+                      [path.join(ROOT, script), String(port)],
                       { stdio: ["ignore", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout });
   const gone = once(child, "exit").then(([code, signal]) => {
@@ -83,11 +83,11 @@ export async function openTab(context, address) {
 }
 
 // ── All of it ─────────────────────────────────────────────────────────────
-// Runs story(browser, server, restart) while examples/NAME.lua serves, and ends
-// the script with its count.
-async function tell(name, story) {
+// Runs story(browser, server, restart) while the server's script serves, and ends
+// with its count.
+async function tell(name, story, script) {
   const { chromium } = await playwright();
-  let server = await start(name, 0);
+  let server = await start(name, 0, script);
   let browser;
   try {
     browser = await chromium.launch({
@@ -97,7 +97,7 @@ async function tell(name, story) {
     const port = new URL(server.url).port;
     await story(browser, server, {
       stop: () => stop(server),
-      start: async () => { server = await start(name, port); },
+      start: async () => { server = await start(name, port, script); },
     });
     await test("no page reported an error", async () => {
       equal(problems, [], "errors");
@@ -109,9 +109,10 @@ async function tell(name, story) {
   }
 }
 
-export async function run(name, story) {
+// Of examples/NAME.lua, unless another script is given.
+export async function run(name, story, script = `examples/${name}.lua`) {
   try {
-    await tell(name, story);
+    await tell(name, story, script);
   } catch (error) {
     failed++;
     console.log(error.stack || error);
