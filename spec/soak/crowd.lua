@@ -2,7 +2,7 @@
 -- are opened, are idle, exchange messages and close; and all of that once more.
 -- Prints what server and clients hold at each point, for spec/scale_spec.lua.
 --
---     scripts/lua spec/soak/crowd.lua PORT CONNECTIONS
+--     scripts/lua spec/soak/crowd.lua PORT CONNECTIONS [compressed]
 
 local socket = require "socket"
 local websock = require "websock"
@@ -10,6 +10,8 @@ local usage = require "soak.usage"
 local Control = require "soak.control"
 
 local port, total = math.tointeger(tonumber(arg[1])), math.tointeger(tonumber(arg[2]))
+
+local compress = arg[3] == "compressed" and {threshold = 0}
 
 local WORKERS = 100   -- that many connections do something at the same time
 local SOURCES = 16    -- 127.0.0.1 and up: each has ports of its own
@@ -40,10 +42,11 @@ local function connect(i)
   if not ok and err ~= "timeout" then error(err, 0) end
   assert(websock.wait(sock, "w", 20))
   return assert(websock.connect("ws://127.0.0.1:" .. port,
-    {socket = sock, timeout = 30, protocols = {"echo"}}))
+    {socket = sock, timeout = 30, protocols = {"echo"}, compress = compress}))
 end
 
 local function exchange(ws, message, kind)
+  assert((ws.extensions ~= nil) == (compress ~= false), "compression")
   assert(ws:send(message, kind))
   local reply, reply_kind = ws:receive()
   assert(reply == message and reply_kind == kind, "another reply")
@@ -77,6 +80,7 @@ local function wave(control, n)
   say("idle server", control:report())
   say("idle clients", usage.now())
   exchange_all(n)
+  say("quiet server", control:report())
   close_all(n)
 end
 

@@ -1,8 +1,10 @@
 -- The server of the scale spec and of the soak. What it does with a connection
 -- is what its subprotocol says. It prints its port.
 --
---     scripts/lua spec/soak/server.lua [quick]    quick: everything that waits
---                                                 gives up within seconds
+--     scripts/lua spec/soak/server.lua [quick | compressed]
+--
+-- quick: everything that waits gives up within seconds. compressed: with
+-- permessage-deflate, for messages of any size.
 
 local websock = require "websock"
 local usage = require "soak.usage"
@@ -14,6 +16,8 @@ if arg[1] == "quick" then
   options.close_timeout, options.handshake_timeout = 1, 2
   options.max_queue = 64 * 1024
 end
+
+if arg[1] == "compressed" then options.compress = {threshold = 0} end
 
 local server
 local tally = {received = 0, delivered = 0, dropped = 0}
