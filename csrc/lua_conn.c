@@ -56,18 +56,12 @@ static int conn_new (lua_State *L) {
   return 1;
 }
 
-/* conn:closefd(): gives the descriptor up, at once. Idempotent. */
-static int conn_closefd (lua_State *L) {
-  conn *c = websock_toconn(L);
-  net_fd fd = c->fd;
-  c->fd = NET_NONE;
-  if (fd != NET_NONE) net_close(fd);
-  return 0;
-}
-
 static int conn_gc (lua_State *L) {
   conn *c = websock_toconn(L);
-  conn_closefd(L);
+  net_tls *tls = c->tls;
+  websock_closefd(c);
+  c->tls = NULL;
+  net_tls_free(tls);
   if (c->alive) {
     c->alive = 0;
     ws_free(core(c));
@@ -81,14 +75,6 @@ static int conn_tostring (lua_State *L) {
   conn *c = websock_toconn(L);
   lua_pushfstring(L, CONN " (%s): %p", states[ws_state(core(c))], (void *)c);
   return 1;
-}
-
-/* --------------------------------------------------------------- transport */
-
-long websock_recv (conn *c, void *p, size_t n) { return net_recv(c->fd, p, n); }
-
-long websock_sendv (conn *c, const net_iov *v, int n) {
-  return net_sendv(c->fd, v, n);
 }
 
 /* ---------------------------------------------------------------- bytes in */
@@ -123,12 +109,12 @@ int websock_pull (conn *c, int want) {
   n = websock_recv(c, p, room);
   if (n > 0) {
     ws_commit(core(c), (size_t)n);
-    if ((size_t)n == room) flags |= SAW_MORE;
+    if (websock_more(c, n, room)) flags |= SAW_MORE;
   } else {
     ws_commit(core(c), 0);
     flags |= n == NET_AGAIN ? SAW_DRY : SAW_END;
     if (n == NET_EOF) ws_eof(core(c));
-    if (n == NET_ERROR) ws_abort(core(c), net_error_text(net_error()));
+    if (n == NET_ERROR) ws_abort(core(c), websock_why(c));
   }
   if (n != NET_AGAIN) c->heard = 1;
   return flags | websock_digest(c, want);
@@ -318,49 +304,18 @@ static int conn_unread (lua_State *L) {
   return 1;
 }
 
-/* -------------------------------------------------------------- descriptor */
-
-/* conn:attach(fd): owns this non-blocking descriptor from now on. */
-static int conn_attach (lua_State *L) {
-  conn *c = websock_toconn(L);
-  luaL_argcheck(L, c->fd == NET_NONE, 1, "has a descriptor");
-  c->fd = websock_checkfd(L, 2);
-  return 0;
-}
-
-/* conn:fd() -> the descriptor, or nil */
-static int conn_fd (lua_State *L) {
-  conn *c = websock_toconn(L);
-  if (c->fd == NET_NONE) return 0;
-  lua_pushinteger(L, c->fd);
-  return 1;
-}
-
-static const luaL_Reg conn_methods[] = {{"abort", conn_abort},
-                                        {"attach", conn_attach},
-                                        {"close", conn_close},
-                                        {"closefd", conn_closefd},
-                                        {"ending", conn_ending},
-                                        {"eof", conn_eof},
-                                        {"fd", conn_fd},
-                                        {"feed", conn_feed},
-                                        {"poll", conn_poll},
-                                        {"pull", conn_pull},
-                                        {"queued", conn_queued},
-                                        {"state", conn_state},
-                                        {"unread", conn_unread},
-                                        {"waiting", conn_waiting},
-                                        {"held", conn_held},
-                                        {"limit", conn_limit},
-                                        {"heard", conn_heard},
-                                        {"line", conn_line},
-                                        {"marked", conn_marked},
-                                        {"more", conn_more},
-                                        {"receiver", conn_receiver},
-                                        {"receiving", conn_receiving},
-                                        {"used", conn_used},
-                                        {"woken", conn_woken},
-                                        {NULL, NULL}};
+static const luaL_Reg conn_methods[] = {
+    {"abort", conn_abort},         {"close", conn_close},
+    {"ending", conn_ending},       {"eof", conn_eof},
+    {"feed", conn_feed},           {"poll", conn_poll},
+    {"pull", conn_pull},           {"queued", conn_queued},
+    {"state", conn_state},         {"unread", conn_unread},
+    {"waiting", conn_waiting},     {"held", conn_held},
+    {"limit", conn_limit},         {"heard", conn_heard},
+    {"line", conn_line},           {"marked", conn_marked},
+    {"more", conn_more},           {"receiver", conn_receiver},
+    {"receiving", conn_receiving}, {"used", conn_used},
+    {"woken", conn_woken},         {NULL, NULL}};
 
 static const luaL_Reg conn_meta[] = {{"__gc", conn_gc},
                                      {"__close", conn_gc},
@@ -403,6 +358,7 @@ void websock_open_conn (lua_State *L) {
   luaL_setfuncs(L, websock_head_methods, 0);
   luaL_setfuncs(L, websock_recv_methods, 0);
   luaL_setfuncs(L, websock_send_methods, 0);
+  luaL_setfuncs(L, websock_transport_methods, 0);
   lua_pop(L, 2); /* remove the methods and the metatable */
   luaL_setfuncs(L, functions, 0);
 }

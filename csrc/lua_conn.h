@@ -1,7 +1,8 @@
 /*
 ** lua_conn.h - the userdata `websock.conn`, for the files that hold its methods:
 **
-**   lua_conn.c   its life, bytes in, its state, its descriptor
+**   lua_conn.c   its life, bytes in, its state
+**   lua_transport.c   its descriptor, and TLS
 **   lua_head.c   the opening handshake
 **   lua_recv.c   messages in
 **   lua_send.c   messages and bytes out
@@ -16,6 +17,7 @@
 #include <stddef.h>
 
 #include "lua_int.h"
+#include "net_tls.h"
 #include "ws.h"
 
 /* How Lua aligns userdata: less than max_align_t with one user value. */
@@ -49,6 +51,7 @@ enum { CONN_CONFIG = 1, CONN_LINK, CONN_RECEIVER, CONN_VALUES = CONN_RECEIVER };
 
 typedef struct conn {
   net_fd fd;
+  net_tls *tls;          /* over fd, or NULL; has its errors when fd is gone */
   unsigned char alive;   /* core is initialised */
   unsigned char blocked; /* the last write came up short */
   unsigned char broken;  /* a write failed: nothing more is sent */
@@ -61,7 +64,7 @@ typedef struct conn {
   unsigned char line;    /* somebody waits to send, or writes a message */
   unsigned char waiting; /* NOT_WAITING ... */
   uint32_t taken;        /* events taken so far */
-  int err;               /* errno of the write that failed, until it is told */
+  const char *err;       /* of the write that failed, until it is told */
   uint64_t ponged;       /* ws_ponged, as told last */
   uint64_t written;      /* bytes that the transport has taken */
   size_t max_queue;      /* bytes queued above which send waits */
@@ -74,16 +77,25 @@ typedef struct conn {
 
 /* The conn at 1. */
 conn *websock_toconn (lua_State *L);
-/* The transport: bytes of the descriptor, as net_recv and net_sendv have it. */
+/* The transport, the descriptor or TLS over it, as net_recv and net_sendv have
+   it. */
 long websock_recv (conn *c, void *p, size_t n);
 long websock_sendv (conn *c, const net_iov *v, int n);
+/* Whether to read once more after `got` bytes of `room`. */
+int websock_more (const conn *c, long got, size_t room);
+/* Tries to write what TLS itself has to say; whether some of it is left. */
+int websock_unsent (conn *c);
+/* What the NET_ERROR of one of these meant. */
+const char *websock_why (const conn *c);
+/* Gives the descriptor up. Idempotent. */
+void websock_closefd (conn *c);
 /* One read, if p is not NULL, and what has changed since this was asked last
    (SAW_...). want: 0 nobody is receiving, 1 a message (or the handshake's event)
    is waited for, 2 a part of one. -1: no memory, and nothing happened. */
 int websock_pull (conn *c, int want);
 int websock_digest (conn *c, int want);
-/* Offers what is queued to the kernel: 0, or the errno of a failed write, after
-   which nothing more is sent: what the peer still sends can be read. */
+/* Offers what is queued to the kernel: 0, or NET_ERROR after a failed write, and
+   then nothing more is sent: what the peer still sends can be read. */
 int websock_push (conn *c);
 /* Whether a coroutine waits by lua_fast.c; forgets one that was closed. */
 int websock_is_received (conn *c);
@@ -104,6 +116,9 @@ int websock_queue (lua_State *L, conn *c, int message, int opcode);
 int websock_kind (lua_State *L, int arg);
 
 extern const luaL_Reg websock_head_methods[], websock_recv_methods[],
-    websock_send_methods[];
+    websock_send_methods[], websock_transport_methods[];
+
+/* The context at arg, a websock.tls. */
+net_tls_ctx *websock_totls (lua_State *L, int arg);
 
 #endif

@@ -16,6 +16,7 @@ LUAMOD_API int luaopen_websock_core (lua_State *L) {
   websock_open_net(L);
   websock_open_poll(L);
   websock_open_timer(L);
+  websock_open_tls(L);
   websock_open_turn(L);
   websock_open_lookup(L);
   return 1;

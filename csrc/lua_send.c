@@ -33,7 +33,7 @@ int websock_push (conn *c) {
     }
     sent = websock_sendv(c, out, n);
     if (sent == NET_ERROR) {
-      c->err = net_error();
+      c->err = websock_why(c);
       forget(c);
     }
     if (sent > 0) {
@@ -42,20 +42,24 @@ int websock_push (conn *c) {
     }
     c->blocked = sent == NET_AGAIN || (sent >= 0 && (size_t)sent < total);
   }
-  return c->err;
+  if (!c->blocked) c->blocked = (unsigned char)websock_unsent(c);
+  return c->err ? NET_ERROR : 0;
 }
 
 /* conn:push([ready]) -> bytes still queued | nil, err. One write, or none while
    the descriptor is known to be full; ready tells that it no longer is. */
 static int conn_push (lua_State *L) {
   conn *c = websock_toconn(L);
-  int err;
+  const char *err;
+  size_t left;
   if (lua_toboolean(L, 2)) c->blocked = 0;
   if (c->fd == NET_NONE) return websock_nil(L, "closed");
-  err = websock_push(c);
-  c->err = 0;
-  if (err != 0) return websock_nil(L, net_error_text(err));
-  lua_pushinteger(L, (lua_Integer)ws_queued(core(c)));
+  websock_push(c);
+  err = c->err;
+  c->err = NULL;
+  if (err) return websock_nil(L, err);
+  left = ws_queued(core(c));
+  lua_pushinteger(L, left > 0 ? (lua_Integer)left : websock_unsent(c));
   return 1;
 }
 

@@ -256,7 +256,7 @@ static int turn_flush (lua_State *L) {
     conn *c = take_marked(L, t);
     c->marked = 0;
     if (c->fd != NET_NONE && c->state == WS_OPENED && !c->line &&
-        websock_push(c) == 0 && ws_queued(core(c)) == 0)
+        websock_push(c) == 0 && ws_queued(core(c)) == 0 && !c->blocked)
       continue;
     tell(L, "flush", 0);
   }

@@ -28,8 +28,27 @@ local websock = {}
 ---@field ping_interval? number|false seconds between heartbeat pings (20)
 ---@field ping_timeout? number seconds of silence after which a peer is given up; also how long `ping` waits (20)
 ---@field compress? boolean|websock.CompressOptions permessage-deflate (false)
----@field tls? nil
+---@field tls? websock.TlsOptions|websock.TlsContext settings of TLS
 ---@field scheduler? "loop"
+
+---Of TLS.
+---@class websock.TlsOptions
+---@field verify? boolean a client verifies chain and name (true)
+---@field ca_file? string authorities that a client trusts, in place of the system's: a PEM file, or PEM text
+---@field ca_path? string the same as a folder, as `openssl rehash` leaves it
+---@field cert? string the certificate, followed by its chain: a PEM file, or PEM text; a server needs one
+---@field key? string its private key: a PEM file, or PEM text
+---@field password? string what the key is encrypted with
+---@field server_name? string whom a client asks for and verifies, in place of the URL's host
+---@field alpn? string[] application protocols in order of preference (RFC 7301)
+---@field min_version? "1.2"|"1.3" the oldest version of TLS ("1.2")
+---@field ciphers? string of TLS 1.2, an OpenSSL cipher list
+---@field ciphersuites? string of TLS 1.3
+---@field client_ca? string a server's clients need a certificate of one of these: a PEM file, or PEM text
+---@field keylog? string a file to which the keys are appended, for debugging
+
+---Settings that were read by `websock.tls`.
+---@class websock.TlsContext
 
 ---Of permessage-deflate (RFC 7692).
 ---@class websock.CompressOptions
@@ -294,16 +313,19 @@ function Server:publish(topic, message, kind, options) end
 ---@return integer dropped how many had too much queued already
 function Server:broadcast(message, kind, options) end
 
----Raises: comes with a later version.
-function Server:set_tls(...) end
+---TLS handshakes from now on use these settings; open connections stay as they are.
+---@param settings websock.TlsOptions|websock.TlsContext
+---@return true? done
+---@return string? err "tls: ..."; then nothing has changed
+function Server:set_tls(settings) end
 
 -- Functions -------------------------------------------------------------------
 
 ---Connects to a WebSocket server (RFC 6455 section 4.1).
----@param url string ws://host[:port][/path]
+---@param url string ws://host[:port][/path], or wss://
 ---@param options? websock.ConnectOptions
 ---@return websock.Connection? ws
----@return string? err "timeout", "refused", "url: ...", "dns: ...", "connect: ...", "handshake: ..."
+---@return string? err "timeout", "refused", "url: ...", "dns: ...", "connect: ...", "tls: ...", "handshake: ..."
 ---@return websock.Response? response with "refused"
 function websock.connect(url, options) end
 
@@ -387,8 +409,11 @@ function websock.timeout() end
 ---Raises: comes with a later version.
 function websock.reconnect(...) end
 
----Raises: comes with a later version.
-function websock.tls(...) end
+---Reads settings of TLS once, for connections and servers to share.
+---@param settings? websock.TlsOptions
+---@return websock.TlsContext? context
+---@return string? err "tls: ..."
+function websock.tls(settings) end
 
 -- The protocol core without I/O --------------------------------------------------
 

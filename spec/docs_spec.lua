@@ -247,7 +247,7 @@ local function names(set)
   return list
 end
 
-local WHERE = {"accept", "compress", "connect", "listen", "publish", "send"}
+local WHERE = {"accept", "compress", "connect", "listen", "publish", "send", "tls"}
 
 describe("docs/reference.md", function()
   local options = require "websock.options"

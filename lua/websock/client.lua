@@ -10,6 +10,7 @@ local Link = require "websock.link"
 local misuse = require "websock.misuse"
 local options = require "websock.options"
 local socket = require "websock.socket"
+local tls = require "websock.tls"
 local url = require "websock.url"
 
 local client = {}
@@ -54,8 +55,27 @@ local function get_socket(loop, o, target, deadline)
   return dial.tcp(loop, target.host, target.port, o.family, deadline)
 end
 
+-- TLS over the link's descriptor, from which `received` was read already.
+local function secure(link, context, o, target, received)
+  local place = ("%s:%d"):format(o.unix or target.host, target.port)
+  return link:secure(context.client, received, context.name or target.host, place)
+end
+
+-- A socket object that is driven by its methods is LuaSec's, or is taken for one:
+-- it has its TLS already.
+local function begin(link, context, o, target, received)
+  if context and link.driver == driver.native then
+    local ok, err = secure(link, context, o, target, received)
+    if not ok then return nil, err end
+  elseif received ~= "" then
+    link:digest(link.conn:feed(received, 1))
+  end
+  link:push()
+  return true
+end
+
 -- Gives the link its transport.
-local function plug(loop, link, o, target, deadline)
+local function plug(loop, link, o, target, context, deadline)
   local object, err = get_socket(loop, o, target, deadline)
   if not object then return nil, err end
   local fd, how, foreign, received = socket.take("connect", object)
@@ -66,9 +86,7 @@ local function plug(loop, link, o, target, deadline)
   local ok
   ok, err = link:attach(fd, foreign)
   if not ok then return nil, "connect: " .. err end
-  if received ~= "" then link:digest(link.conn:feed(received, 1)) end
-  link:push()
-  return true
+  return begin(link, context, o, target, received)
 end
 
 local function response_of(conn)
@@ -106,7 +124,7 @@ local function shake_hands(loop, link, deadline)
     if what == "refused" then return refused(link, body) end
     if body == "closed" then
       link:drop "aborted"
-      return nil, "handshake: " .. (REASONS[reason] or reason)
+      return nil, link.conn:tls_error() or "handshake: " .. (REASONS[reason] or reason)
     end
     local _, err = loop.park(deadline, link)
     if err == "timeout" then
@@ -120,10 +138,10 @@ local function close_given(o)
   if o.socket then pcall(o.socket.close, o.socket) end
 end
 
-local function connect(loop, target, o)
+local function connect(loop, target, context, o)
   local link = prepare(loop, o, target)
   local deadline = o.timeout and loop.now() + o.timeout
-  local ok, err = plug(loop, link, o, target, deadline)
+  local ok, err = plug(loop, link, o, target, context, deadline)
   if not ok then return nil, err end
   return shake_hands(loop, link, deadline)
 end
@@ -135,15 +153,21 @@ function client.connect(loop, text, given)
   if not target then
     close_given(o)
     return nil, err
-  elseif target.scheme == "wss" then
-    misuse("connect: wss comes with a later version of websock")
   elseif not loop.how() then
     misuse("cannot wait here")
   elseif o.timeout == 0 then  -- never wait: it cannot succeed
     close_given(o)
     return nil, "timeout"
   end
-  return connect(loop, target, o)
+  local context
+  if target.scheme == "wss" then
+    context, err = tls.of("connect", o.tls, "client")
+    if not context then
+      close_given(o)
+      return nil, err
+    end
+  end
+  return connect(loop, target, context, o)
 end
 
 return client

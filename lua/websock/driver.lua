@@ -7,7 +7,6 @@
 --   unread(link) -> bytes that a close would destroy
 --   shutdown(link): our side has ended    close(link)
 
-local core = require "websock.core"
 local text_of = require "websock.text"
 
 local native = {}
@@ -25,11 +24,11 @@ function native.push(link, ready)
 end
 
 function native.unread(link)
-  return core.fdunread(link.fd)
+  return link.conn:pending()
 end
 
 function native.shutdown(link)
-  core.shutdown(link.fd)
+  link.conn:shutdown()
 end
 
 function native.close(link)

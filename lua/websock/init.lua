@@ -10,6 +10,7 @@ require "websock.io.signal"  -- loop.signal
 require "websock.io.watch"   -- loop.wait
 local options = require "websock.options"
 local Server = require "websock.server"
+local tls = require "websock.tls"
 
 local core = require "websock.core"
 
@@ -18,10 +19,10 @@ local websock = {_VERSION = "websock 0.1.0"}
 -- Connections -----------------------------------------------------------------
 
 --- Connects to a WebSocket server.
----@param url string # ws://host[:port]/path
+---@param url string # ws://host[:port]/path, or wss://
 ---@param opts? table # see docs/reference.md
 ---@return table|nil ws
----@return string? err # "timeout", "refused", "dns: ...", "connect: ...", "handshake: ...", "url: ..."
+---@return string? err # "timeout", "refused", "dns: ...", "connect: ...", "tls: ...", "handshake: ...", "url: ..."
 ---@return table? response # with "refused": status, reason, headers, body
 function websock.connect(url, opts)
   return client.connect(loop, url, opts)
@@ -193,9 +194,11 @@ function websock.reconnect()
   misuse("reconnect comes with a later version of websock")
 end
 
---- So does TLS.
-function websock.tls()
-  misuse("wss comes with a later version of websock")
+--- A context of TLS settings, built once, that connections and servers share.
+---@param settings? table # see docs/reference.md
+---@return table|nil context, string? err # "tls: ..."
+function websock.tls(settings)
+  return tls.new(settings)
 end
 
 websock.core = core

@@ -58,6 +58,22 @@ function Link:attach(fd, ...)
   return true
 end
 
+--- Puts TLS on the descriptor. received: what somebody has read from it already;
+--- a client says whom it asks for, and by what place it keeps sessions.
+---@return true|nil, string? err # then the link is gone
+function Link:secure(context, received, name, place)
+  local ok, err = self.conn:secure(context, received, name, place)
+  if not ok then
+    self:drop "aborted"
+    return nil, err
+  end
+  if received ~= "" then
+    self.conn:more(true)
+    self:read_on()
+  end
+  return true
+end
+
 -- Reading ---------------------------------------------------------------------
 
 local function wanted(self)
@@ -167,7 +183,9 @@ function Link:push(ready)
   elseif left > 0 then
     self.loop.hold(self)
     heartbeat.stuck(self)
-    if self.loop.rearm then self.loop.rearm(self.fd, WRITE) end
+    if self.loop.rearm and not self.conn:shaking() then
+      self.loop.rearm(self.fd, WRITE)
+    end
   elseif self.stage == "open" or self.stage == "handshake" then
     self.loop.release(self)
   end
@@ -179,9 +197,10 @@ function Link:push(ready)
   if left == 0 and self.stage == "closed" then self:shut() end
 end
 
--- Only the sending side has ended: what the peer sent before is still read.
+-- Only the sending side has ended: what the peer sent before is still read, an
+-- answer or a TLS alert that tells a client why.
 function Link:write_failed()
-  if self.stage == "handshake" then return self:drop "reset" end
+  if self.stage == "handshake" and self.role == "server" then return self:drop "reset" end
   self.hangup = true
   self.conn:more(true)
   self:read_on()

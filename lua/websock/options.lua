@@ -114,7 +114,8 @@ local connection = {
   nodelay = {true, boolean, "TCP_NODELAY: send small messages at once"},
   compress = {false, switch_or_table,
     "permessage-deflate (RFC 7692): true, or a table of its options"},
-  tls = {nil, later "wss", "TLS settings (with a later version)"},
+  tls = {nil, is "table",
+    "TLS: a table of its options, or what websock.tls has made of one"},
   ping_interval = {20, either(positive, false),
     "seconds between heartbeat pings; false: none"},
   ping_timeout = {20, positive,
@@ -192,6 +193,39 @@ options.listen = extend(served, {
     "more are answered with 503; false: no limit"},
 })
 
+-- Strings that C reads.
+local function plain(value)
+  return type(value) == "string" and not value:find("\0", 1, true),
+    "a string without zero bytes"
+end
+
+local function is_list_of_names(value)
+  local expected = "a list of strings of 1 to 255 bytes"
+  if not is_list_of_strings(value) then return false, expected end
+  for _, name in ipairs(value) do
+    if #name == 0 or #name > 255 then return false, expected end
+  end
+  return true
+end
+
+-- Of the option `tls`, and of websock.tls.
+options.tls = {
+  verify = {true, boolean, "a client verifies chain and host name"},
+  ca_file = {nil, plain, "authorities, in place of the system's"},
+  ca_path = {nil, plain, "a folder of them, as `openssl rehash` leaves it"},
+  cert = {nil, plain, "the certificate, followed by its chain; a server needs one"},
+  key = {nil, plain, "its private key"},
+  password = {nil, plain, "what the key is encrypted with"},
+  server_name = {nil, plain, "whom a client asks for and verifies, in place of the URL's host"},
+  alpn = {nil, is_list_of_names, "application protocols in order of preference"},
+  min_version = {"1.2", one_of("1.2", "1.3"), "the oldest version of TLS"},
+  ciphers = {nil, plain, "of TLS 1.2, as OpenSSL lists them"},
+  ciphersuites = {nil, plain, "of TLS 1.3"},
+  client_ca = {nil, plain,
+    "a server's clients need a certificate of one of these authorities"},
+  keylog = {nil, plain, "a file that gets the keys, for debugging"},
+}
+
 -- Of the option `compress`.
 local window_bits = integer(8, 15)
 options.compress = {
@@ -206,6 +240,10 @@ options.compress = {
   level = {1, integer(0, 9), "zlib's level: 0 (none), 1 (fastest) to 9 (best)"},
   mem_level = {5, integer(1, 9), "zlib's memory level: 1 (least) to 9 (most)"},
   threshold = {256, integer(0), "smallest message that is compressed"},
+}
+
+options.set_tls = {
+  tls = connection.tls,
 }
 
 options.send = {
@@ -253,7 +291,7 @@ end
 
 --- The given options with the defaults filled in; raises on one that is unknown
 --- or out of range.
----@param where "connect"|"listen"|"accept"|"send"|"publish" # whose options they are
+---@param where "connect"|"listen"|"accept"|"send"|"publish"|"tls" # whose options they are
 ---@param given table?
 ---@return table
 function options.check(where, given)
@@ -264,6 +302,9 @@ function options.check(where, given)
   if type(checked.compress) == "table" then
     checked.compress = check_table(where .. ": compress", options.compress,
       checked.compress)
+  end
+  if type(checked.tls) == "table" and not getmetatable(checked.tls) then
+    checked.tls = check_table(where .. ": tls", options.tls, checked.tls)
   end
   return checked
 end

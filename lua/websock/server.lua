@@ -14,6 +14,7 @@ local misuse = require "websock.misuse"
 local options = require "websock.options"
 local socket = require "websock.socket"
 local text_of = require "websock.text"
+local tls = require "websock.tls"
 local topics = require "websock.topics"
 
 -- Connections above max_connections that are told so at one time; more are just
@@ -129,10 +130,9 @@ function Server:welcome(fd, remote)
   link.remote = remote
   join(self, link)
   local ok, err = link:attach(fd)
-  if not ok then
-    gone(link)
-    self:report(err, nil, "websock: accept: " .. err)
-  end
+  if not ok then gone(link) end
+  if ok and self.tls then ok, err = link:secure(self.tls, "") end
+  if not ok then self:report(err, nil, "websock: accept: " .. err) end
 end
 
 function Server:report(...)
@@ -172,6 +172,11 @@ function Server.listen(loop, given)
   local o = options.check("listen", given)
   check_listen(o)
   local server = new_server(loop, o)
+  if o.tls then
+    local context, err = tls.of("listen", o.tls, "server")
+    if not context then return nil, err end
+    server.tls = context.server
+  end
   if listens(o) then
     local listeners, err = Listener.open(server, o)
     if not listeners then return nil, err end
@@ -307,9 +312,19 @@ function Server:broadcast(message, kind, opts)
   return tell("broadcast", self.open, message, kind or "text", opts)
 end
 
---- TLS comes with a later version.
-function Server.set_tls()
-  misuse("wss comes with a later version of websock")
+--- Handshakes from now on use these settings; connections that are open stay as
+--- they are.
+---@param given table # settings, or what websock.tls has made of them
+---@return true|nil, string? err # "tls: ..."; then nothing has changed
+function Server:set_tls(given)
+  check_self(self, "set_tls")
+  if not self.tls then misuse("set_tls: a server without TLS") end
+  local o = options.check("set_tls", {tls = given})
+  if not o.tls then misuse("set_tls: table expected, got nil") end
+  local context, err = tls.of("set_tls", o.tls, "server")
+  if not context then return nil, err end
+  self.tls = context.server
+  return true
 end
 
 --- See docs/reference.md.
@@ -379,7 +394,7 @@ end
 
 -- A link of the server's over somebody's socket, fed with what has been read from
 -- that already.
-local function adopt(server, o, object, head)
+local function adopt(server, o, object, head, context)
   local fd, how, foreign, received = socket.take("accept", object)
   local link = new_link(server, o, core.config("server", o))
   link.remote = remote_of(fd)
@@ -394,10 +409,14 @@ local function adopt(server, o, object, head)
     gone(link)
     return nil, err
   end
-  ok, err = link.conn:feed(head .. (o.received or "") .. received)
-  if ok then return link end
-  link:drop "aborted"
-  return nil, err
+  received = (o.received or "") .. received
+  if context and how == driver.native then
+    ok, err = link:secure(context.server, received)
+  else
+    ok, err = link.conn:feed(head .. received)
+    if not ok then link:drop "aborted" end
+  end
+  return ok and link, err
 end
 
 -- Waits for the request and answers it.
@@ -407,6 +426,7 @@ local function shake_hands(loop, link, o)
   end})
   wait_for_request(loop, link)
   if link.timed_out then return nil, "timeout" end
+  if link.conn:tls_error() then return nil, link.conn:tls_error() end
   local ws, err = handshake.answer(link, o)
   if ws then enter(link) end
   if link.conn:marked() and loop.how() == "turn" then link:flush() end
@@ -418,14 +438,24 @@ function Server.accept(loop, object, given)
   local o = options.check("accept", given)
   check_server(o.server)
   if not loop.how() then misuse("cannot wait here") end
+  if o.request and o.tls then
+    misuse("accept: a request that was read already has no TLS to come")
+  end
   local head = o.request and rebuild(o.request) or ""
+  local context, err
+  if o.tls then context, err = tls.of("accept", o.tls, "server") end
+  if err then
+    object:close()
+    return nil, err
+  end
   local server = o.server or nobodys(loop)
   if server.stopped then
     object:close()
     return nil, "closed"
   end
   o.report = reporter(o.on_error or server.options.on_error)
-  local link, err = adopt(server, o, object, head)
+  local link
+  link, err = adopt(server, o, object, head, context)
   if not link then return nil, err end
   return shake_hands(loop, link, o)
 end

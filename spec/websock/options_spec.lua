@@ -181,8 +181,8 @@ describe("options", function()
 
   it("say so where a feature comes with a later version", function()
     local later = {
-      connect = {tls = {}, redirects = 3, proxy = "http://a:1", scheduler = "copas"},
-      listen = {tls = {}, scheduler = {}},
+      connect = {redirects = 3, proxy = "http://a:1", scheduler = "copas"},
+      listen = {scheduler = {}},
     }
     for where, set in pairs(later) do
       for name, value in pairs(set) do

@@ -1,0 +1,86 @@
+/*
+** lua_tls.c - the userdata `websock.tls`: settings of TLS that many connections
+** share. lua/websock/tls.lua checks them.
+*/
+#include <string.h>
+
+#include "lua_conn.h"
+
+#define TLS "websock.tls"
+
+typedef struct tls {
+  net_tls_ctx *ctx;
+} tls;
+
+/* The field of the table at 1: a string that the table keeps, or NULL. */
+static const char *text (lua_State *L, const char *name, size_t *n) {
+  const char *s = NULL;
+  if (lua_getfield(L, 1, name) == LUA_TSTRING) s = lua_tolstring(L, -1, n);
+  lua_pop(L, 1); /* remove the field */
+  return s;
+}
+
+static int flag (lua_State *L, const char *name) {
+  int on;
+  lua_getfield(L, 1, name);
+  on = lua_toboolean(L, -1);
+  lua_pop(L, 1); /* remove the field */
+  return on;
+}
+
+static void read_settings (lua_State *L, net_tls_settings *s) {
+  const char *min = text(L, "min_version", NULL);
+  memset(s, 0, sizeof *s);
+  s->server = flag(L, "server");
+  s->verify = flag(L, "verify");
+  s->ca_file = text(L, "ca_file", NULL);
+  s->ca_path = text(L, "ca_path", NULL);
+  s->cert = text(L, "cert", NULL);
+  s->key = text(L, "key", NULL);
+  s->password = text(L, "password", NULL);
+  s->client_ca = text(L, "client_ca", NULL);
+  s->alpn = text(L, "alpn", &s->nalpn);
+  s->alpn_strict = flag(L, "alpn_strict");
+  s->min_version = min && strcmp(min, "1.3") == 0 ? 13 : 12;
+  s->ciphers = text(L, "ciphers", NULL);
+  s->ciphersuites = text(L, "ciphersuites", NULL);
+  s->keylog = text(L, "keylog", NULL);
+}
+
+/* core.tls(settings) -> tls | nil, "tls: ..."; settings as net_tls_settings has
+   them, alpn in the form of the protocol */
+static int tls_new (lua_State *L) {
+  net_tls_settings settings;
+  char why[NET_TLS_WHY];
+  tls *self;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  read_settings(L, &settings);
+  self = (tls *)lua_newuserdatauv(L, sizeof *self, 0);
+  self->ctx = NULL;
+  luaL_setmetatable(L, TLS);
+  self->ctx = net_tls_ctx_new(&settings, why);
+  return self->ctx ? 1 : websock_nil(L, why);
+}
+
+static int tls_gc (lua_State *L) {
+  tls *self = (tls *)luaL_checkudata(L, 1, TLS);
+  net_tls_ctx *ctx = self->ctx;
+  self->ctx = NULL;
+  net_tls_ctx_free(ctx);
+  return 0;
+}
+
+net_tls_ctx *websock_totls (lua_State *L, int arg) {
+  tls *self = (tls *)luaL_checkudata(L, arg, TLS);
+  luaL_argcheck(L, self->ctx != NULL, arg, "closed");
+  return self->ctx;
+}
+
+static const luaL_Reg methods[] = {{NULL, NULL}};
+static const luaL_Reg meta[] = {{"__gc", tls_gc}, {NULL, NULL}};
+
+void websock_open_tls (lua_State *L) {
+  websock_newtype(L, TLS, methods, meta);
+  lua_pushcfunction(L, tls_new);
+  lua_setfield(L, -2, "tls");
+}

@@ -1,0 +1,135 @@
+/*
+** lua_transport.c - what a conn's bytes travel on: a descriptor that it owns, and
+** perhaps TLS over it. Methods of `websock.conn`, and the two functions by which
+** everything else here reads and writes.
+*/
+#include "lua_conn.h"
+
+/* ------------------------------------------------------------------- bytes */
+
+/* In a TLS handshake each side waits for what the other reads: whatever was
+   read may have made writing possible, or have left something to be written. */
+static long recv_tls (conn *c, void *p, size_t n) {
+  long r = net_tls_recv(c->tls, p, n);
+  c->heard |= net_tls_heard(c->tls);
+  c->blocked = !net_tls_writable(c->tls);
+  return r;
+}
+
+long websock_recv (conn *c, void *p, size_t n) {
+  return c->tls ? recv_tls(c, p, n) : net_recv(c->fd, p, n);
+}
+
+int websock_more (const conn *c, long got, size_t room) {
+  return c->tls ? net_tls_more(c->tls) : got > 0 && (size_t)got == room;
+}
+
+long websock_sendv (conn *c, const net_iov *v, int n) {
+  return c->tls ? net_tls_sendv(c->tls, v, n) : net_sendv(c->fd, v, n);
+}
+
+int websock_unsent (conn *c) {
+  if (c->tls == NULL || net_tls_unsent(c->tls) == 0) return 0;
+  return c->blocked || net_tls_flush(c->tls) == NET_AGAIN;
+}
+
+const char *websock_why (const conn *c) {
+  return c->tls ? net_tls_why(c->tls) : net_error_text(net_error());
+}
+
+/* -------------------------------------------------------------- descriptor */
+
+void websock_closefd (conn *c) {
+  net_fd fd = c->fd;
+  c->fd = NET_NONE;
+  if (fd == NET_NONE) return;
+  if (c->tls) net_tls_end(c->tls);
+  net_close(fd);
+}
+
+/* conn:closefd(): gives the descriptor up, at once. Idempotent. */
+static int conn_closefd (lua_State *L) {
+  websock_closefd(websock_toconn(L));
+  return 0;
+}
+
+/* conn:attach(fd): owns this non-blocking descriptor from now on. */
+static int conn_attach (lua_State *L) {
+  conn *c = websock_toconn(L);
+  luaL_argcheck(L, c->fd == NET_NONE, 1, "has a descriptor");
+  c->fd = websock_checkfd(L, 2);
+  return 0;
+}
+
+/* conn:fd() -> the descriptor, or nil */
+static int conn_fd (lua_State *L) {
+  conn *c = websock_toconn(L);
+  if (c->fd == NET_NONE) return 0;
+  lua_pushinteger(L, c->fd);
+  return 1;
+}
+
+/* conn:pending() -> bytes that closing the descriptor would destroy, at least */
+static int conn_pending (lua_State *L) {
+  conn *c = websock_toconn(L);
+  int n = c->fd == NET_NONE ? 0 : net_unread(c->fd);
+  if (n == 0 && c->tls) n = net_tls_unread(c->tls);
+  lua_pushinteger(L, n);
+  return 1;
+}
+
+/* conn:shutdown(): our side of the stream has ended. */
+static int conn_shutdown (lua_State *L) {
+  conn *c = websock_toconn(L);
+  if (c->fd == NET_NONE) return 0;
+  if (c->tls) net_tls_shutdown(c->tls);
+  net_shutdown_write(c->fd);
+  return 0;
+}
+
+/* --------------------------------------------------------------------- TLS */
+
+/* conn:secure(tls, received [, name, place]) -> true | nil, err: TLS on the
+   descriptor from now on, from which `received` was read already. A client checks and asks for the name of the server; sessions are kept
+   by name and place ("host:port"). */
+static int conn_secure (lua_State *L) {
+  conn *c = websock_toconn(L);
+  net_tls_ctx *ctx = websock_totls(L, 2);
+  size_t n;
+  const char *received = luaL_checklstring(L, 3, &n);
+  const char *name = luaL_optstring(L, 4, NULL);
+  const char *place = luaL_optstring(L, 5, "");
+  luaL_argcheck(L, c->fd != NET_NONE && c->tls == NULL, 1,
+                "no plain descriptor");
+  c->tls = net_tls_new(ctx, c->fd, name, place);
+  if (c->tls == NULL || !net_tls_give(c->tls, received, n))
+    return websock_nil(L, "tls: not enough memory");
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* conn:shaking() -> whether the TLS handshake waits for the peer */
+static int conn_shaking (lua_State *L) {
+  const net_tls *tls = websock_toconn(L)->tls;
+  lua_pushboolean(L, tls && !net_tls_done(tls) && net_tls_unsent(tls) == 0);
+  return 1;
+}
+
+/* conn:tls_error() -> "tls: ..." once TLS has failed, otherwise nil */
+static int conn_tls_error (lua_State *L) {
+  conn *c = websock_toconn(L);
+  const char *text = c->tls ? net_tls_error(c->tls) : NULL;
+  if (text == NULL) return 0;
+  lua_pushstring(L, text);
+  return 1;
+}
+
+const luaL_Reg websock_transport_methods[] = {{"attach", conn_attach},
+                                              {"closefd", conn_closefd},
+                                              {"fd", conn_fd},
+                                              {"pending", conn_pending},
+                                              {"secure", conn_secure},
+                                              {"shaking", conn_shaking},
+                                              {"shutdown", conn_shutdown},
+                                              {"tls_error", conn_tls_error},
+                                              {NULL, NULL}};

@@ -1,0 +1,347 @@
+/*
+** net_tls.c - one TLS connection over a descriptor.
+**
+** What OpenSSL writes is gathered (net_tls_bio.c) and sent at the end of each
+** verb. What the kernel does not take waits in t->left, and nothing is encrypted
+** until that is gone: its plaintext stays with the caller, and is told as taken
+** as its records leave. So OpenSSL never waits for room, and only the handshake
+** wants to read in order to write.
+*/
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/x509v3.h>
+
+#include "net_tls_int.h"
+
+/* Plaintext that is encrypted for one send. */
+enum { BATCH = 4 * NET_TLS_RECORD };
+
+/* -------------------------------------------------------------------- life */
+
+static int is_address (const char *name) {
+  net_address a;
+  return net_numeric(name, &a);
+}
+
+/* A copy without what TLS does not want in a name: a trailing dot (RFC 6066
+   section 3), an address's zone. */
+static char *plain_name (const char *name) {
+  size_t n = strcspn(name, "%");
+  char *copy = malloc(n + 1);
+  if (copy == NULL) return NULL;
+  memcpy(copy, name, n);
+  if (n > 1 && copy[n - 1] == '.') n--;
+  copy[n] = '\0';
+  return copy;
+}
+
+/* RFC 6125, RFC 9525: alternative names only, a wildcard for one whole label. */
+static int check_name (SSL *ssl, const char *name, int address) {
+  X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+  X509_VERIFY_PARAM_set_hostflags(param,
+                                  X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                                      X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+  return address ? X509_VERIFY_PARAM_set1_ip_asc(param, name)
+                 : X509_VERIFY_PARAM_set1_host(param, name, 0);
+}
+
+/* An address is not sent as a name (RFC 6066 section 3). */
+static int set_name (net_tls *t, const char *given) {
+  char *name = plain_name(given);
+  int address = name && is_address(name);
+  int ok = name && (address || SSL_set_tlsext_host_name(t->ssl, name)) &&
+           (!t->ctx->verify || check_name(t->ssl, name, address));
+  free(name);
+  return ok;
+}
+
+/* "name place", what sessions are kept by. */
+static char *place_of (const char *name, const char *place) {
+  size_t n = strlen(name) + strlen(place) + 2;
+  char *both = malloc(n);
+  if (both == NULL) return NULL;
+  strcpy(both, name);
+  strcat(both, " ");
+  return strcat(both, place);
+}
+
+static int begin (net_tls *t, const char *name, const char *place) {
+  BIO *bio;
+  if (t->ssl == NULL || (bio = net_tls_bio(t)) == NULL) return 0;
+  SSL_set_bio(t->ssl, bio, bio);
+  SSL_set_app_data(t->ssl, t);
+  if (t->ctx->server) {
+    SSL_set_accept_state(t->ssl);
+    return 1;
+  }
+  SSL_set_connect_state(t->ssl);
+  if (!set_name(t, name)) return 0;
+  t->place = place_of(name, place);
+  if (t->place == NULL) return 0;
+  net_tls_resume(t);
+  return 1;
+}
+
+net_tls *net_tls_new (net_tls_ctx *ctx, net_fd fd, const char *name,
+                      const char *place) {
+  net_tls *t = calloc(1, sizeof *t);
+  if (t == NULL) return NULL;
+  ERR_clear_error();
+  ctx->refs++;
+  t->ctx = ctx;
+  t->fd = fd;
+  t->ssl = SSL_new(ctx->ssl);
+  if (begin(t, name, place)) return t;
+  net_tls_free(t);
+  return NULL;
+}
+
+/* A session stays good for resumption however its connection ended (RFC 8446
+   appendix C.4 has no rule about it), unless TLS itself failed. */
+static void drop (net_tls *t) {
+  if (t->ssl == NULL) return;
+  if (!t->failed)
+    SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+  SSL_free(t->ssl);
+  t->ssl = NULL;
+  net_tls_bytes_free(&t->given);
+  net_tls_bytes_free(&t->left);
+  net_tls_ctx_free(t->ctx);
+  t->ctx = NULL;
+  free(t->place);
+  t->place = NULL;
+}
+
+void net_tls_end (net_tls *t) {
+  net_tls_shutdown(t);
+  drop(t);
+}
+
+void net_tls_free (net_tls *t) {
+  if (t == NULL) return;
+  drop(t);
+  if (t->ctx) net_tls_ctx_free(t->ctx);
+  free(t->error);
+  free(t);
+}
+
+/* ------------------------------------------------------------ bytes that left */
+
+/* One send of the bytes: 1 when none are left, NET_AGAIN or NET_ERROR. */
+static int send_bytes (net_tls *t, net_tls_bytes *b) {
+  net_iov v = {b->p + b->at, b->n - b->at};
+  long sent;
+  if (v.len == 0) return 1;
+  sent = net_sendv(t->fd, &v, 1);
+  if (sent == NET_ERROR) t->saved = net_error();
+  if (sent < 0) return (int)sent;
+  b->at += (size_t)sent;
+  return b->at == b->n ? 1 : NET_AGAIN;
+}
+
+/* Moves what the kernel did not take out of the room that all share. */
+static int set_aside (net_tls *t) {
+  const net_tls_bytes *out = &t->ctx->out;
+  size_t n = out->n - out->at;
+  unsigned char *p = malloc(n);
+  if (p == NULL) {
+    t->saved = ENOMEM;
+    return NET_ERROR;
+  }
+  memcpy(p, out->p + out->at, n);
+  t->left = (net_tls_bytes){p, 0, n, n};
+  return NET_AGAIN;
+}
+
+static int send_out (net_tls *t) {
+  net_tls_bytes *out = &t->ctx->out;
+  int r = send_bytes(t, out);
+  if (r == NET_AGAIN) r = set_aside(t);
+  out->at = out->n = 0;
+  return r;
+}
+
+int net_tls_flush (net_tls *t) {
+  int r;
+  if (t->ssl == NULL || t->broken) return NET_ERROR;
+  r = t->left.n > 0 ? send_bytes(t, &t->left) : send_out(t);
+  if (r != NET_AGAIN) net_tls_bytes_free(&t->left);
+  t->broken = r == NET_ERROR; /* what the peer has sent can still be read */
+  if (t->broken) t->ctx->out.n = t->ctx->out.at = 0;
+  return r;
+}
+
+size_t net_tls_unsent (const net_tls *t) { return t->left.n - t->left.at; }
+
+/* -------------------------------------------------------------- the handshake */
+
+/* What a call of OpenSSL that returned r <= 0 means. */
+static long outcome (net_tls *t, int r) {
+  switch (SSL_get_error(t->ssl, r)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE: return NET_AGAIN;
+    case SSL_ERROR_ZERO_RETURN: return NET_EOF;
+    default: net_tls_failed(t); return NET_ERROR;
+  }
+}
+
+/* 1 once the handshake is over, NET_AGAIN, NET_ERROR. */
+static long shake_hands (net_tls *t) {
+  int r;
+  if (t->done) return 1;
+  r = SSL_do_handshake(t->ssl);
+  if (r > 0) {
+    t->done = 1;
+    return 1;
+  }
+  if (outcome(t, r) == NET_AGAIN) return NET_AGAIN;
+  if (!t->failed) net_tls_failed(t);
+  return NET_ERROR;
+}
+
+int net_tls_done (const net_tls *t) { return t->done; }
+
+int net_tls_writable (const net_tls *t) { return t->done && t->left.n == 0; }
+
+int net_tls_resumed (const net_tls *t) {
+  return t->ssl != NULL && SSL_session_reused(t->ssl);
+}
+
+/* --------------------------------------------------------------- receiving */
+
+static long read_records (net_tls *t, char *p, size_t n) {
+  size_t total = 0;
+  while (total < n) {
+    size_t room = n - total < INT_MAX ? n - total : INT_MAX;
+    int got = SSL_read(t->ssl, p + total, (int)room);
+    if (got <= 0) {
+      long end = outcome(t, got);
+      if (total == 0) return end;
+      t->more = end != NET_AGAIN; /* it is told by the next call */
+      break;
+    }
+    total += (size_t)got;
+  }
+  t->more |= total == n;
+  return (long)total;
+}
+
+int net_tls_give (net_tls *t, const void *p, size_t n) {
+  return n == 0 || net_tls_bytes_add(&t->given, p, n);
+}
+
+long net_tls_recv (net_tls *t, void *p, size_t n) {
+  long r;
+  t->more = 0;
+  if (t->ssl == NULL || t->failed) return NET_ERROR;
+  ERR_clear_error();
+  t->drained = 0;
+  r = shake_hands(t);
+  if (r > 0) r = read_records(t, p, n);
+  if (t->ctx->out.n > 0) net_tls_flush(t);
+  return r;
+}
+
+int net_tls_more (const net_tls *t) { return t->more; }
+
+int net_tls_heard (net_tls *t) {
+  int heard = t->heard;
+  t->heard = 0;
+  return heard;
+}
+
+int net_tls_unread (const net_tls *t) {
+  return t->ssl != NULL && SSL_has_pending(t->ssl);
+}
+
+/* ----------------------------------------------------------------- sending */
+
+/* Copies what stands in the pieces from byte `skip` on into one record. */
+static size_t gather (net_tls *t, const net_iov *v, int n, size_t skip) {
+  size_t size = 0;
+  for (; n > 0 && size < NET_TLS_RECORD; v++, n--, skip = 0) {
+    size_t some = v->len - skip, room = NET_TLS_RECORD - size;
+    if (some > room) some = room;
+    memcpy(t->ctx->record + size, (const char *)v->base + skip, some);
+    size += some;
+  }
+  return size;
+}
+
+/* The plaintext of the next record, from byte `skip` of the pieces on; copied
+   only if it is in several. */
+static size_t next_record (net_tls *t, const net_iov *v, int n, size_t skip,
+                           const void **p) {
+  size_t size;
+  for (; n > 0 && skip >= v->len; v++, n--) skip -= v->len;
+  if (n == 0) return 0;
+  size = v->len - skip;
+  if (size >= NET_TLS_RECORD || n == 1) {
+    *p = (const char *)v->base + skip;
+    return size < NET_TLS_RECORD ? size : NET_TLS_RECORD;
+  }
+  *p = t->ctx->record;
+  return gather(t, v, n, skip);
+}
+
+/* Encrypts a batch of what stands in the pieces from byte `from` on: bytes, 0
+   when there is nothing, or a result below zero. */
+static long encrypt (net_tls *t, const net_iov *v, int n, size_t from) {
+  const void *p;
+  size_t size, total = 0;
+  while (total < BATCH && (size = next_record(t, v, n, from + total, &p)) > 0) {
+    int r = SSL_write(t->ssl, p, (int)size);
+    if (r <= 0) return outcome(t, r);
+    total += (size_t)r;
+    t->offered += (size_t)r;
+  }
+  return (long)total;
+}
+
+/* What of the plaintext offered has left for certain: as much as is not among
+   the encrypted bytes that have not. */
+static size_t taken (net_tls *t) {
+  size_t unsent = net_tls_unsent(t);
+  size_t n = t->offered > unsent ? t->offered - unsent : 0;
+  t->offered -= n;
+  return n;
+}
+
+long net_tls_sendv (net_tls *t, const net_iov *v, int n) {
+  size_t total = 0;
+  long r;
+  if (t->ssl == NULL || t->failed) return NET_ERROR;
+  ERR_clear_error();
+  r = shake_hands(t);
+  if (r < 0) {
+    net_tls_flush(t);
+    return r;
+  }
+  do {
+    r = net_tls_flush(t);
+    if (r == NET_ERROR) break;
+    total += taken(t);
+    if (r == 1) r = encrypt(t, v, n, total);
+  } while (r > 0);
+  return total > 0 ? (long)total : r;
+}
+
+/* ------------------------------------------------------------------- ending */
+
+const char *net_tls_why (const net_tls *t) {
+  if (t->why) return t->why;
+  return t->saved ? net_error_text(t->saved) : "reset";
+}
+
+const char *net_tls_error (const net_tls *t) { return t->error; }
+
+void net_tls_shutdown (net_tls *t) {
+  if (t->ssl == NULL || t->failed || !net_tls_writable(t)) return;
+  if (SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN) return;
+  ERR_clear_error();
+  SSL_shutdown(t->ssl);
+  net_tls_flush(t);
+}

@@ -1,0 +1,105 @@
+/*
+** net_tls_bio.c - OpenSSL's way to the descriptor. OpenSSL's own would write
+** with write(), which raises SIGPIPE, and once per record; ours gathers records
+** for one send. And once a read came up short there is nothing more to read: the
+** poller tells when there is again.
+*/
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net_tls_int.h"
+
+/* Whoever makes us write so much and does not read it is up to no good. */
+enum { MOST_LEFT = 1 << 20 };
+
+void net_tls_bytes_free (net_tls_bytes *b) {
+  free(b->p);
+  memset(b, 0, sizeof *b);
+}
+
+int net_tls_bytes_add (net_tls_bytes *b, const void *p, size_t n) {
+  if (b->cap - b->n < n) {
+    size_t cap = b->n + n > 2 * b->cap ? b->n + n : 2 * b->cap;
+    unsigned char *bigger = realloc(b->p, cap);
+    if (bigger == NULL) return 0;
+    b->p = bigger;
+    b->cap = cap;
+  }
+  if (n > 0) memcpy(b->p + b->n, p, n);
+  b->n += n;
+  return 1;
+}
+
+/* What somebody else has read comes first. */
+static int read_given (net_tls *t, char *p, int n) {
+  net_tls_bytes *b = &t->given;
+  if ((size_t)n > b->n - b->at) n = (int)(b->n - b->at);
+  memcpy(p, b->p + b->at, (size_t)n);
+  b->at += (size_t)n;
+  if (b->at == b->n) net_tls_bytes_free(b);
+  return n;
+}
+
+static int bio_read (BIO *bio, char *p, int n) {
+  net_tls *t = BIO_get_data(bio);
+  long got;
+  BIO_clear_retry_flags(bio);
+  if (t->given.n > 0) return read_given(t, p, n);
+  if (!t->drained) {
+    got = net_recv(t->fd, p, (size_t)n);
+    t->drained = got < n;
+    t->heard |= got > 0;
+    if (got > 0) return (int)got;
+    t->eof = got == NET_EOF;
+    if (t->eof) return 0;
+    if (got == NET_ERROR) {
+      t->saved = net_error();
+      return -1;
+    }
+  }
+  BIO_set_retry_read(bio);
+  return -1;
+}
+
+static int bio_write (BIO *bio, const char *p, int n) {
+  net_tls *t = BIO_get_data(bio);
+  net_tls_bytes *b = t->left.n > 0 ? &t->left : &t->ctx->out;
+  BIO_clear_retry_flags(bio);
+  if (b->n > MOST_LEFT || !net_tls_bytes_add(b, p, (size_t)n)) {
+    t->saved = ENOMEM;
+    return -1;
+  }
+  return n;
+}
+
+static long bio_ctrl (BIO *bio, int what, long number, void *pointer) {
+  net_tls *t = BIO_get_data(bio);
+  (void)number;
+  (void)pointer;
+  if (what == BIO_CTRL_EOF) return t->eof;
+  return what == BIO_CTRL_FLUSH; /* each verb sends at its end */
+}
+
+/* For all connections, for ever. */
+static BIO_METHOD *method;
+
+static void make_method (void) {
+  method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "websock");
+  if (method == NULL) return;
+  BIO_meth_set_read(method, bio_read);
+  BIO_meth_set_write(method, bio_write);
+  BIO_meth_set_ctrl(method, bio_ctrl);
+}
+
+BIO *net_tls_bio (net_tls *t) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  BIO *bio;
+  pthread_once(&once, make_method);
+  bio = method ? BIO_new(method) : NULL;
+  if (bio == NULL) return NULL;
+  BIO_set_data(bio, t);
+  BIO_set_init(bio, 1);
+  return bio;
+}

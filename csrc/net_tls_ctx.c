@@ -1,0 +1,215 @@
+/*
+** net_tls_ctx.c - contexts: what connections with the same settings share.
+*/
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "net_tls_int.h"
+
+/* One read may bring several records. */
+enum { READ_BUFFER = 4 * (NET_TLS_RECORD + 512) };
+
+static net_tls_ctx *of_ssl (const SSL *ssl) {
+  return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+}
+
+/* -------------------------------------------------------------------- ALPN */
+
+static int has (const unsigned char *list, unsigned n,
+                const unsigned char *name, unsigned size) {
+  for (unsigned i = 0; i < n; i += 1u + list[i])
+    if (list[i] == size && memcmp(list + i + 1, name, size) == 0) return 1;
+  return 0;
+}
+
+/* RFC 7301 section 3.2: the first of ours that the client offers. */
+static int choose_alpn (SSL *ssl, const unsigned char **out,
+                        unsigned char *size, const unsigned char *offered,
+                        unsigned n, void *ud) {
+  const net_tls_ctx *ctx = of_ssl(ssl);
+  const unsigned char *ours = ctx->alpn;
+  (void)ud;
+  for (unsigned i = 0; i < ctx->nalpn; i += 1u + ours[i])
+    if (has(offered, n, ours + i + 1, ours[i])) {
+      *out = ours + i + 1;
+      *size = ours[i];
+      return SSL_TLSEXT_ERR_OK;
+    }
+  return ctx->alpn_strict ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
+}
+
+static int set_alpn (net_tls_ctx *ctx, const net_tls_settings *s) {
+  if (s->nalpn == 0) return 1;
+  if (!s->server)
+    return SSL_CTX_set_alpn_protos(ctx->ssl, (const unsigned char *)s->alpn,
+                                   (unsigned)s->nalpn) == 0;
+  ctx->alpn = malloc(s->nalpn);
+  if (ctx->alpn == NULL) return 0;
+  memcpy(ctx->alpn, s->alpn, s->nalpn);
+  ctx->nalpn = (unsigned)s->nalpn;
+  ctx->alpn_strict = s->alpn_strict;
+  SSL_CTX_set_alpn_select_cb(ctx->ssl, choose_alpn, NULL);
+  return 1;
+}
+
+/* ------------------------------------------------------------------ keylog */
+
+/* One write a line, so that several processes can share the file. */
+static void log_key (const SSL *ssl, const char *line) {
+  size_t n = strlen(line);
+  char *copy = malloc(n + 1);
+  if (copy == NULL) return;
+  memcpy(copy, line, n);
+  copy[n] = '\n';
+  if (write(of_ssl(ssl)->keylog, copy, n + 1) < 0) errno = 0;
+  free(copy);
+}
+
+static int open_keylog (net_tls_ctx *ctx, const char *path, char *why) {
+  if (path == NULL) return 1;
+  ctx->keylog = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (ctx->keylog < 0) {
+    net_tls_explain(why, "keylog", strerror(errno));
+    return 0;
+  }
+  SSL_CTX_set_keylog_callback(ctx->ssl, log_key);
+  return 1;
+}
+
+/* ------------------------------------------------------------- the settings */
+
+static void set_modes (SSL_CTX *ssl) {
+  SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS |
+                            SSL_MODE_ENABLE_PARTIAL_WRITE |
+                            SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
+  SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  SSL_CTX_set_read_ahead(ssl, 1);
+  SSL_CTX_set_default_read_buffer_len(ssl, READ_BUFFER);
+}
+
+static int set_versions (net_tls_ctx *ctx, const net_tls_settings *s,
+                         char *why) {
+  int min = s->min_version == 13 ? TLS1_3_VERSION : TLS1_2_VERSION;
+  if (!SSL_CTX_set_min_proto_version(ctx->ssl, min))
+    net_tls_explain(why, "min_version", NULL);
+  else if (s->ciphers && !SSL_CTX_set_cipher_list(ctx->ssl, s->ciphers))
+    net_tls_explain(why, "ciphers", NULL);
+  else if (s->ciphersuites &&
+           !SSL_CTX_set_ciphersuites(ctx->ssl, s->ciphersuites))
+    net_tls_explain(why, "ciphersuites", NULL);
+  else
+    return 1;
+  return 0;
+}
+
+/* Asked for a certificate that we do not have: the handshake goes on without. */
+static int no_cert (SSL *ssl, X509 **cert, EVP_PKEY **key) {
+  net_tls *t = SSL_get_app_data(ssl);
+  (void)cert;
+  (void)key;
+  if (t) t->asked = 1;
+  return 0;
+}
+
+static int set_cert (net_tls_ctx *ctx, const net_tls_settings *s, char *why) {
+  if (s->cert == NULL) {
+    SSL_CTX_set_client_cert_cb(ctx->ssl, no_cert);
+    return 1;
+  }
+  if (s->password) {
+    ctx->password = strdup(s->password);
+    if (ctx->password == NULL) return 0;
+  }
+  return net_tls_load_cert(ctx, s->cert, why) &&
+         net_tls_load_key(ctx, s->key, why);
+}
+
+static int set_authorities (net_tls_ctx *ctx, const net_tls_settings *s,
+                            char *why) {
+  if (!s->verify) return 1;
+  SSL_CTX_set_verify(ctx->ssl, SSL_VERIFY_PEER, NULL);
+  if (s->ca_file && !net_tls_load_cas(ctx, s->ca_file, "ca_file", why))
+    return 0;
+  if (s->ca_path &&
+      !SSL_CTX_load_verify_locations(ctx->ssl, NULL, s->ca_path)) {
+    net_tls_explain(why, "ca_path", NULL);
+    return 0;
+  }
+  if (!s->ca_file && !s->ca_path) SSL_CTX_set_default_verify_paths(ctx->ssl);
+  return 1;
+}
+
+static int set_client (net_tls_ctx *ctx, const net_tls_settings *s, char *why) {
+  ctx->verify = s->verify;
+  net_tls_keep_sessions(ctx);
+  return set_authorities(ctx, s, why);
+}
+
+/* Sessions are in the tickets that clients keep, not here; they come from this
+   context only, and a ticket's key goes with it. */
+static int set_server (net_tls_ctx *ctx, const net_tls_settings *s, char *why) {
+  static const unsigned char id[] = "websock";
+  SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_session_id_context(ctx->ssl, id, sizeof id - 1);
+  SSL_CTX_set_num_tickets(ctx->ssl, 1);
+  if (s->client_ca == NULL) return 1;
+  SSL_CTX_set_verify(ctx->ssl,
+                     SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+  return net_tls_load_cas(ctx, s->client_ca, "client_ca", why);
+}
+
+/* -------------------------------------------------------------------- life */
+
+static int set_up (net_tls_ctx *ctx, const net_tls_settings *s, char *why) {
+  ctx->ssl = SSL_CTX_new(TLS_method());
+  ctx->record = malloc(NET_TLS_RECORD);
+  net_tls_explain(why, "context", "not enough memory");
+  if (ctx->ssl == NULL || ctx->record == NULL) return 0;
+  SSL_CTX_set_app_data(ctx->ssl, ctx);
+  set_modes(ctx->ssl);
+  return set_versions(ctx, s, why) && set_cert(ctx, s, why) &&
+         set_alpn(ctx, s) && open_keylog(ctx, s->keylog, why) &&
+         (s->server ? set_server(ctx, s, why) : set_client(ctx, s, why));
+}
+
+static void forget_password (net_tls_ctx *ctx) {
+  if (ctx->password == NULL) return;
+  OPENSSL_cleanse(ctx->password, strlen(ctx->password));
+  free(ctx->password);
+  ctx->password = NULL;
+}
+
+net_tls_ctx *net_tls_ctx_new (const net_tls_settings *s,
+                              char why[NET_TLS_WHY]) {
+  net_tls_ctx *ctx = calloc(1, sizeof *ctx);
+  ERR_clear_error();
+  if (ctx == NULL) {
+    net_tls_explain(why, "context", "not enough memory");
+    return NULL;
+  }
+  ctx->refs = 1;
+  ctx->server = s->server;
+  ctx->keylog = NET_NONE;
+  if (set_up(ctx, s, why)) {
+    forget_password(ctx);
+    return ctx;
+  }
+  net_tls_ctx_free(ctx);
+  return NULL;
+}
+
+void net_tls_ctx_free (net_tls_ctx *ctx) {
+  if (ctx == NULL || --ctx->refs > 0) return;
+  net_tls_free_sessions(ctx);
+  SSL_CTX_free(ctx->ssl);
+  forget_password(ctx);
+  free(ctx->alpn);
+  free(ctx->record);
+  net_tls_bytes_free(&ctx->out);
+  if (ctx->keylog != NET_NONE) net_close(ctx->keylog);
+  free(ctx);
+}

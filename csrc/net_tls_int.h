@@ -1,0 +1,83 @@
+/*
+** net_tls_int.h - what the files of net_tls.h share.
+*/
+#ifndef net_tls_int_h
+#define net_tls_int_h
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "net_tls.h"
+
+typedef struct net_tls_session {
+  char *place;
+  SSL_SESSION *session;
+  unsigned stamp; /* when it came */
+} net_tls_session;
+
+enum { NET_TLS_SESSIONS = 64, NET_TLS_RECORD = 16384 };
+
+/* Encrypted bytes on their way to the descriptor: p[at .. n). */
+typedef struct net_tls_bytes {
+  unsigned char *p;
+  size_t at, n, cap;
+} net_tls_bytes;
+
+struct net_tls_ctx {
+  SSL_CTX *ssl;
+  unsigned refs;
+  int server, verify, alpn_strict;
+  unsigned char *alpn; /* what a server chooses from */
+  unsigned nalpn;
+  char *password; /* only while keys are read */
+  net_fd keylog;
+  net_tls_session sessions[NET_TLS_SESSIONS];
+  unsigned stamp;
+  /* Room for whichever connection is in a call; it leaves nothing there. */
+  net_tls_bytes out;
+  unsigned char *record;
+};
+
+struct net_tls {
+  SSL *ssl; /* NULL once ended */
+  net_tls_ctx *ctx;
+  net_fd fd;
+  net_tls_bytes given; /* read by somebody else */
+  net_tls_bytes left;  /* what the kernel has not taken */
+  size_t offered; /* bytes at the front of net_tls_sendv's that are encrypted */
+  char *place;
+  const char *why;
+  char *error;
+  int saved; /* errno of the system call that failed, or 0 */
+  unsigned char done, drained, eof, failed, broken, heard, more;
+  unsigned char asked; /* the server wants a certificate that we do not have */
+};
+
+/* ---- net_tls_bio.c */
+/* A BIO for both directions: reads from t->fd until that is dry, and gathers
+   what is written. NULL without memory. */
+BIO *net_tls_bio (net_tls *t);
+int net_tls_bytes_add (net_tls_bytes *b, const void *p, size_t n);
+void net_tls_bytes_free (net_tls_bytes *b);
+
+/* ---- net_tls_error.c */
+/* Keeps what has just failed (t->why, t->error), from OpenSSL's queue. */
+void net_tls_failed (net_tls *t);
+/* "tls: what: detail", the last of OpenSSL's reasons if detail is NULL. */
+void net_tls_explain (char why[NET_TLS_WHY], const char *what,
+                      const char *detail);
+
+/* ---- net_tls_pem.c: 1, or 0 and what is wrong in why[NET_TLS_WHY] */
+int net_tls_load_cert (net_tls_ctx *ctx, const char *pem, char *why);
+int net_tls_load_key (net_tls_ctx *ctx, const char *pem, char *why);
+/* Authorities to trust; `what` names the setting. */
+int net_tls_load_cas (net_tls_ctx *ctx, const char *pem, const char *what,
+                      char *why);
+
+/* ---- net_tls_session.c */
+void net_tls_keep_sessions (net_tls_ctx *ctx);
+void net_tls_free_sessions (net_tls_ctx *ctx);
+/* Has t resume a session for t->place, if there is one. */
+void net_tls_resume (net_tls *t);
+
+#endif
