@@ -181,7 +181,7 @@ soak-built: all build/soak/heap.so
 
 # The yardsticks are of no use elsewhere: they may use all that this machine has.
 IDEALS := $(patsubst %.c,build/%,$(wildcard bench/ideal*.c))
-$(IDEALS): build/bench/%: bench/%.c Makefile
+$(IDEALS): build/bench/%: bench/%.c bench/ideal_tls.h Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(SSL_CFLAGS) -O3 -march=native -g \
 	  -o $@ $< $(LIBS)
@@ -189,6 +189,12 @@ $(IDEALS): build/bench/%: bench/%.c Makefile
 build/bench/server_lws: bench/server_lws.c Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $< -lwebsockets
+
+LOAD_SRC := $(sort $(wildcard bench/load*.c))
+build/bench/load: $(LOAD_SRC) $(CORE_SRC) $(wildcard csrc/ws*.h) bench/load.h Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARN) $(SSL_CFLAGS) -Icsrc -O2 -g -o $@ $(LOAD_SRC) \
+	  $(CORE_SRC) $(LIBS)
 
 build/bench/%: bench/%.c $(CORE_SRC) $(wildcard csrc/ws*.h) Makefile
 	@mkdir -p $(@D)

@@ -3,7 +3,10 @@
 ** alone. It knows nothing of csrc/, checks no rule of the protocol, and is as
 ** fast as it can be without becoming unlike a server.
 **
-**     build/bench/ideal SCENARIO      those of bench/load.c; prints its port
+**     build/bench/ideal SCENARIO [tls CERTIFICATE KEY]
+**
+** SCENARIO is one of bench/load.c; it prints its port. With tls it is a bare
+** OpenSSL server: SSL_read and SSL_write where recv and send are otherwise.
 **
 ** One read and one write for each readiness. Requests are unmasked in place and
 ** moved left, under the shorter header of their replies, which so grow where
@@ -25,6 +28,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ideal_tls.h"
+
 enum {
   BATCH = 512,        /* events of one epoll_wait */
   BUFFER = 256 << 10, /* first size of a buffer */
@@ -39,12 +44,14 @@ enum {
 typedef struct conn {
   int fd;
   int open;             /* the handshake is done */
+  int blocked;          /* TLS: waits until it can write */
   int closing;          /* it ends when the replies are sent */
   unsigned slot;        /* its place in conns */
   unsigned char key[4]; /* for the next byte */
   unsigned char *buf;   /* NULL when nothing is in it */
   size_t cap, sent, ready, at, len;
   size_t left; /* bytes still to come of the current frame */
+  SSL *ssl;    /* NULL: TCP */
 } conn;
 
 typedef struct spare { /* a buffer that nobody uses, in its own first bytes */
@@ -57,6 +64,7 @@ typedef unsigned char wide /* as many bytes as one instruction may xor */
 
 static int poller, listener;
 static int broadcasting;
+static SSL_CTX *tls; /* NULL: TCP */
 static conn **conns;
 static unsigned nconns, conns_cap;
 static spare *spares;
@@ -104,13 +112,24 @@ static void grow (unsigned char **p, size_t *cap, size_t n) {
 static void drop (conn *c) {
   conn *last = conns[--nconns];
   drop_buffer(c);
+  if (c->ssl && c->closing) SSL_shutdown(c->ssl);
+  SSL_free(c->ssl);
   close(c->fd);
   conns[last->slot = c->slot] = last;
   free(c);
 }
 
+/* What OpenSSL has read from the socket shows no edge: level for TLS. */
+static void watch (conn *c, int op, int blocked) {
+  struct epoll_event ev = {.data.ptr = c};
+  ev.events = EPOLLIN | EPOLLRDHUP;
+  if (!c->ssl) ev.events |= EPOLLOUT | EPOLLET;
+  if (blocked) ev.events |= EPOLLOUT;
+  c->blocked = blocked;
+  need(epoll_ctl(poller, op, c->fd, &ev) == 0, "epoll_ctl");
+}
+
 static void adopt (int fd) {
-  struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET};
   conn *c = calloc(1, sizeof *c);
   if (nconns == conns_cap)
     conns = realloc(conns, (conns_cap = 2 * conns_cap + 64) * sizeof *conns);
@@ -118,8 +137,8 @@ static void adopt (int fd) {
   c->fd = fd;
   c->slot = nconns;
   conns[nconns++] = c;
-  ev.data.ptr = c;
-  need(epoll_ctl(poller, EPOLL_CTL_ADD, fd, &ev) == 0, "epoll_ctl");
+  if (tls) need((c->ssl = tls_accept(tls, fd)) != NULL, "SSL_new");
+  watch(c, EPOLL_CTL_ADD, 0);
 }
 
 static void accept_all (void) {
@@ -128,6 +147,16 @@ static void accept_all (void) {
          0)
     adopt(fd);
   need(errno == EAGAIN, "accept4");
+}
+
+static ssize_t read_some (conn *c, void *to, size_t room) {
+  if (!c->ssl) return recv(c->fd, to, room, 0);
+  return tls_result(c->ssl, SSL_read(c->ssl, to, (int)room));
+}
+
+static ssize_t write_some (conn *c, const void *p, size_t n) {
+  if (!c->ssl) return send(c->fd, p, n, MSG_NOSIGNAL);
+  return tls_result(c->ssl, SSL_write(c->ssl, p, (int)n));
 }
 
 /* All replies are written: what is behind them moves to the front. */
@@ -142,7 +171,7 @@ static void settle (conn *c) {
 /* 1: all replies are written; 0: the socket is full; -1: the end. */
 static int flush (conn *c) {
   if (c->sent < c->ready) {
-    ssize_t n = send(c->fd, c->buf + c->sent, c->ready - c->sent, MSG_NOSIGNAL);
+    ssize_t n = write_some(c, c->buf + c->sent, c->ready - c->sent);
     if (n < 0 && errno != EAGAIN) return -1;
     c->sent += n > 0 ? (size_t)n : 0;
     if (c->sent < c->ready) return 0;
@@ -171,7 +200,7 @@ static int answer (conn *c, const char *key) {
                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
                accept);
-  return send(c->fd, text, (size_t)n, MSG_NOSIGNAL) == n;
+  return write_some(c, text, (size_t)n) == n;
 }
 
 /* 1: frames follow, or the request is not whole; -1: the end. */
@@ -278,14 +307,14 @@ static int receive (conn *c) {
   ssize_t n;
   take_buffer(c);
   room = c->cap - c->len;
-  n = recv(c->fd, c->buf + c->len, room, 0);
+  n = read_some(c, c->buf + c->len, room);
   if (n == 0 || (n < 0 && errno != EAGAIN)) return -1;
   if (n > 0) c->len += (size_t)n;
   if (c->len == 0) drop_buffer(c);
   if (n < 0) return 0;
   if (!c->open && handshake(c) < 0) return -1;
   if (c->open && digest(c) < 0) return -1;
-  return (size_t)n == room;
+  return c->ssl ? SSL_has_pending(c->ssl) : (size_t)n == room;
 }
 
 static void ready (conn *c, uint32_t events) {
@@ -294,9 +323,12 @@ static void ready (conn *c, uint32_t events) {
   while (r > 0) {
     int more = receive(c);
     r = more < 0 ? -1 : flush(c);
-    if (r > 0 && !more && !last) return;
+    if (r > 0 && !more && !last) break;
   }
-  if (r < 0) drop(c);
+  if (r < 0)
+    drop(c);
+  else if (c->ssl && c->blocked != (r == 0))
+    watch(c, EPOLL_CTL_MOD, r == 0);
 }
 
 /* A full socket: the rest waits behind its other replies. */
@@ -314,7 +346,7 @@ static void queue (conn *c, const unsigned char *p, size_t n) {
 static void deliver (conn *c) {
   ssize_t n = 0;
   if (!c->open || c->closing) return;
-  if (c->sent == c->ready) n = send(c->fd, news, nnews, MSG_NOSIGNAL);
+  if (c->sent == c->ready) n = write_some(c, news, nnews);
   if (n < 0) n = 0;
   if ((size_t)n < nnews) queue(c, news + n, nnews - (size_t)n);
 }
@@ -353,6 +385,7 @@ static void start (void) {
 
 int main (int argc, char **argv) {
   broadcasting = argc > 1 && strcmp(argv[1], "broadcast") == 0;
+  if (argc > 4) need((tls = tls_context(argv[3], argv[4])) != NULL, argv[3]);
   start();
   for (;;) turn();
 }

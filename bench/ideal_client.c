@@ -198,7 +198,7 @@ static void measure (double seconds) {
   run_for(seconds);
   began = now(CLOCK_MONOTONIC) - began;
   cpu = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-  printf("%ld %.6f %.4f 0 0 0\n", counted - begun, began,
+  printf("%ld %.6f %.4f 0 0 0 0\n", counted - begun, began,
          cpu * 1e6 / (double)(counted - begun));
 }
 

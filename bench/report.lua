@@ -23,7 +23,7 @@ function report.ratio(rounds, peer, yardstick, figure)
   end)
 end
 
-local line = "  %-18s %24s   %22s %10s %9s %9s"
+local line = "  %-18s %24s   %22s %9s %8s %8s %8s"
 
 local function spread(...) return ("%.2f (%.2f-%.2f)"):format(...) end
 
@@ -35,13 +35,13 @@ local function row(scenario, rounds, peer, yardstick)
   end
   return line:format(peer.title, spread(report.of(rounds, peer, scenario.figure)),
     spread(report.ratio(rounds, peer, yardstick, scenario.figure)),
-    median "rate", median "p50", median "p99")
+    median "rate", median "p50", median "p99", median "bytes")
 end
 
 function report.print(scenario, peers, rounds)
   print(scenario.title)
   print(line:format("", scenario.unit:gsub("µ", "u"), "x " .. peers[1].title, "a second",
-    "p50 us", "p99 us"))
+    "p50 us", "p99 us", "bytes"))
   for _, peer in ipairs(peers) do print(row(scenario, rounds, peer, peers[1])) end
   io.stdout:flush()
 end

@@ -16,6 +16,7 @@ local scenarios = require "bench.scenarios"
 local report = require "bench.report"
 
 local SERVER_CORE, LOAD_CORE = 0, 1
+local CERTIFICATE = " build/bench/cert.pem build/bench/key.pem" -- scripts/bench makes it
 local quick = arg[1] == "quick"
 if quick then table.remove(arg, 1) end
 local ROUNDS = tonumber(os.getenv "ROUNDS") or quick and 1 or 5
@@ -39,17 +40,19 @@ end
 -- What a load prints, see bench/load.c.
 local function result_of(command, core)
   local pipe = assert(io.popen(("taskset -c %d %s"):format(core, command)))
-  local units, seconds, cpu, memory, p50, p99 = pipe:read("n", "n", "n", "n", "n", "n")
-  if not pipe:close() or not p99 then error("the load failed: " .. command, 0) end
-  return {rate = units / seconds, cpu = cpu, memory = memory, p50 = p50, p99 = p99}
+  local units, seconds, cpu, memory, p50, p99, bytes =
+    pipe:read("n", "n", "n", "n", "n", "n", "n")
+  if not pipe:close() or not bytes then error("the load failed: " .. command, 0) end
+  return {rate = units / seconds, cpu = cpu, memory = memory, p50 = p50, p99 = p99,
+    bytes = bytes}
 end
 
 -- Rounds ----------------------------------------------------------------------
 
 local function load_of(server, scenario)
   local s = scenario
-  return result_of(("build/bench/load %s %d %d %d %d %d %g"):format(s.load, server.port,
-    server.pid, s.connections, s.size, s.depth, DURATION), LOAD_CORE)
+  return result_of(("build/bench/load %s %d %d %d %d %d %g %s"):format(s.load, server.port,
+    server.pid, s.connections, s.size, s.depth, DURATION, s.mode or ""), LOAD_CORE)
 end
 
 local function client_of(peer, server, scenario)
@@ -59,7 +62,8 @@ local function client_of(peer, server, scenario)
 end
 
 local function server_of(peer, scenario, core)
-  return start(peer.server .. " " .. scenario.load, core)
+  local mode = scenario.mode and scenario.mode .. CERTIFICATE or ""
+  return start(("%s %s %s"):format(peer.server, scenario.load, mode), core)
 end
 
 -- Calls round(), which measures all once, so often.
@@ -131,7 +135,10 @@ end
 local function able(list, scenario)
   local found = {}
   for _, peer in ipairs(list) do
-    if peer[scenario.of or "server"] then found[#found + 1] = peer end
+    local modes = peer.modes or {}
+    if peer[scenario.of or "server"] and (not scenario.mode or modes[scenario.mode]) then
+      found[#found + 1] = peer
+    end
   end
   return found
 end

@@ -3,7 +3,7 @@
 ** whole messages in a queue for each connection, one written each time that it
 ** is writable.
 **
-**     build/bench/server_lws SCENARIO
+**     build/bench/server_lws SCENARIO [tls CERTIFICATE KEY]
 */
 #include <libwebsockets.h>
 #include <stdio.h>
@@ -144,6 +144,11 @@ int main (int argc, char **argv) {
   info.iface = "127.0.0.1";
   info.options =
       LWS_SERVER_OPTION_VALIDATE_UTF8 | LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
+  if (argc > 4) {
+    info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+    info.ssl_cert_filepath = argv[3];
+    info.ssl_private_key_filepath = argv[4];
+  }
   context = need(lws_create_context(&info));
   host = need(lws_create_vhost(context, &info));
   printf("%d\n", lws_get_vhost_listen_port(host));

@@ -1,14 +1,32 @@
 // bench/server.lua for Node's ws:
 //
-//     node --expose-gc bench/server_node.mjs SCENARIO
+//     node --expose-gc bench/server_node.mjs SCENARIO [MODE CERTIFICATE KEY]
 
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { createRequire } from 'node:module';
 
 const require = createRequire(new URL('../spec/', import.meta.url));
 const { WebSocketServer, WebSocket } = require('ws');
 
+const [scenario, mode, certificate, key] = process.argv.slice(2);
+
+// What bench/server.lua has by default.
+const deflate = {
+  serverNoContextTakeover: mode === 'deflate',
+  clientNoContextTakeover: mode === 'deflate',
+  serverMaxWindowBits: 12,
+  clientMaxWindowBits: 12,
+  zlibDeflateOptions: { level: 1, memLevel: 5 },
+  threshold: 100,
+};
+const listener = mode === 'tls'
+  ? createTlsServer({ cert: readFileSync(certificate), key: readFileSync(key) })
+  : createServer();
 const server = new WebSocketServer({
-  host: '127.0.0.1', port: 0, perMessageDeflate: false,
+  server: listener,
+  perMessageDeflate: mode === 'deflate' || mode === 'takeover' ? deflate : false,
 });
 
 const handlers = {
@@ -22,14 +40,16 @@ const handlers = {
     }
   },
   idle: (ws, data) => {
-    gc();
-    gc();
+    if (String(data) === 'collect') {
+      gc();
+      gc();
+    }
     ws.send(data.toString());
   },
 };
-const handler = handlers[process.argv[2]];
+const handler = handlers[scenario];
 
 server.on('connection', (ws) => {
   ws.on('message', (data, isBinary) => handler(ws, data, isBinary));
 });
-server.on('listening', () => console.log(server.address().port));
+listener.listen(0, '127.0.0.1', 511, () => console.log(listener.address().port));
