@@ -173,4 +173,37 @@ function Pair:hear()
   }
 end
 
+-- ------------------------------------------------------------- for the specs
+
+compressed.NO_TAKEOVER = {server_no_context_takeover = true, client_no_context_takeover = true}
+
+---A function that makes two tests of one: body(pair, role) runs in a coroutine
+---of the loop, once for each role, with a connection on these terms.
+---@param it function # busted's
+function compressed.both(it)
+  return function(name, agreed, options, body)
+    if type(agreed) == "function" then agreed, body = nil, agreed end
+    if type(options) == "function" then options, body = nil, options end
+    for _, role in ipairs {"client", "server"} do
+      it(name .. " (" .. role .. ")", function()
+        ends.inside(body, compressed.open(role, agreed, options), role)
+      end)
+    end
+  end
+end
+
+---So many bytes of a kind: Helper:bytes.
+function compressed.bytes(...) return compressed.zlib():bytes(...) end
+
+---Raises unless both are the same bytes, without printing them.
+function compressed.same(expected, got)
+  if expected == got then return end
+  error(("other bytes: %d in place of %d"):format(#got, #expected), 2)
+end
+
+---Bytes of hexadecimal digits.
+function compressed.unhex(hex)
+  return (hex:gsub("%s+", ""):gsub("%x%x", function(h) return string.char(tonumber(h, 16)) end))
+end
+
 return compressed

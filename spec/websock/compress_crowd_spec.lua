@@ -21,7 +21,7 @@ local KINDS = {
   {client_no_context_takeover = true, client_max_window_bits = 9},
 }
 
-local function bytes(...) return compressed.zlib():bytes(...) end
+local bytes = compressed.bytes
 
 -- A server that would keep every history, and one connection of each kind.
 local function open(options)
