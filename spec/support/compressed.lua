@@ -5,6 +5,7 @@
 local deflate = require "support.deflate"
 local ends = require "support.ends"
 local frames = require "support.frames"
+local raw = require "support.raw"
 
 local compressed = {}
 
@@ -132,6 +133,11 @@ function Pair:fragments(kind, payload, ...)
     at = to + 1
   end
   return bytes
+end
+
+---What the library receives; a failure does not wait for ever.
+function Pair:receive()
+  return self.ws:receive(raw.patience)
 end
 
 ---Compresses a message and sends it as one frame.

@@ -13,7 +13,7 @@ local RSV1 = frames.RSV1
 
 -- The connection fails: receive and the peer get this code.
 local function fails(pair, code)
-  local message, err, got, reason = pair.ws:receive()
+  local message, err, got, reason = pair:receive()
   assert.same({nil, "closed", code}, {message, err, got})
   assert.matches("%S", reason)
   assert.equal(code, (pair.peer:closed()))
@@ -35,32 +35,32 @@ describe("compressed messages", function()
     for name, hex in pairs(HELLO) do
       both("are received: " .. name, function(pair)
         pair:send {opcode = "text", payload = unhex(hex), rsv = RSV1}
-        assert.same({"Hello", "text"}, {pair.ws:receive()})
+        assert.same({"Hello", "text"}, {pair:receive()})
       end)
     end
 
     both("are received: fragments", function(pair)
       pair:send({opcode = "text", payload = unhex "f248cd", rsv = RSV1, fin = false},
         {opcode = "continuation", payload = unhex "c9c90700"})
-      assert.same({"Hello", "text"}, {pair.ws:receive()})
+      assert.same({"Hello", "text"}, {pair:receive()})
     end)
 
     both("are received: a window that is shared", function(pair)
       for _, hex in ipairs {"f248cdc9c90700", "f248cdc9c90700", "f200110000", "f200110000"} do
         pair:send {opcode = "text", payload = unhex(hex), rsv = RSV1}
-        assert.equal("Hello", (pair.ws:receive()))
+        assert.equal("Hello", (pair:receive()))
       end
     end)
 
     both("are received: an empty one", function(pair)
       pair:send {opcode = "binary", payload = "\0", rsv = RSV1}
-      assert.same({"", "binary"}, {pair.ws:receive()})
+      assert.same({"", "binary"}, {pair:receive()})
     end)
   end)
 
   describe("are received", function()
     local function receives(pair, message, kind)
-      local got, what = pair.ws:receive()
+      local got, what = pair:receive()
       assert.equal(kind, what)
       assert_same(message, got)
     end
@@ -120,8 +120,8 @@ describe("compressed messages", function()
         for how, pieces in frames.splits(all, seed) do
           local one = compressed.open(role)
           websock.spawn(function() one.peer:send_pieces(pieces) end)
-          local got = {one.ws:receive()}
-          got[3], got[4] = one.ws:receive()
+          local got = {one:receive()}
+          got[3], got[4] = one:receive()
           expected = expected or {text, "text", text, "text"}
           assert.same(expected, got, how)
           one.ws:abort()
@@ -226,7 +226,7 @@ describe("compressed messages", function()
       local payload = pair.deflater:message(bytes("json", 5000))
       pair:send {opcode = "text", payload = payload:sub(1, -10), rsv = RSV1, fin = false}
       pair.peer:close()
-      local message, err, code = pair.ws:receive()
+      local message, err, code = pair:receive()
       assert.same({nil, "closed", 1006}, {message, err, code})
     end)
   end)
@@ -271,7 +271,7 @@ describe("compressed messages", function()
       pair.peer:send(list[2])
       assert_same(text, first .. parts(pair.ws))
       pair:say(text)
-      assert_same(text, (pair.ws:receive()))
+      assert_same(text, (pair:receive()))
       pair:send {opcode = "text", payload = "plain"}
       assert.equal("plain", (parts(pair.ws)))
     end)
@@ -356,7 +356,7 @@ describe("compressed messages", function()
       local text = bytes("json", 2000)
       pair:say(text)
       pair:send {opcode = "binary", payload = "\7", rsv = RSV1}
-      assert.equal(text, (pair.ws:receive()))
+      assert.equal(text, (pair:receive()))
       fails(pair, 1007)
     end)
 
@@ -373,9 +373,9 @@ describe("compressed messages", function()
 
     both("may be binary that is not UTF-8, and text whose payload is not", function(pair)
       pair:say("\xff\xfe", "binary")
-      assert.same({"\xff\xfe", "binary"}, {pair.ws:receive()})
+      assert.same({"\xff\xfe", "binary"}, {pair:receive()})
       pair:say("\xe2\x82\xac", "text")
-      assert.same({"\xe2\x82\xac", "text"}, {pair.ws:receive()})
+      assert.same({"\xe2\x82\xac", "text"}, {pair:receive()})
     end)
 
     both("fail when they use history that they may not: 1007", NO_TAKEOVER, function(pair)
@@ -383,7 +383,7 @@ describe("compressed messages", function()
       local noise = bytes("random", 300)
       for i = 1, 2 do
         pair:send {opcode = "binary", payload = keeps:message(noise), rsv = RSV1}
-        if i == 1 then assert_same(noise, (pair.ws:receive())) end
+        if i == 1 then assert_same(noise, (pair:receive())) end
       end
       fails(pair, 1007)
     end)
@@ -392,13 +392,13 @@ describe("compressed messages", function()
       local keeps = compressed.zlib():deflater()
       local secret = bytes("random", 300)
       pair:send {opcode = "binary", payload = keeps:message(secret), rsv = RSV1}
-      assert_same(secret, (pair.ws:receive()))
+      assert_same(secret, (pair:receive()))
       local other = compressed.open(role, NO_TAKEOVER)
       other:send {opcode = "binary", payload = keeps:message(secret), rsv = RSV1}
       fails(other, 1007)
       pair.deflater:reset()
       pair:say(secret, "binary")
-      assert_same(secret, (pair.ws:receive()))
+      assert_same(secret, (pair:receive()))
     end)
   end)
 
@@ -410,7 +410,7 @@ describe("compressed messages", function()
         for _, size in ipairs {LIMIT - 1, LIMIT} do
           local message = bytes(what, size)
           pair:say(message, "binary")
-          assert_same(message, (pair.ws:receive()))
+          assert_same(message, (pair:receive()))
         end
         pair:say(bytes(what, LIMIT + 1), "binary")
         fails(pair, 1009)
@@ -421,7 +421,7 @@ describe("compressed messages", function()
       for _, size in ipairs {LIMIT, LIMIT + 1} do
         local payload = pair.deflater:message(bytes("json", size))
         pair.peer:send(table.concat(pair:fragments("text", payload, #payload // 3, #payload // 3)))
-        if size == LIMIT then assert.equal(LIMIT, #pair.ws:receive()) end
+        if size == LIMIT then assert.equal(LIMIT, #pair:receive()) end
       end
       fails(pair, 1009)
     end)
@@ -434,7 +434,7 @@ describe("compressed messages", function()
 
     both("0 lets empty ones through", {}, {max_message = 0}, function(pair)
       pair:send {opcode = "text", payload = "\0", rsv = RSV1}
-      assert.equal("", (pair.ws:receive()))
+      assert.equal("", (pair:receive()))
       pair:say "x"
       fails(pair, 1009)
     end)
@@ -442,13 +442,13 @@ describe("compressed messages", function()
     both("false lets all through", {}, {max_message = false}, function(pair)
       local message = bytes("zeros", 8 << 20)
       pair:say(message, "binary")
-      assert_same(message, (pair.ws:receive()))
+      assert_same(message, (pair:receive()))
     end)
 
     both("max_fragments counts frames", {}, {max_fragments = 3}, function(pair)
       local text = bytes("json", 1000)
       pair.peer:send(table.concat(pair:fragments("text", pair.deflater:message(text), 1, 1)))
-      assert.equal(text, (pair.ws:receive()))
+      assert.equal(text, (pair:receive()))
       pair.peer:send(table.concat(pair:fragments("text", pair.deflater:message(text), 1, 1, 1)))
       fails(pair, 1009)
     end)
