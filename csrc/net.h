@@ -35,7 +35,7 @@ typedef struct net_iov {
    terminals. */
 long net_recv (net_fd fd, void *p, size_t n);
 long net_read (net_fd fd, void *p, size_t n);
-/* The first (at most) 8 pieces by one sendmsg, never with SIGPIPE: bytes written,
+/* The first (at most) NET_PIECES pieces by one call, never with SIGPIPE: bytes written,
    NET_AGAIN or NET_ERROR. */
 enum { NET_PIECES = 16 }; /* of one net_sendv, at most */
 long net_sendv (net_fd fd, const net_iov *v, int n);
