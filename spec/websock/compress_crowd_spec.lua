@@ -228,4 +228,57 @@ describe("compressed broadcasts", function()
       for i = 1, #KINDS do assert.is_true(seen[message .. i], "message " .. i) end
     end
   end)
+
+  -- Whatever may be done to a connection, in any order; `expected` holds what each
+  -- has to hear.
+  local ACTS = {
+    function(_, list, expected, message, kind, i, choice)
+      list[i].ws:send(message, kind, {compress = choice})
+      table.insert(expected[i], message)
+    end,
+    function(server, list, expected, message, kind)
+      server:broadcast(message, kind)
+      for i in ipairs(list) do table.insert(expected[i], message) end
+    end,
+    function(server, list, expected, message, kind, i)
+      server:broadcast(message, kind, {except = list[i].ws})
+      for k in ipairs(list) do
+        if k ~= i then table.insert(expected[k], message) end
+      end
+    end,
+    function(server, list, expected, message, kind, i, choice)
+      local w = assert(list[i].ws:writer(kind, {compress = choice}))
+      w:write(message)
+      server:broadcast(message, kind)
+      w:write ""
+      w:finish(message)
+      for k in ipairs(list) do
+        if k == i then table.insert(expected[k], message .. message) end
+        table.insert(expected[k], message)
+      end
+    end,
+  }
+
+  it("and all else, in any order", function()
+    local server, list = open()
+    local kinds, choices = {"random", "json", "json", "mixed", "zeros"}, {[1] = true, [2] = false}
+    for seed = 1, 5 do
+      local state = seed
+      local function draw(n)
+        state = state * 48271 % 2147483647
+        return state % n + 1
+      end
+      local expected = {}
+      for i in ipairs(list) do expected[i] = {} end
+      for _ = 1, 40 do
+        local message = bytes(kinds[draw(#kinds)], draw(2) == 1 and draw(4000) or draw(300), draw(3))
+        ACTS[draw(#ACTS)](server, list, expected, message, "binary", draw(#list), choices[draw(4)])
+      end
+      for i, one in ipairs(list) do
+        for n, message in ipairs(expected[i]) do
+          assert_hears(one, message, "binary", ("seed %d, kind %d, message %d"):format(seed, i, n))
+        end
+      end
+    end
+  end)
 end)

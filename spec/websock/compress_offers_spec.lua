@@ -222,6 +222,43 @@ describe("compression offered to a server", function()
     ends.turn_until(function() return seen end)
     assert.equal("none", seen)
   end)
+
+  it("counts in a handshake that somebody else has read", function()
+    local listener <close> = raw.server()
+    local peer = raw.client(listener.port)
+    local accepted = assert(listener:accept())
+    local _, head = frames.parse_head(frames.request(compressed.field(offer "client_max_window_bits")))
+    local ws = assert(websock.accept(accepted.sock,
+      {compress = true, request = {method = "GET", target = "/", headers = head}}))
+    ends.at_end(function()
+      ws:abort()
+      peer:close()
+    end)
+    local _, fields = assert(peer:head())
+    assert.equal(fields[FIELD], ws.extensions)
+    assert.equal(12, select(2, compressed.parse(ws.extensions)).client_max_window_bits)
+  end)
+
+  it("is of no interest in what is no handshake", function()
+    local server = ends.listen {port = 0, compress = true, handler = print, http = function() return 200 end}
+    for _, value in ipairs {offer(), offer "", "=;,"} do
+      local peer = ends.dial(server)
+      peer:send("GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Extensions: " .. value .. "\r\n\r\n")
+      local line, fields = assert(peer:head())
+      assert.same({"HTTP/1.1 200 OK"}, {line, fields[FIELD]})
+      peer:close()
+    end
+  end)
+
+  it("leaves ws.extensions to read, also after the end, and not to write", function()
+    local ws, peer = ends.server({compress = true}, compressed.field())
+    local said = ws.extensions
+    assert.matches("^permessage%-deflate;", said)
+    assert.is_false((pcall(function() ws.extensions = "x" end)))
+    peer:reset()
+    ends.turn_until(function() return ws:state() == "closed" end)
+    assert.equal(said, ws.extensions)
+  end)
 end)
 
 -- The offer that a client makes.

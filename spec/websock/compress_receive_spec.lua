@@ -27,6 +27,12 @@ local HELLO = {
   ["two blocks"] = "f2480500 0000ffff cac9c90700",
 }
 
+local function receives(pair, message, kind)
+  local got, what = pair:receive()
+  assert.equal(kind, what)
+  assert_same(message, got)
+end
+
 describe("compressed messages", function()
   teardown(compressed.stop)
   after_each(function() ends.finish() end)
@@ -59,12 +65,6 @@ describe("compressed messages", function()
   end)
 
   describe("are received", function()
-    local function receives(pair, message, kind)
-      local got, what = pair:receive()
-      assert.equal(kind, what)
-      assert_same(message, got)
-    end
-
     both("of every kind and size", function(pair)
       for i, kind in ipairs {"zeros", "json", "random", "mixed"} do
         for _, size in ipairs {0, 1, 1000, 65536, 1 << 20} do
@@ -193,6 +193,27 @@ describe("compressed messages", function()
       receives(pair, "HelloHello", "text")
     end)
 
+    both("when nothing follows a block with BFINAL set, or nothing is there at all", function(pair)
+      pair:send({opcode = "text", payload = unhex "f348cdc9c90700", rsv = RSV1},
+        {opcode = "text", payload = "", rsv = RSV1},
+        {opcode = "text", payload = unhex "0300", rsv = RSV1},
+        {opcode = "text", payload = unhex "f248cdc9c90700", rsv = RSV1})
+      for _, text in ipairs {"Hello", "", "", "Hello"} do receives(pair, text, "text") end
+    end)
+
+    both("after timeouts in their midst, which lose nothing", function(pair)
+      local text = bytes("json", 50000)
+      for _ = 1, 2 do
+        for _, piece in ipairs(pair:fragments("text", pair.deflater:message(text), 100, 1000)) do
+          assert.same({nil, "timeout"}, {pair.ws:receive(0)})
+          pair.peer:send(piece:sub(1, -20))
+          assert.same({nil, "timeout"}, {pair.ws:receive(0.005)})
+          pair.peer:send(piece:sub(-19))
+        end
+        receives(pair, text, "text")
+      end
+    end)
+
     both("from a peer that sends one stored block after the other", function(pair)
       local stored = compressed.zlib():deflater {level = 0}
       for _, size in ipairs {0, 1, 1000, 200000} do
@@ -274,6 +295,17 @@ describe("compressed messages", function()
       assert_same(text, (pair:receive()))
       pair:send {opcode = "text", payload = "plain"}
       assert.equal("plain", (parts(pair.ws)))
+    end)
+
+    both("may take over what receive has begun", function(pair)
+      local text = bytes("json", 50000)
+      local list = pair:fragments("text", pair.deflater:message(text), 2000)
+      pair.peer:send(list[1])
+      assert.same({nil, "timeout"}, {pair.ws:receive(0.01)})
+      pair.peer:send(list[2])
+      assert_same(text, (parts(pair.ws)))
+      pair:say(text)
+      receives(pair, text, "text")
     end)
 
     both("fail on what is no deflated data", function(pair)
