@@ -20,6 +20,7 @@
 #include <netinet/tcp.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -384,6 +385,7 @@ static void start (void) {
 }
 
 int main (int argc, char **argv) {
+  signal(SIGPIPE, SIG_IGN); /* OpenSSL writes as if there were none */
   broadcasting = argc > 1 && strcmp(argv[1], "broadcast") == 0;
   if (argc > 4) need((tls = tls_context(argv[3], argv[4])) != NULL, argv[3]);
   start();

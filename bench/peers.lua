@@ -10,7 +10,7 @@ return {
   {name = "ideal", title = "ideal C", server = "build/bench/ideal", modes = {tls = true},
     client = "build/bench/ideal_client"},
   {name = "websock", title = "websock", server = "scripts/lua bench/server.lua",
-    modes = {deflate = true, takeover = true},
+    modes = {tls = true, deflate = true, takeover = true},
     client = "scripts/lua bench/client.lua"},
   {name = "lws", title = "libwebsockets", server = "build/bench/server_lws",
     modes = {tls = true}},

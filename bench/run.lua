@@ -24,15 +24,20 @@ local DURATION = tonumber(os.getenv "DURATION") or quick and 0.1 or 1
 
 -- Processes -------------------------------------------------------------------
 
+local alive = {} -- servers
+
 -- A server, once it has said its port.
 local function start(command, core)
   local pipe = assert(io.popen(("echo $$; exec taskset -c %d %s"):format(core, command)))
   local pid, port = pipe:read("n", "n")
-  assert(port, "did not start: " .. command)
-  return {pipe = pipe, pid = pid, port = port}
+  if not port then error("did not start: " .. command, 0) end
+  local server = {pipe = pipe, pid = pid, port = port}
+  alive[server] = true
+  return server
 end
 
 local function stop(server)
+  alive[server] = nil
   os.execute("kill " .. server.pid)
   server.pipe:close()
 end
@@ -144,7 +149,11 @@ local function able(list, scenario)
 end
 
 local running = chosen(peers, words(os.getenv "PEERS" or quick and "ideal websock node"), "peer")
-for _, scenario in ipairs(chosen(scenarios, arg, "scenario")) do
-  local those = able(running, scenario)
-  report.print(scenario, those, measure(scenario, those))
-end
+local ok, err = pcall(function()
+  for _, scenario in ipairs(chosen(scenarios, arg, "scenario")) do
+    local those = able(running, scenario)
+    report.print(scenario, those, measure(scenario, those))
+  end
+end)
+for server in pairs(alive) do stop(server) end
+if not ok then error(err, 0) end
