@@ -274,7 +274,8 @@ void ws_stream_back (const ws_conn *c, ws_stream *s); /* resets it */
 void ws_stream_reset (ws_stream *s);                  /* forgets its history */
 
 /* Compresses n bytes and flushes: how many bytes are at to now, the last four
-   of them ws_pack_tail; 0: they do not fit into room, and s has to be reset. */
+   of them ws_pack_tail; 0: they do not fit into room, and s has to be reset (or
+   given back). */
 size_t ws_stream_deflate (ws_stream *s, const void *p, size_t n,
                           unsigned char *to, size_t room);
 

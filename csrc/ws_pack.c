@@ -20,9 +20,9 @@ const unsigned char ws_pack_tail[4] = {0x00, 0x00, 0xFF, 0xFF};
    what the server allows. */
 static int takes_over (const ws_conn *c) {
   const ws_compression *how = &c->config->compression;
-  int not = c->config->role == WS_CLIENT ? how->client_no_context_takeover
-                                         : how->server_no_context_takeover;
-  return c->out_window & WS_TAKEOVER && !not ;
+  int alone = c->config->role == WS_CLIENT ? how->client_no_context_takeover
+                                           : how->server_no_context_takeover;
+  return c->out_window & WS_TAKEOVER && !alone;
 }
 
 ws_zip *ws_zip_get (ws_conn *c) {

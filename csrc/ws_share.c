@@ -93,7 +93,6 @@ static int pack (ws_conn *c, const ws_shared *s, ws_shared *v, size_t *size) {
   ws_stream *z = ws_deflater(c);
   if (z == NULL) return 0;
   *size = ws_stream_deflate(z, s->p + s->header, n, v->p + WS_HEADER, room);
-  if (*size == 0) ws_stream_reset(z);
   ws_stream_back(c, z);
   if (*size == 0) return 0;
   *size -= sizeof ws_pack_tail;

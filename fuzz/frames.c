@@ -2,7 +2,8 @@
 ** fuzz/frames.c - the frame core before arbitrary bytes, in both roles.
 **
 ** An input is a program: its first byte chooses the role, whether frames are read
-** whole or in parts, and what was agreed on with permessage-deflate; then every step takes one byte that says what to do
+** whole or in parts, what was agreed on with permessage-deflate, and whether there
+** is a pool; then every step takes one byte that says what to do
 ** (bytes in, events out, reading ahead, sending, closing, draining), and the
 ** bytes in come from the rest of the input. What must hold whatever arrives is
 ** asserted after each step; the sanitizers see to the memory.
@@ -204,7 +205,9 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size) {
   unsigned how = take(&r);
   ws_config config;
   ws_conn *c = malloc(ws_size());
-  assert(c != NULL);
+  ws_pool *pool = malloc(ws_pool_size());
+  assert(c != NULL && pool != NULL);
+  ws_pool_init(pool, count_alloc, NULL);
   ws_config_init(&config, (how & 1) != 0 ? WS_SERVER : WS_CLIENT);
   config.max_message = MAX_MESSAGE;
   config.max_fragments = MAX_FRAGMENTS;
@@ -212,13 +215,16 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size) {
   config.compression.threshold = 20;
   config.compression.server_no_context_takeover = 0;
   config.compression.client_no_context_takeover = 0;
+  config.pool = (how & 128) != 0 ? pool : NULL;
   allocated = 0;
   ws_init(c, &config, count_alloc, NULL);
   if ((how & 4) != 0) agree(c, how >> 3);
   ws_opened(c);
   run(c, &r, (how & 2) != 0);
   ws_free(c);
+  ws_pool_free(pool);
   assert(allocated == 0);
   free(c);
+  free(pool);
   return 0;
 }
