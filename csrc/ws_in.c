@@ -101,9 +101,10 @@ static int make_room (ws_conn *c, size_t min) {
 }
 
 /* However large the block is: no more is read ahead of the current frame than
-   WS_READ_AHEAD, and a header. */
+   WS_READ_AHEAD, and a header; one byte more, so that a read which brings just a
+   frame of that size is seen to have come up short. */
 static size_t limited (const ws_conn *c, size_t room, size_t min) {
-  uint64_t here = unread(&c->in), most = WS_READ_AHEAD + WS_HEADER;
+  uint64_t here = unread(&c->in), most = WS_READ_AHEAD + WS_HEADER + 1;
   if (c->left > here) most += c->left - here;
   if (most < min) most = min;
   return room < most ? room : (size_t)most;
