@@ -1,0 +1,149 @@
+-- What the loop's turn does in C (csrc/lua_turn.c, lua_fast.c) where coroutines
+-- come and go around it; what it does for the usual case is connection_spec's.
+
+local websock = require "websock"
+local core = require "websock.core"
+local ends = require "support.ends"
+local frames = require "support.frames"
+
+-- A server whose handler is `handler`, and one peer of it.
+local function serve(handler)
+  local server = ends.listen {port = 0, handler = handler, on_error = function() end}
+  return ends.open(server), server
+end
+
+describe("a turn in C", function()
+  after_each(function() ends.finish() end)
+
+  it("answers a ping behind messages that the application has not come to", function()
+    local got, thread
+    local peer = serve(function(ws)
+      got, thread = ws:receive(), coroutine.running()
+      websock.park()
+    end)
+    peer:send(frames.masked("text", "one") .. frames.masked("text", "two") .. frames.masked("ping", "x"))
+    local pong = assert(peer:frame())
+    assert.same({10, "x", "one"}, {pong.opcode, pong.payload, got})
+    websock.wake(thread)
+  end)
+
+  it("takes a Close frame behind messages that the application has not come to", function()
+    local list, thread = {}, nil
+    local peer = serve(function(ws)
+      list[1], thread = ws:receive(), coroutine.running()
+      websock.park()
+      list[2], list[3] = ws:receive(), select(2, ws:receive())
+    end)
+    peer:send(frames.masked("text", "one") .. frames.masked("text", "two") .. frames.masked("close", "\3\232"))
+    assert.equal(8, assert(peer:frame()).opcode)
+    websock.wake(thread)
+    ends.turn_until(function() return list[3] end)
+    assert.same({"one", "two", "closed"}, list)
+  end)
+
+  it("has one that was closed while it waited closed in order, with what still comes", function()
+    local thread
+    local peer = serve(function(ws)
+      thread = coroutine.running()
+      for _ in ws:messages() do end
+    end)
+    peer:masked("text", "one")
+    ends.turn_until(function() return thread end)
+    websock.step(0)
+    coroutine.close(thread)
+    thread = nil
+    collectgarbage()
+    peer:masked("text", "two")
+    assert.equal(8, assert(peer:frame()).opcode)
+  end)
+
+  it("lets another receive in place of one that was closed while it waited", function()
+    local conn, thread, heard
+    local peer = serve(function(ws)
+      conn, thread = ws, coroutine.running()
+      websock.park()
+    end)
+    ends.turn_until(function() return conn end)
+    local first = websock.spawn(function() conn:receive() end)
+    websock.step(0)
+    coroutine.close(first)
+    websock.spawn(function() heard = conn:receive() end)
+    websock.step(0)
+    peer:masked("text", "for the second")
+    ends.turn_until(function() return heard end)
+    assert.equal("for the second", heard)
+    websock.wake(thread)
+  end)
+
+  it("passes what a handler yields over", function()
+    local peer = serve(function(ws)
+      for message in ws:messages() do
+        coroutine.yield(message, 1, nil)
+        ws:send(message)
+      end
+    end)
+    for _, text in ipairs {"one", "two"} do
+      peer:masked("text", text)
+      assert.equal(text, assert(peer:frame()).payload)
+    end
+  end)
+
+  it("reports an error that comes after a wait for a message, and goes on with others", function()
+    local reports = {}
+    local server = ends.listen {port = 0,
+      handler = function(ws)
+        for message in ws:messages() do
+          if message == "raise" then error("raised") end
+          ws:send(message)
+        end
+      end,
+      on_error = function(err, ws, traceback) reports[#reports + 1] = {err, ws ~= nil, traceback} end,
+    }
+    local one, two = ends.open(server), ends.open(server)
+    one:masked("text", "raise")
+    two:masked("text", "go on")
+    assert.equal("go on", assert(two:frame()).payload)
+    local close = assert(one:frame())
+    assert.same({8, 1011}, {close.opcode, (string.unpack(">I2", close.payload))})
+    assert.equal(1, #reports)
+    assert.matches("raised", reports[1][1])
+    assert.is_true(reports[1][2])
+    assert.matches("stack traceback", reports[1][3])
+  end)
+
+  it("gives every connection its messages, whatever they do in between", function()
+    local got = {}
+    local server = ends.listen {port = 0, handler = function(ws)
+      local mine = {}
+      got[#got + 1] = mine
+      for message in ws:messages() do
+        mine[#mine + 1] = message
+        if #mine % 3 == 0 then websock.sleep(0) end
+        if #mine % 5 == 0 then ws:send(message) end
+      end
+    end}
+    local peers = {}
+    for i = 1, 5 do peers[i] = ends.open(server) end
+    for round = 1, 200 do
+      for _, peer in ipairs(peers) do peer:masked("text", tostring(round)) end
+    end
+    for _, peer in ipairs(peers) do
+      for i = 5, 200, 5 do assert.equal(tostring(i), assert(peer:frame()).payload) end
+    end
+    for _, mine in ipairs(got) do
+      assert.equal(200, #mine)
+      for i = 1, 200 do assert.equal(tostring(i), mine[i]) end
+    end
+  end)
+
+  it("wants what it works on", function()
+    assert.has_error(function() core.turn() end)
+    local turn = core.turn({}, print, print)
+    assert.matches("^websock.turn", tostring(turn))
+    assert.has_error(function() turn:serve(1) end)
+    assert.has_error(function() turn:mark({}) end)
+    assert.has_error(function() turn:resume(1) end)
+    assert.is_nil(turn:current())
+    assert.is_false(turn:marks())
+  end)
+end)
