@@ -141,11 +141,10 @@ static int payload (ws_conn *c) {
 }
 
 /* In parts of at most max bytes: is there one that is worth giving? A compressed
-   message is inflated as far as that, and an event stays as it is. */
+   message is inflated as far as that. */
 static int has_part (const ws_conn *c, size_t max) {
   size_t n = here(c);
   if (!c->packed) return n > 0;
-  if (c->event != 0) return 1;
   return n >= max || (n > 0 && (c->zip->start > 0 || !ws_unpack_due(c)));
 }
 

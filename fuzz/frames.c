@@ -177,9 +177,11 @@ static void step (ws_conn *c, reader *r, int parts) {
 }
 
 /* Memory follows what arrived and was sent, never what a header promises; an
-   inflated message is limited, and zlib's streams take what they take. */
+   inflated message is limited; zlib's streams, and a pool's blocks, take what
+   they take. */
 static void run (ws_conn *c, reader *r, int parts) {
   size_t most = 64 * r->n + 65536;
+  if (c->config->pool) most += 2 * WS_BLOCK;
   if (c->in_window) most += 3 * MAX_MESSAGE + 65536 + STREAMS;
   int ended = 0;
   while (r->n != 0) {

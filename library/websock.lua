@@ -428,6 +428,7 @@ local core = {}
 ---@field max_fragments? integer|false
 ---@field max_header? integer|false
 ---@field max_body? integer|false
+---@field compress? boolean|websock.CompressOptions
 
 ---@class websock.core.Head
 ---@field upgrade boolean
@@ -526,6 +527,10 @@ function Conn:reject(status, fields, body) end
 ---@return string?
 function Conn:chosen() end
 
+---What was agreed on with permessage-deflate.
+---@return string?
+function Conn:extensions() end
+
 function Conn:taken() end
 
 ---@return string? message
@@ -547,9 +552,10 @@ function Conn:in_parts() end
 ---@param kind? websock.Kind|"continuation"
 ---@param max_queue? integer
 ---@param more? boolean
+---@param compress? boolean with the first frame of a message; nil: by its size
 ---@return integer? queued
 ---@return "queue full"|"utf8"|"closed"|nil err
-function Conn:send(payload, kind, max_queue, more) end
+function Conn:send(payload, kind, max_queue, more, compress) end
 
 ---@param payload string
 ---@return integer? serial

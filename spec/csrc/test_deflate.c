@@ -975,6 +975,32 @@ TEST(a_shared_frame_is_compressed_once) {
   windows(15, 15);
 }
 
+/* ATTACKS row 33: who cannot get it compressed gets it plain, or nothing. */
+TEST(sharing_without_memory) {
+  feed how = {.role = WS_SERVER, .start = compressed, .open_ended = 1};
+  int packed_ones = 0, plain = 0, none = 0;
+  fill(0);
+  for (size_t at = 1; at < 40; at++) {
+    feeding f;
+    heap_reset();
+    ws_shared *s = ws_shared_new(heap_alloc, NULL, WS_TEXT, bytes, 30 * WORDS);
+    feed_open(&f, &how);
+    heap.fail_at = at;
+    int r = ws_send_shared(&f.c, s);
+    heap.fail_at = 0;
+    text t = drain(&f.c);
+    CHECK(r == WS_ENOMEM ? t.n == 0 : r == 0);
+    none += r < 0;
+    packed_ones += r == 0 && t.p[0] & RSV1;
+    plain += r == 0 && !(t.p[0] & RSV1);
+    text_free(&t);
+    ws_shared_free(s);
+    text log = feed_close(&f);
+    text_free(&log);
+  }
+  CHECK(none > 0 && plain > 5 && packed_ones > 10);
+}
+
 static void takes_over (ws_config *config) {
   config->compression.server_no_context_takeover = 0;
   config->compression.threshold = 20;
