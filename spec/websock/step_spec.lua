@@ -71,7 +71,7 @@ describe("step", function()
         handled = math.max(handled, n)
         others = n == 1 and 1 or others
       end
-      if handled - total > 2 * 64 then error(handled - total .. " messages in one step") end
+      if handled - total > 65 then error(handled - total .. " messages in one step") end
       total = handled
       for _, n in pairs(reads) do
         if n > 1 then error("it was read " .. n .. " times in one step") end

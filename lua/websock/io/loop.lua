@@ -38,6 +38,7 @@ local parked = {}         -- waiting thread -> what it waits for, until it goes 
 local deadlines = {}      -- waiting thread -> handle of its timer
 local values = {}         -- thread that will go on -> packed values, or NONE
 local ready = Queue.new() -- threads that will go on
+local rested = Queue.new() -- threads that go on in the next turn
 local again = Queue.new()
 
 local in_c                -- the turn of lua_turn.c, made below
@@ -191,7 +192,7 @@ local function after(thread, ok, ...)
   if status(thread) == "dead" then
     finish(thread, ok, ...)
   elseif parked[thread] == nil then
-    let_go_on(thread, NONE)  -- it yielded by itself: a turn for the others
+    rested:add(thread)  -- it yielded by itself: a turn for the others
   end
 end
 
@@ -199,6 +200,10 @@ end
 local function disown(thread)
   local owner = forget(thread)
   if type(owner) == "table" then owner:thread_ended(true) end
+end
+
+local function let_rested_go_on(thread)
+  let_go_on(thread, NONE)
 end
 
 local function run_thread(thread)
@@ -390,7 +395,8 @@ end
 
 --- Seconds until a timer is due; 0 when something is ready, nil without timers.
 function loop.timeout()
-  if in_c:marks() or not (ready:is_empty() and again:is_empty()) then
+  if in_c:marks()
+      or not (ready:is_empty() and rested:is_empty() and again:is_empty()) then
     return 0
   end
   local at = timers:first()
@@ -406,6 +412,7 @@ end})
 function turn(timeout)
   turning = true
   local _ <close> = turn_guard
+  rested:serve(rested.last, let_rested_go_on)
   in_c:flush()
   local stop, wait = again.last, loop.timeout()
   if not wait or timeout and timeout < wait then wait = timeout end
