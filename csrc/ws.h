@@ -58,10 +58,9 @@ typedef struct ws_compression {
   int on; /* default 0: neither */
   int server_no_context_takeover, client_no_context_takeover; /* 1 */
   int server_max_window_bits, client_max_window_bits;         /* 8 to 15; 12 */
-  int level;     /* zlib's, 0 to 9; 1 */
-  int mem_level; /* zlib's, 1 to 9; 5 */
-  size_t
-      threshold; /* smallest message that ws_send compresses by itself; 256 */
+  int level;        /* zlib's, 0 to 9; 1 */
+  int mem_level;    /* zlib's, 1 to 9; 5 */
+  size_t threshold; /* bytes from which ws_send compresses by itself; 256 */
 } ws_compression;
 
 /* What connections of one kind have in common. It has to outlive them. */

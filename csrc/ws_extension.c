@@ -26,8 +26,7 @@ enum { NAMED = 32 };
 /* What an element says about permessage-deflate. */
 typedef struct terms {
   int known;  /* it is about that */
-  int broken; /* a parameter is unknown, twice, or has no valid
-                              value */
+  int broken; /* a parameter is unknown, twice, or has an invalid value */
   int seen[PARAMETERS];
   int server_bits, client_bits; /* MOST_BITS where it does not say */
   int client_value;             /* client_max_window_bits has a value */
