@@ -112,7 +112,8 @@ int websock_pull (conn *c, int want) {
     if (websock_more(c, n, room)) flags |= SAW_MORE;
   } else {
     ws_commit(core(c), 0);
-    flags |= n == NET_AGAIN ? SAW_DRY : SAW_END;
+    if (websock_dry(c, n)) flags |= SAW_DRY;
+    if (n != NET_AGAIN) flags |= SAW_END;
     if (n == NET_EOF) ws_eof(core(c));
     if (n == NET_ERROR) ws_abort(core(c), websock_why(c));
   }

@@ -83,6 +83,8 @@ long websock_recv (conn *c, void *p, size_t n);
 long websock_sendv (conn *c, const net_iov *v, int n);
 /* Whether to read once more after `got` bytes of `room`. */
 int websock_more (const conn *c, long got, size_t room);
+/* Whether it found nothing on the descriptor: TLS may have kept what it found. */
+int websock_dry (const conn *c, long got);
 /* Tries to write what TLS itself has to say; whether some of it is left. */
 int websock_unsent (conn *c);
 /* What the NET_ERROR of one of these meant. */

@@ -8,6 +8,9 @@
 
 #define TLS "websock.tls"
 
+/* What a context holds outside of Lua, about, in KiB: the collector is told. */
+enum { SIZE = 64 };
+
 typedef struct tls {
   net_tls_ctx *ctx;
 } tls;
@@ -40,7 +43,6 @@ static void read_settings (lua_State *L, net_tls_settings *s) {
   s->password = text(L, "password", NULL);
   s->client_ca = text(L, "client_ca", NULL);
   s->alpn = text(L, "alpn", &s->nalpn);
-  s->alpn_strict = flag(L, "alpn_strict");
   s->min_version = min && strcmp(min, "1.3") == 0 ? 13 : 12;
   s->ciphers = text(L, "ciphers", NULL);
   s->ciphersuites = text(L, "ciphersuites", NULL);
@@ -54,6 +56,7 @@ static int tls_new (lua_State *L) {
   char why[NET_TLS_WHY];
   tls *self;
   luaL_checktype(L, 1, LUA_TTABLE);
+  lua_gc(L, LUA_GCSTEP, SIZE);
   read_settings(L, &settings);
   self = (tls *)lua_newuserdatauv(L, sizeof *self, 0);
   self->ctx = NULL;

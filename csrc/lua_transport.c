@@ -24,6 +24,10 @@ int websock_more (const conn *c, long got, size_t room) {
   return c->tls ? net_tls_more(c->tls) : got > 0 && (size_t)got == room;
 }
 
+int websock_dry (const conn *c, long got) {
+  return got == NET_AGAIN && (c->tls == NULL || net_tls_dry(c->tls));
+}
+
 long websock_sendv (conn *c, const net_iov *v, int n) {
   return c->tls ? net_tls_sendv(c->tls, v, n) : net_sendv(c->fd, v, n);
 }

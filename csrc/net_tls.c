@@ -238,7 +238,7 @@ long net_tls_recv (net_tls *t, void *p, size_t n) {
   t->more = 0;
   if (t->ssl == NULL || t->failed) return NET_ERROR;
   ERR_clear_error();
-  t->drained = 0;
+  t->drained = t->dry = 0;
   r = shake_hands(t);
   if (r > 0) r = read_records(t, p, n);
   if (t->ctx->out.n > 0) net_tls_flush(t);
@@ -246,6 +246,8 @@ long net_tls_recv (net_tls *t, void *p, size_t n) {
 }
 
 int net_tls_more (const net_tls *t) { return t->more; }
+
+int net_tls_dry (const net_tls *t) { return t->dry; }
 
 int net_tls_heard (net_tls *t) {
   int heard = t->heard;

@@ -31,7 +31,6 @@ typedef struct net_tls_settings {
   const char *client_ca; /* server: clients need a certificate of these */
   const char *alpn;      /* names, each after a byte with its length */
   size_t nalpn;
-  int alpn_strict;          /* server: refuse who offers none of them */
   int min_version;          /* 12 or 13 */
   const char *ciphers;      /* of TLS 1.2 */
   const char *ciphersuites; /* of TLS 1.3 */
@@ -40,8 +39,8 @@ typedef struct net_tls_settings {
 
 enum { NET_TLS_WHY = 256 };
 
-/* One reference to a new context; or NULL and what is wrong in `why`: "tls: cert:
-   no such file or directory: ...". */
+/* One reference to a new context; or NULL and what is wrong in `why`:
+   "tls: cert: a.pem: No such file or directory". */
 net_tls_ctx *net_tls_ctx_new (const net_tls_settings *s, char why[NET_TLS_WHY]);
 /* Gives one reference up. Connections hold one each. NULL is allowed. */
 void net_tls_ctx_free (net_tls_ctx *ctx);
@@ -65,6 +64,8 @@ int net_tls_give (net_tls *t, const void *p, size_t n);
 long net_tls_recv (net_tls *t, void *p, size_t n);
 
 int net_tls_more (const net_tls *t);
+/* Whether it found nothing at all on fd. */
+int net_tls_dry (const net_tls *t);
 
 /* Bytes of the pieces that the kernel has got, NET_AGAIN or NET_ERROR. What was
    given once and not been told taken has to stand unchanged at the front of the

@@ -50,6 +50,7 @@ static int bio_read (BIO *bio, char *p, int n) {
   if (!t->drained) {
     got = net_recv(t->fd, p, (size_t)n);
     t->drained = got < n;
+    t->dry = got == NET_AGAIN;
     t->heard |= got > 0;
     if (got > 0) return (int)got;
     t->eof = got == NET_EOF;

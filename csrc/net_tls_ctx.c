@@ -3,6 +3,7 @@
 */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,7 +39,7 @@ static int choose_alpn (SSL *ssl, const unsigned char **out,
       *size = ours[i];
       return SSL_TLSEXT_ERR_OK;
     }
-  return ctx->alpn_strict ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
+  return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 static int set_alpn (net_tls_ctx *ctx, const net_tls_settings *s) {
@@ -50,7 +51,6 @@ static int set_alpn (net_tls_ctx *ctx, const net_tls_settings *s) {
   if (ctx->alpn == NULL) return 0;
   memcpy(ctx->alpn, s->alpn, s->nalpn);
   ctx->nalpn = (unsigned)s->nalpn;
-  ctx->alpn_strict = s->alpn_strict;
   SSL_CTX_set_alpn_select_cb(ctx->ssl, choose_alpn, NULL);
   return 1;
 }
@@ -72,7 +72,7 @@ static int open_keylog (net_tls_ctx *ctx, const char *path, char *why) {
   if (path == NULL) return 1;
   ctx->keylog = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (ctx->keylog < 0) {
-    net_tls_explain(why, "keylog", strerror(errno));
+    net_tls_explain(why, "keylog", path, strerror(errno));
     return 0;
   }
   SSL_CTX_set_keylog_callback(ctx->ssl, log_key);
@@ -95,12 +95,12 @@ static int set_versions (net_tls_ctx *ctx, const net_tls_settings *s,
                          char *why) {
   int min = s->min_version == 13 ? TLS1_3_VERSION : TLS1_2_VERSION;
   if (!SSL_CTX_set_min_proto_version(ctx->ssl, min))
-    net_tls_explain(why, "min_version", NULL);
+    net_tls_explain(why, "min_version", NULL, NULL);
   else if (s->ciphers && !SSL_CTX_set_cipher_list(ctx->ssl, s->ciphers))
-    net_tls_explain(why, "ciphers", NULL);
+    net_tls_explain(why, "ciphers", NULL, NULL);
   else if (s->ciphersuites &&
            !SSL_CTX_set_ciphersuites(ctx->ssl, s->ciphersuites))
-    net_tls_explain(why, "ciphersuites", NULL);
+    net_tls_explain(why, "ciphersuites", NULL, NULL);
   else
     return 1;
   return 0;
@@ -128,6 +128,26 @@ static int set_cert (net_tls_ctx *ctx, const net_tls_settings *s, char *why) {
          net_tls_load_key(ctx, s->key, why);
 }
 
+/* The authorities of the system, which take a while to read: once for all. */
+static X509_STORE *the_system;
+
+static void read_system (void) {
+  the_system = X509_STORE_new();
+  if (the_system) X509_STORE_set_default_paths(the_system);
+  ERR_clear_error();
+}
+
+static int trust_system (net_tls_ctx *ctx, char *why) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, read_system);
+  if (the_system == NULL) {
+    net_tls_explain(why, "context", NULL, "not enough memory");
+    return 0;
+  }
+  SSL_CTX_set1_cert_store(ctx->ssl, the_system);
+  return 1;
+}
+
 static int set_authorities (net_tls_ctx *ctx, const net_tls_settings *s,
                             char *why) {
   if (!s->verify) return 1;
@@ -136,11 +156,10 @@ static int set_authorities (net_tls_ctx *ctx, const net_tls_settings *s,
     return 0;
   if (s->ca_path &&
       !SSL_CTX_load_verify_locations(ctx->ssl, NULL, s->ca_path)) {
-    net_tls_explain(why, "ca_path", NULL);
+    net_tls_explain(why, "ca_path", s->ca_path, NULL);
     return 0;
   }
-  if (!s->ca_file && !s->ca_path) SSL_CTX_set_default_verify_paths(ctx->ssl);
-  return 1;
+  return s->ca_file || s->ca_path || trust_system(ctx, why);
 }
 
 static int set_client (net_tls_ctx *ctx, const net_tls_settings *s, char *why) {
@@ -167,7 +186,7 @@ static int set_server (net_tls_ctx *ctx, const net_tls_settings *s, char *why) {
 static int set_up (net_tls_ctx *ctx, const net_tls_settings *s, char *why) {
   ctx->ssl = SSL_CTX_new(TLS_method());
   ctx->record = malloc(NET_TLS_RECORD);
-  net_tls_explain(why, "context", "not enough memory");
+  net_tls_explain(why, "context", NULL, "not enough memory");
   if (ctx->ssl == NULL || ctx->record == NULL) return 0;
   SSL_CTX_set_app_data(ctx->ssl, ctx);
   set_modes(ctx->ssl);
@@ -188,7 +207,7 @@ net_tls_ctx *net_tls_ctx_new (const net_tls_settings *s,
   net_tls_ctx *ctx = calloc(1, sizeof *ctx);
   ERR_clear_error();
   if (ctx == NULL) {
-    net_tls_explain(why, "context", "not enough memory");
+    net_tls_explain(why, "context", NULL, "not enough memory");
     return NULL;
   }
   ctx->refs = 1;

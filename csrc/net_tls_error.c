@@ -15,6 +15,8 @@ typedef struct words {
   const char *text;
 } words;
 
+static const char other_host[] = "certificate is for another host than %s";
+
 /* Results of the verification of a certificate chain. */
 static const words chain[] = {
     {X509_V_ERR_CERT_HAS_EXPIRED, "certificate has expired"},
@@ -30,8 +32,8 @@ static const words chain[] = {
      "certificate of an unknown authority"},
     {X509_V_ERR_CERT_UNTRUSTED, "certificate of an unknown authority"},
     {X509_V_ERR_INVALID_CA, "certificate was signed by one that may not sign"},
-    {X509_V_ERR_HOSTNAME_MISMATCH, "certificate is for another host"},
-    {X509_V_ERR_IP_ADDRESS_MISMATCH, "certificate is for another host"},
+    {X509_V_ERR_HOSTNAME_MISMATCH, other_host},
+    {X509_V_ERR_IP_ADDRESS_MISMATCH, other_host},
     {X509_V_ERR_INVALID_PURPOSE, "certificate is for another purpose"},
     {X509_V_ERR_CERT_REVOKED, "certificate has been revoked"},
     {X509_V_ERR_CERT_SIGNATURE_FAILURE, "certificate's signature is wrong"},
@@ -59,9 +61,10 @@ static const words reasons[] = {
     {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "peer has no certificate"},
     {SSL_R_NO_APPLICATION_PROTOCOL, no_protocol},
     {ALERT(TLS1_AD_NO_APPLICATION_PROTOCOL), no_protocol},
-    {ALERT(SSL_AD_HANDSHAKE_FAILURE), "nothing in common with the peer"},
+    {ALERT(SSL_AD_HANDSHAKE_FAILURE), "peer found no cipher in common"},
     {ALERT(TLS13_AD_CERTIFICATE_REQUIRED), wants_ours},
-    {ALERT(SSL_AD_UNKNOWN_CA), dislikes_ours},
+    {ALERT(SSL_AD_UNKNOWN_CA),
+     "peer does not know the authority of our certificate"},
     {ALERT(SSL_AD_BAD_CERTIFICATE), dislikes_ours},
     {ALERT(SSL_AD_UNSUPPORTED_CERTIFICATE), dislikes_ours},
     {ALERT(SSL_AD_CERTIFICATE_REVOKED), dislikes_ours},
@@ -100,14 +103,30 @@ static void lower (char *s) {
   for (; *s; s++) *s = (char)tolower((unsigned char)*s);
 }
 
-/* "tls: " and the text, in lower case if it is OpenSSL's. */
-static char *spell (const char *text, int ours) {
-  char *s = malloc(strlen(text) + sizeof "tls: ");
-  if (s == NULL) return NULL;
-  strcpy(s, "tls: ");
-  strcat(s, text);
-  if (!ours) lower(s);
-  return s;
+static char *copy (const char *text) {
+  char *s = malloc(strlen(text) + 1);
+  return s ? strcpy(s, text) : NULL;
+}
+
+/* "tls: " and the text, in which %s is whom the client has asked for. */
+static char *spell (const net_tls *t, const char *text) {
+  char s[NET_TLS_WHY];
+  int n = t->place ? (int)strcspn(t->place, " ") : 0;
+  const char *gap = strstr(text, "%s");
+  if (gap == NULL)
+    snprintf(s, sizeof s, "tls: %s", text);
+  else
+    snprintf(s, sizeof s, "tls: %.*s%.*s%s", (int)(gap - text), text, n,
+             t->place, gap + 2);
+  return copy(s);
+}
+
+/* The same with OpenSSL's text, in lower case. */
+static char *spell_foreign (const char *text) {
+  char s[NET_TLS_WHY];
+  snprintf(s, sizeof s, "tls: %s", text);
+  lower(s);
+  return copy(s);
 }
 
 #ifndef SSL_R_UNEXPECTED_EOF_WHILE_READING
@@ -126,15 +145,15 @@ static char *report (net_tls *t, unsigned long err) {
   const char *text;
   if (is_end(t, err)) {
     t->why = "eof";
-    return t->done ? NULL : spell("the connection ended in the handshake", 1);
+    return t->done ? NULL : spell(t, "the connection ended in the handshake");
   }
   if (t->saved) {
     t->why = net_error_text(t->saved);
-    return t->done ? NULL : spell(t->why, 1);
+    return t->done ? NULL : spell(t, t->why);
   }
   t->why = "reset";
   text = our_text(t, err);
-  return text ? spell(text, 1) : spell(openssl_text(t, err), 0);
+  return text ? spell(t, text) : spell_foreign(openssl_text(t, err));
 }
 
 void net_tls_failed (net_tls *t) {
@@ -144,12 +163,11 @@ void net_tls_failed (net_tls *t) {
 }
 
 void net_tls_explain (char why[NET_TLS_WHY], const char *what,
-                      const char *detail) {
+                      const char *where, const char *detail) {
   unsigned long err = ERR_peek_last_error();
   const char *reason = err ? ERR_reason_error_string(err) : NULL;
-  int n = snprintf(why, NET_TLS_WHY, "tls: %s: ", what);
   if (detail == NULL) detail = reason ? reason : "not accepted";
-  snprintf(why + n, (size_t)(NET_TLS_WHY - n), "%s", detail);
-  if (why[n]) why[n] = (char)tolower((unsigned char)why[n]);
+  snprintf(why, NET_TLS_WHY, "tls: %s: %s%s%s", what, where ? where : "",
+           where ? ": " : "", detail);
   ERR_clear_error();
 }

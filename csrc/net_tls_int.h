@@ -26,7 +26,7 @@ typedef struct net_tls_bytes {
 struct net_tls_ctx {
   SSL_CTX *ssl;
   unsigned refs;
-  int server, verify, alpn_strict;
+  int server, verify;
   unsigned char *alpn; /* what a server chooses from */
   unsigned nalpn;
   char *password; /* only while keys are read */
@@ -49,7 +49,7 @@ struct net_tls {
   const char *why;
   char *error;
   int saved; /* errno of the system call that failed, or 0 */
-  unsigned char done, drained, eof, failed, broken, heard, more;
+  unsigned char done, drained, dry, eof, failed, broken, heard, more;
   unsigned char asked; /* the server wants a certificate that we do not have */
 };
 
@@ -63,9 +63,10 @@ void net_tls_bytes_free (net_tls_bytes *b);
 /* ---- net_tls_error.c */
 /* Keeps what has just failed (t->why, t->error), from OpenSSL's queue. */
 void net_tls_failed (net_tls *t);
-/* "tls: what: detail", the last of OpenSSL's reasons if detail is NULL. */
+/* "tls: what: where: detail"; without `where` if that is NULL, with the last of
+   OpenSSL's reasons if detail is NULL. */
 void net_tls_explain (char why[NET_TLS_WHY], const char *what,
-                      const char *detail);
+                      const char *where, const char *detail);
 
 /* ---- net_tls_pem.c: 1, or 0 and what is wrong in why[NET_TLS_WHY] */
 int net_tls_load_cert (net_tls_ctx *ctx, const char *pem, char *why);

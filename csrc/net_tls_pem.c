@@ -12,16 +12,16 @@ static int is_text (const char *pem) {
   return strstr(pem, "-----BEGIN") != NULL;
 }
 
+static const char *path_of (const char *pem) {
+  return is_text(pem) ? NULL : pem;
+}
+
 /* NULL, and why, for a file that cannot be opened. */
 static BIO *open_pem (const char *pem, const char *what, char *why) {
   BIO *bio;
   errno = 0;
   bio = is_text(pem) ? BIO_new_mem_buf(pem, -1) : BIO_new_file(pem, "r");
-  if (bio == NULL) {
-    char detail[NET_TLS_WHY];
-    BIO_snprintf(detail, sizeof detail, "%s", strerror(errno));
-    net_tls_explain(why, what, detail);
-  }
+  if (bio == NULL) net_tls_explain(why, what, path_of(pem), strerror(errno));
   return bio;
 }
 
@@ -60,49 +60,49 @@ int net_tls_load_cert (net_tls_ctx *ctx, const char *pem, char *why) {
   if (bio == NULL) return 0;
   cert = next_cert(bio);
   ok = cert && SSL_CTX_use_certificate(ctx->ssl, cert) && add_chain(ctx, bio);
-  if (!ok) net_tls_explain(why, "cert", cert ? NULL : "no certificate in PEM");
+  if (!ok)
+    net_tls_explain(why, "cert", path_of(pem),
+                    cert ? NULL : "no certificate in PEM");
   ERR_clear_error();
   X509_free(cert);
   BIO_free(bio);
   return ok;
 }
 
+typedef struct secret {
+  const char *password;
+  int asked;
+} secret;
+
 /* Never asks at the terminal. */
 static int give_password (char *p, int size, int writing, void *ud) {
-  const char *password = ud;
-  size_t n = password ? strlen(password) : 0;
+  secret *s = ud;
+  size_t n = s->password ? strlen(s->password) : 0;
   (void)writing;
-  if (n > (size_t)size) n = (size_t)size;
-  if (n > 0) memcpy(p, password, n);
+  s->asked = 1;
+  if (s->password == NULL || n > (size_t)size) return -1;
+  if (n > 0) memcpy(p, s->password, n);
   return (int)n;
 }
 
-static int is_password (unsigned long err) {
-  switch (ERR_GET_REASON(err)) {
-    case PEM_R_BAD_PASSWORD_READ:
-    case PEM_R_BAD_DECRYPT: return ERR_GET_LIB(err) == ERR_LIB_PEM;
-    default: return 0;
-  }
-}
-
-static const char *key_trouble (const char *password) {
-  unsigned long err = ERR_peek_error();
-  if (is_password(err) || (password && !at_end()))
-    return password ? "wrong password" : "needs a password";
+/* Why no key could be read; NULL if OpenSSL can tell. */
+static const char *key_trouble (const secret *s) {
+  if (s->asked) return s->password ? "wrong password" : "needs a password";
   return at_end() ? "no private key in PEM" : NULL;
 }
 
 int net_tls_load_key (net_tls_ctx *ctx, const char *pem, char *why) {
   BIO *bio = open_pem(pem, "key", why);
+  secret s = {ctx->password, 0};
   EVP_PKEY *key;
   int ok;
   if (bio == NULL) return 0;
-  key = PEM_read_bio_PrivateKey(bio, NULL, give_password, ctx->password);
+  key = PEM_read_bio_PrivateKey(bio, NULL, give_password, &s);
   ok = key && SSL_CTX_use_PrivateKey(ctx->ssl, key);
   if (key == NULL)
-    net_tls_explain(why, "key", key_trouble(ctx->password));
+    net_tls_explain(why, "key", path_of(pem), key_trouble(&s));
   else if (!ok)
-    net_tls_explain(why, "key", "does not belong to the certificate");
+    net_tls_explain(why, "key", path_of(pem), "does not match the certificate");
   EVP_PKEY_free(key);
   BIO_free(bio);
   return ok;
@@ -131,7 +131,8 @@ int net_tls_load_cas (net_tls_ctx *ctx, const char *pem, const char *what,
   if (bio == NULL) return 0;
   ok = trust_all(ctx, bio);
   if (!ok)
-    net_tls_explain(why, what, at_end() ? "no certificate in PEM" : NULL);
+    net_tls_explain(why, what, path_of(pem),
+                    at_end() ? "no certificate in PEM" : NULL);
   ERR_clear_error();
   BIO_free(bio);
   return ok;

@@ -28,7 +28,7 @@ local websock = {}
 ---@field ping_interval? number|false seconds between heartbeat pings (20)
 ---@field ping_timeout? number seconds of silence after which a peer is given up; also how long `ping` waits (20)
 ---@field compress? boolean|websock.CompressOptions permessage-deflate (false)
----@field tls? websock.TlsOptions|websock.TlsContext settings of TLS
+---@field tls? websock.TlsOptions|websock.TlsContext|false settings of TLS
 ---@field scheduler? "loop"
 
 ---Of TLS.
@@ -410,7 +410,7 @@ function websock.timeout() end
 function websock.reconnect(...) end
 
 ---Reads settings of TLS once, for connections and servers to share.
----@param settings? websock.TlsOptions
+---@param settings websock.TlsOptions
 ---@return websock.TlsContext? context
 ---@return string? err "tls: ..."
 function websock.tls(settings) end

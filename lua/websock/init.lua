@@ -195,7 +195,7 @@ function websock.reconnect()
 end
 
 --- A context of TLS settings, built once, that connections and servers share.
----@param settings? table # see docs/reference.md
+---@param settings table # see docs/reference.md
 ---@return table|nil context, string? err # "tls: ..."
 function websock.tls(settings)
   return tls.new(settings)

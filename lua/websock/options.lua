@@ -114,7 +114,7 @@ local connection = {
   nodelay = {true, boolean, "TCP_NODELAY: send small messages at once"},
   compress = {false, switch_or_table,
     "permessage-deflate (RFC 7692): true, or a table of its options"},
-  tls = {nil, is "table",
+  tls = {nil, either(is "table", false),
     "TLS: a table of its options, or what websock.tls has made of one"},
   ping_interval = {20, either(positive, false),
     "seconds between heartbeat pings; false: none"},

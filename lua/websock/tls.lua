@@ -17,8 +17,12 @@ function Context:__tostring()
   return ("websock.tls%s: %p"):format(self.server and " (with a certificate)" or "", self)
 end
 
--- What browsers offer for wss: it keeps the bytes of other protocols out.
+-- What browsers offer for wss, so that a server with several protocols on its port
+-- gives no other one.
 local HTTP = {"http/1.1"}
+
+-- Others may still use it.
+function Context.__close() end
 
 -- RFC 7301 section 3.1: each name behind its length.
 local function wire_form(names)
@@ -35,10 +39,24 @@ end
 
 -- A context of the core for one role: userdata | nil, "tls: ..."
 local function build(o, role)
-  local settings = {server = role == "server", alpn = wire_form(o.alpn or HTTP),
-    alpn_strict = o.alpn ~= nil}
+  local alpn = o.alpn or role == "client" and HTTP or {}
+  local settings = {server = role == "server", alpn = wire_form(alpn)}
   for name, value in pairs(o) do settings[name] = settings[name] or value end
   return core.tls(settings)
+end
+
+-- What is in a PEM file that could be read just now.
+local function text_of(pem)
+  if not pem or pem:find("-----BEGIN", 1, true) then return pem end
+  local file <close> = io.open(pem)
+  return file and file:read "a"
+end
+
+-- The authorities of the system take long to read: a context with a certificate,
+-- which is a server's for the most part, reads them when a client comes.
+local function put_off(self, o)
+  o.cert, o.key = text_of(o.cert), text_of(o.key)
+  self.options = o
 end
 
 --- A context that connections can share, whichever end they are.
@@ -47,55 +65,72 @@ end
 local function new(o)
   local self = setmetatable({name = o.server_name}, Context)
   local err
-  self.client, err = build(o, "client")
-  if self.client and o.cert then self.server, err = build(o, "server") end
+  if o.cert then self.server, err = build(o, "server") end
+  if err then return nil, err end
+  if o.cert and not o.ca_file and not o.ca_path then
+    put_off(self, o)
+  else
+    self.client, err = build(o, "client")
+  end
   if err then return nil, err end
   return self
 end
 
---- See docs/reference.md.
-function tls.new(given)
-  local o = options.check("tls", given)
-  check_pair("tls", o)
-  return new(o)
+-- Builds what was put off.
+local function complete(self)
+  local err
+  self.client, err = build(self.options, "client")
+  if not self.client then return nil, err end
+  self.options = nil
+  return self
 end
 
 -- For clients that say nothing.
 local default
 
-local function client(where, o)
-  if o then
-    check_pair(where .. ": option 'tls'", o)
-    local context, err = build(o, "client")
-    return context and {client = context, name = o.server_name}, err
-  end
+local function default_context()
   local err
   if not default then default, err = new(options.check "tls") end
   return default, err
 end
 
-local function server(where, o)
+-- What a table of settings means, or none.
+local function context_of(where, o)
+  if not o then return default_context() end
+  check_pair(where .. ": option 'tls'", o)
+  return new(o)
+end
+
+local function check_server(where, o)
   if not o.cert or not o.key then
     misuse("%s: option 'tls': a server needs 'cert' and 'key'", where)
   end
-  local context, err = build(o, "server")
-  return context and {server = context}, err
 end
 
---- What the option `tls` means for one role: {client or server = a context of the
---- core, name = whom to ask for}.
+--- What the option `tls` means, for one role.
 ---@param where string # whose option it is
 ---@param given? table # checked options, or a context of websock.tls
 ---@param role "client"|"server"
----@return table|nil, string? err
+---@return table|nil context, string? err # contexts of the core in `client` and `server`; `name`
+---   is whom to ask for, in place of the URL's host
 function tls.of(where, given, role)
+  local context, err = given, nil
   if getmetatable(given) ~= Context then
-    if role == "server" then return server(where, given) end
-    return client(where, given)
-  elseif not given[role] then
-    misuse("%s: option 'tls': a server needs 'cert' and 'key'", where)
+    if role == "server" then check_server(where, given) end
+    context, err = context_of(where, given)
   end
-  return given
+  if not context then return nil, err end
+  if role == "client" and not context.client then return complete(context) end
+  if not context[role] then check_server(where, {}) end
+  return context
+end
+
+--- See docs/reference.md.
+function tls.new(given)
+  if given == nil then misuse("tls: table expected, got nil") end
+  local o = options.check("tls", given)
+  check_pair("tls", o)
+  return new(o)
 end
 
 return tls
