@@ -165,12 +165,12 @@ static int send_out (net_tls *t) {
 }
 
 int net_tls_flush (net_tls *t) {
-  int r;
-  if (t->ssl == NULL || t->broken) return NET_ERROR;
-  r = t->left.n > 0 ? send_bytes(t, &t->left) : send_out(t);
+  int r = NET_ERROR;
+  if (t->ssl == NULL) return NET_ERROR;
+  if (!t->broken) r = t->left.n > 0 ? send_bytes(t, &t->left) : send_out(t);
   if (r != NET_AGAIN) net_tls_bytes_free(&t->left);
   t->broken = r == NET_ERROR; /* what the peer has sent can still be read */
-  if (t->broken) t->ctx->out.n = t->ctx->out.at = 0;
+  if (t->broken) t->ctx->out.n = t->ctx->out.at = 0; /* nobody else's */
   return r;
 }
 

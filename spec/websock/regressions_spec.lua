@@ -3,6 +3,7 @@
 
 local unix = require "socket.unix"
 local websock = require "websock"
+local wss = require "support.wss"
 local child = require "support.child"
 local ends = require "support.ends"
 local frames = require "support.frames"
@@ -392,5 +393,22 @@ describe("regressions:", function()
     for _ = 1, 5 do websock.step(0) end  -- the kernel's buffers are full
     assert.equal(8 << 20, #assert(peer:frame()).payload)
     sent:abort()
+  end)
+
+  it("a TLS connection that was reset while it sent leaves nothing for the next one's", function()
+    local server = wss.serve {handler = function(ws) ws:receive() end}
+    for _ = 1, 3 do
+      local ws = wss.connect(server)
+      local ours
+      ends.turn_until(function()
+        ours = server:connections()()
+        return ours
+      end)
+      ws:socket():setoption("linger", {on = true, timeout = 0})
+      ws:abort()
+      for _ = 1, 3 do ours:send(("x"):rep(100)) end  -- outside the loop: at once
+      ends.turn_until(function() return server:count() == 0 end)
+      wss.connect(server):abort()
+    end
   end)
 end)
