@@ -121,10 +121,15 @@ static char *spell (const net_tls *t, const char *text) {
   return copy(s);
 }
 
-/* The same with OpenSSL's text, in lower case. */
+/* The same with OpenSSL's text, in lower case: "sslv3 alert ..." is what the peer
+   says. */
 static char *spell_foreign (const char *text) {
   char s[NET_TLS_WHY];
-  snprintf(s, sizeof s, "tls: %s", text);
+  const char *alert = strstr(text, " alert ");
+  if (alert)
+    snprintf(s, sizeof s, "tls: peer says: %s", alert + strlen(" alert "));
+  else
+    snprintf(s, sizeof s, "tls: %s", text);
   lower(s);
   return copy(s);
 }

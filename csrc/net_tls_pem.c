@@ -85,10 +85,10 @@ static int give_password (char *p, int size, int writing, void *ud) {
   return (int)n;
 }
 
-/* Why no key could be read; NULL if OpenSSL can tell. */
+/* Why no key could be read. */
 static const char *key_trouble (const secret *s) {
-  if (s->asked) return s->password ? "wrong password" : "needs a password";
-  return at_end() ? "no private key in PEM" : NULL;
+  if (!s->asked) return "no private key in PEM";
+  return s->password ? "wrong password" : "needs a password";
 }
 
 int net_tls_load_key (net_tls_ctx *ctx, const char *pem, char *why) {

@@ -1,0 +1,259 @@
+/*
+** test_net_tls.c - TLS between two ends: what each verb means, in the handshake,
+** between whole and broken records, at the end.
+*/
+#include <errno.h>
+
+#include "tls.h"
+
+/* Sends n bytes in pieces of at most `piece`, `step` bytes read at a time, and
+   compares. */
+static void carry (int from, size_t n, size_t piece, size_t step) {
+  unsigned char *p = pattern(n), *q = malloc(n + 1);
+  size_t sent = 0, got = 0;
+  if (q == NULL) abort();
+  for (int dry = 0; got < n && dry < 1000; dry++) {
+    net_iov v[NET_PIECES];
+    int k = 0;
+    size_t at = sent, room = n + 1 - got < step ? n + 1 - got : step;
+    for (; k < NET_PIECES && at < n; k++, at += v[k - 1].len) {
+      v[k].base = p + at;
+      v[k].len = n - at < piece ? n - at : piece;
+    }
+    long r = k > 0 ? net_tls_sendv(two.end[from], v, k) : 0;
+    if (r > 0) sent += (size_t)r;
+    if (!CHECK(r >= 0 || r == NET_AGAIN)) break;
+    r = get(1 - from, q + got, room);
+    if (!CHECK(r > 0 || r == NET_AGAIN)) break;
+    if (r > 0) got += (size_t)r, dry = 0;
+  }
+  CHECK(sent == n && got == n && memcmp(p, q, n) == 0);
+  free(p);
+  free(q);
+}
+
+/* ---------------------------------------------------------------- handshake */
+
+TEST(writing_waits_for_the_handshake) {
+  char c;
+  join_good();
+  CHECK(!net_tls_writable(two.end[CLIENT]) && !net_tls_done(two.end[CLIENT]));
+  CHECK(put(CLIENT, "hello", 5) == NET_AGAIN);
+  CHECK(put(SERVER, "hi", 2) == NET_AGAIN); /* wants to read */
+  CHECK(net_tls_unsent(two.end[CLIENT]) == 0);
+  CHECK(get(SERVER, &c, 1) == NET_AGAIN);
+  CHECK(get(CLIENT, &c, 1) == NET_AGAIN);
+  CHECK(net_tls_done(two.end[CLIENT]) && net_tls_writable(two.end[CLIENT]));
+  CHECK(put(CLIENT, "hello", 5) == 5);
+  CHECK(get(SERVER, &c, 1) == 1 && c == 'h' && net_tls_more(two.end[SERVER]));
+  CHECK(net_tls_heard(two.end[SERVER]) && !net_tls_heard(two.end[SERVER]));
+  CHECK(net_tls_unread(two.end[SERVER]));
+  CHECK(put(SERVER, "hi", 2) == 2);
+  part();
+}
+
+TEST(carries_all_sizes) {
+  static const size_t sizes[] = {1,     16383, 16384, 16385,
+                                 65535, 65536, 65537, 300000};
+  join_good();
+  CHECK(shaken());
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    carry(CLIENT, sizes[i], 100000, 100000);
+    carry(SERVER, sizes[i], 16384, 5000);
+    carry(SERVER, sizes[i], 7001, 1 << 20);
+  }
+  carry(CLIENT, 3000, 1, 7);
+  CHECK(put(CLIENT, "", 0) == 0);
+  part();
+}
+
+/* A kernel that takes little: what is told as taken stays right. */
+TEST(goes_on_where_the_kernel_stopped) {
+  int small = 1;
+  join_good();
+  CHECK(shaken());
+  for (int i = 0; i < 2; i++)
+    setsockopt(two.fd[i], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+  carry(CLIENT, 1000000, 50000, 3000);
+  carry(SERVER, 1000000, 1 << 20, 1 << 16);
+  unsigned char *p = pattern(1 << 20);
+  long sent = put(SERVER, p, 1 << 20);
+  CHECK(sent >= 0 && sent < 1 << 20 && net_tls_unsent(two.end[SERVER]) > 0);
+  CHECK(!net_tls_writable(two.end[SERVER]));
+  CHECK(net_tls_flush(two.end[SERVER]) == NET_AGAIN);
+  free(p);
+  part();
+}
+
+/* Bytes come one by one, both ways. */
+static long drip (int which, char *p) {
+  char c;
+  long r = NET_AGAIN;
+  while (r == NET_AGAIN && read(two.fd[which], &c, 1) == 1) {
+    CHECK(net_tls_give(two.end[which], &c, 1));
+    r = get(which, p, 1);
+  }
+  return r;
+}
+
+TEST(stands_drips) {
+  char got[6] = "";
+  join_good();
+  for (int i = 0; i < 10 && !net_tls_done(two.end[SERVER]); i++) {
+    put(CLIENT, "", 0);
+    CHECK(drip(SERVER, got) == NET_AGAIN);
+    CHECK(drip(CLIENT, got) == NET_AGAIN);
+  }
+  CHECK(put(CLIENT, "hello", 5) == 5);
+  CHECK(drip(SERVER, got) == 1 && get(SERVER, got + 1, 4) == 4);
+  CHECK_STR(got, "hello");
+  part();
+}
+
+TEST(takes_what_was_read_before) {
+  char hello[4096], c;
+  join_good();
+  put(CLIENT, "", 0);
+  ssize_t n = read(two.fd[SERVER], hello, sizeof hello);
+  CHECK(n > 0 && net_tls_give(two.end[SERVER], hello, (size_t)n / 2));
+  CHECK(net_tls_give(two.end[SERVER], hello + n / 2, (size_t)(n - n / 2)));
+  CHECK(get(SERVER, &c, 1) == NET_AGAIN && shaken());
+  carry(CLIENT, 10, 10, 10);
+  part();
+}
+
+TEST(names_are_checked) {
+  static const char *const good[] = {"localhost", "LocalHost", "localhost.",
+                                     "127.0.0.1"};
+  for (size_t i = 0; i < 4; i++) {
+    join(context(settings(0)), context(settings(1)), good[i]);
+    CHECK(shaken());
+    part();
+  }
+  join(context(settings(0)), context(settings(1)), "127.0.0.2");
+  CHECK(!shaken());
+  CHECK_STR(error_of(CLIENT),
+            "tls: certificate is for another host than 127.0.0.2");
+  part();
+  net_tls_settings s = settings(0);
+  s.ca_file = path("b.crt");
+  join(context(s), context(settings(1)), "localhost");
+  CHECK(!shaken());
+  CHECK_STR(error_of(CLIENT), "tls: certificate is self-signed");
+  CHECK_STR(error_of(SERVER),
+            "tls: peer does not know the authority of our certificate");
+  part();
+  s.verify = 0;
+  join(context(s), context(settings(1)), "elsewhere");
+  CHECK(shaken());
+  part();
+}
+
+/* ------------------------------------------------------------------ the end */
+
+TEST(close_notify_is_the_end) {
+  char p[8];
+  join_good();
+  CHECK(shaken());
+  CHECK(put(CLIENT, "bye", 3) == 3);
+  net_tls_shutdown(two.end[CLIENT]);
+  net_tls_shutdown(two.end[CLIENT]);
+  CHECK(get(SERVER, p, sizeof p) == 3 && net_tls_more(two.end[SERVER]));
+  CHECK(get(SERVER, p, sizeof p) == NET_EOF);
+  CHECK(get(SERVER, p, sizeof p) == NET_EOF);
+  CHECK(put(SERVER, "late", 4) == 4); /* the other way is open */
+  CHECK(get(CLIENT, p, sizeof p) == 4);
+  part();
+}
+
+TEST(a_cut_stream_is_none) {
+  char p[8];
+  join_good();
+  CHECK(shaken());
+  CHECK(put(CLIENT, "cut", 3) == 3);
+  shutdown(two.fd[CLIENT], SHUT_WR);
+  CHECK(get(SERVER, p, sizeof p) == 3);
+  CHECK(get(SERVER, p, sizeof p) == NET_ERROR);
+  CHECK_STR(net_tls_why(two.end[SERVER]), "eof");
+  CHECK(net_tls_error(two.end[SERVER]) == NULL);
+  part();
+  join_good();
+  shutdown(two.fd[CLIENT], SHUT_WR);
+  CHECK(get(SERVER, p, sizeof p) == NET_ERROR);
+  CHECK_STR(error_of(SERVER), "tls: the connection ended in the handshake");
+  part();
+}
+
+/* A record changed under way, after another one: first that, then the end. */
+TEST(a_broken_record_ends_it) {
+  char record[256], p[64];
+  join_good();
+  CHECK(shaken());
+  CHECK(put(CLIENT, "one", 3) == 3);
+  CHECK(get(SERVER, p, 1) == 1 && get(SERVER, p, 8) == 2);
+  CHECK(put(CLIENT, "two", 3) == 3 && put(CLIENT, "six", 3) == 3);
+  ssize_t n = read(two.fd[SERVER], record, sizeof record);
+  record[n - 1] ^= 1;
+  CHECK(n > 0 && net_tls_give(two.end[SERVER], record, (size_t)n));
+  CHECK(get(SERVER, p, 8) == 3 && net_tls_more(two.end[SERVER]));
+  CHECK(get(SERVER, p, 8) == NET_ERROR && get(SERVER, p, 8) == NET_ERROR);
+  CHECK(put(SERVER, "x", 1) == NET_ERROR);
+  CHECK_STR(net_tls_why(two.end[SERVER]), "reset");
+  CHECK(get(CLIENT, p, 8) == NET_ERROR);
+  CHECK_STR(error_of(CLIENT), "tls: peer says: bad record mac");
+  part();
+}
+
+/* Nobody reads: an error, and no SIGPIPE, which would end the test. */
+TEST(no_signal_ends_us) {
+  char p[8];
+  join_good();
+  CHECK(shaken());
+  CHECK(put(SERVER, "last", 4) == 4);
+  close(two.fd[SERVER]);
+  two.fd[SERVER] = -1;
+  CHECK(put(CLIENT, "x", 1) == NET_ERROR && put(CLIENT, "x", 1) == NET_ERROR);
+  CHECK_STR(net_tls_why(two.end[CLIENT]), "reset");
+  CHECK(get(CLIENT, p, 8) == 4); /* what came before is still read */
+  CHECK(get(CLIENT, p, 8) == NET_ERROR);
+  part();
+}
+
+/* After each number of steps of a handshake, in both orders. */
+TEST(ends_at_any_time) {
+  for (int steps = 0; steps < 12; steps++) {
+    char c;
+    join_good();
+    if (steps > 0) put(CLIENT, "", 0);
+    for (int i = 1; i < steps; i++) get(i % 2, &c, 1);
+    if (steps == 7) put(CLIENT, "unread", 6);
+    if (steps % 3 == 0) close_end(SERVER);
+    if (steps % 3 == 1) close_end(CLIENT);
+    for (int i = 0; i < 2; i++) {
+      get(i, &c, 1);
+      put(i, "x", 1);
+      net_tls_shutdown(two.end[i]);
+    }
+    part();
+  }
+  net_tls_free(NULL);
+  net_tls_ctx_free(NULL);
+}
+
+/* While the kernel has not taken everything. */
+TEST(ends_with_bytes_left) {
+  unsigned char *p = pattern(1 << 22);
+  join_good();
+  CHECK(shaken());
+  CHECK(put(CLIENT, p, 1 << 22) < 1 << 22);
+  net_tls_shutdown(two.end[CLIENT]); /* cannot be said */
+  net_tls_end(two.end[CLIENT]);
+  CHECK(put(CLIENT, "x", 1) == NET_ERROR && get(CLIENT, p, 1) == NET_ERROR);
+  CHECK(net_tls_flush(two.end[CLIENT]) == NET_ERROR);
+  CHECK(net_tls_unsent(two.end[CLIENT]) == 0);
+  CHECK(!net_tls_unread(two.end[CLIENT]));
+  net_tls_free(two.end[CLIENT]);
+  two.end[CLIENT] = NULL;
+  free(p);
+  part();
+}
