@@ -130,6 +130,13 @@ void net_tls_free (net_tls *t) {
 
 /* ------------------------------------------------------------ bytes that left */
 
+/* Each verb begins with this: nothing of another connection's is in the room that
+   all share, nor in OpenSSL's queue of errors. */
+static void enter (net_tls *t) {
+  t->ctx->out.at = t->ctx->out.n = 0;
+  ERR_clear_error();
+}
+
 /* One send of the bytes: 1 when none are left, NET_AGAIN or NET_ERROR. */
 static int send_bytes (net_tls *t, net_tls_bytes *b) {
   net_iov v = {b->p + b->at, b->n - b->at};
@@ -156,22 +163,27 @@ static int set_aside (net_tls *t) {
   return NET_AGAIN;
 }
 
-static int send_out (net_tls *t) {
-  net_tls_bytes *out = &t->ctx->out;
-  int r = send_bytes(t, out);
-  if (r == NET_AGAIN) r = set_aside(t);
-  out->at = out->n = 0;
+static int settle (net_tls *t, int r) {
+  if (r != NET_AGAIN) net_tls_bytes_free(&t->left);
+  t->broken = r == NET_ERROR; /* what the peer has sent can still be read */
   return r;
 }
 
+/* Sends what has been written since `enter`, unless older bytes wait. */
+static int send_out (net_tls *t) {
+  net_tls_bytes *out = &t->ctx->out;
+  int r;
+  if (t->broken) return NET_ERROR;
+  if (t->left.n > 0) return NET_AGAIN;
+  r = send_bytes(t, out);
+  if (r == NET_AGAIN) r = set_aside(t);
+  out->at = out->n = 0;
+  return settle(t, r);
+}
+
 int net_tls_flush (net_tls *t) {
-  int r = NET_ERROR;
-  if (t->ssl == NULL) return NET_ERROR;
-  if (!t->broken) r = t->left.n > 0 ? send_bytes(t, &t->left) : send_out(t);
-  if (r != NET_AGAIN) net_tls_bytes_free(&t->left);
-  t->broken = r == NET_ERROR; /* what the peer has sent can still be read */
-  if (t->broken) t->ctx->out.n = t->ctx->out.at = 0; /* nobody else's */
-  return r;
+  if (t->ssl == NULL || t->broken) return NET_ERROR;
+  return t->left.n > 0 ? settle(t, send_bytes(t, &t->left)) : 1;
 }
 
 size_t net_tls_unsent (const net_tls *t) { return t->left.n - t->left.at; }
@@ -225,6 +237,7 @@ static long read_records (net_tls *t, char *p, size_t n) {
     }
     total += (size_t)got;
   }
+  t->got = 1;
   t->more |= total == n;
   return (long)total;
 }
@@ -237,11 +250,11 @@ long net_tls_recv (net_tls *t, void *p, size_t n) {
   long r;
   t->more = 0;
   if (t->ssl == NULL || t->failed) return NET_ERROR;
-  ERR_clear_error();
+  enter(t);
   t->drained = t->dry = 0;
   r = shake_hands(t);
   if (r > 0) r = read_records(t, p, n);
-  if (t->ctx->out.n > 0) net_tls_flush(t);
+  send_out(t);
   return r;
 }
 
@@ -296,7 +309,10 @@ static long encrypt (net_tls *t, const net_iov *v, int n, size_t from) {
   size_t size, total = 0;
   while (total < BATCH && (size = next_record(t, v, n, from + total, &p)) > 0) {
     int r = SSL_write(t->ssl, p, (int)size);
-    if (r <= 0) return outcome(t, r);
+    if (r <= 0) {
+      long what = outcome(t, r);
+      return what == NET_AGAIN && total > 0 ? (long)total : what;
+    }
     total += (size_t)r;
     t->offered += (size_t)r;
   }
@@ -316,18 +332,19 @@ long net_tls_sendv (net_tls *t, const net_iov *v, int n) {
   size_t total = 0;
   long r;
   if (t->ssl == NULL || t->failed) return NET_ERROR;
-  ERR_clear_error();
+  enter(t);
   r = shake_hands(t);
   if (r < 0) {
-    net_tls_flush(t);
+    send_out(t);
     return r;
   }
-  do {
-    r = net_tls_flush(t);
-    if (r == NET_ERROR) break;
+  r = net_tls_flush(t);
+  while (r > 0) {
     total += taken(t);
-    if (r == 1) r = encrypt(t, v, n, total);
-  } while (r > 0);
+    r = encrypt(t, v, n, total);
+    if (r > 0) r = send_out(t);
+  }
+  if (r == NET_AGAIN) total += taken(t);
   return total > 0 ? (long)total : r;
 }
 
@@ -341,9 +358,9 @@ const char *net_tls_why (const net_tls *t) {
 const char *net_tls_error (const net_tls *t) { return t->error; }
 
 void net_tls_shutdown (net_tls *t) {
-  if (t->ssl == NULL || t->failed || !net_tls_writable(t)) return;
+  if (t->ssl == NULL || t->failed || t->broken || !net_tls_writable(t)) return;
   if (SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN) return;
-  ERR_clear_error();
+  enter(t);
   SSL_shutdown(t->ssl);
-  net_tls_flush(t);
+  send_out(t);
 }

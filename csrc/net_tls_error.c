@@ -20,7 +20,7 @@ static const char other_host[] = "certificate is for another host than %s";
 /* Results of the verification of a certificate chain. */
 static const words chain[] = {
     {X509_V_ERR_CERT_HAS_EXPIRED, "certificate has expired"},
-    {X509_V_ERR_CERT_NOT_YET_VALID, "certificate is not valid yet"},
+    {X509_V_ERR_CERT_NOT_YET_VALID, "certificate is not yet valid"},
     {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "certificate is self-signed"},
     {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
      "certificate of an unknown authority"},
@@ -144,21 +144,30 @@ static int is_end (const net_tls *t, unsigned long err) {
                                      SSL_R_UNEXPECTED_EOF_WHILE_READING));
 }
 
+/* What to say of an end that is not TLS's doing, or NULL. With TLS 1.3 a server
+   looks at a client's certificate when the client's handshake is over, and not
+   every one says why it then ends the connection. */
+static const char *of_end (const net_tls *t, const char *in_handshake) {
+  if (!t->done) return in_handshake;
+  return t->asked && !t->got ? wants_ours : NULL;
+}
+
 /* Sets t->why, and returns the text to report, or NULL for the end of a stream
    that was in use. */
 static char *report (net_tls *t, unsigned long err) {
   const char *text;
   if (is_end(t, err)) {
     t->why = "eof";
-    return t->done ? NULL : spell(t, "the connection ended in the handshake");
-  }
-  if (t->saved) {
+    text = of_end(t, "the connection ended in the handshake");
+  } else if (t->saved) {
     t->why = net_error_text(t->saved);
-    return t->done ? NULL : spell(t, t->why);
+    text = of_end(t, t->why);
+  } else {
+    t->why = "reset";
+    text = our_text(t, err);
+    if (text == NULL) return spell_foreign(openssl_text(t, err));
   }
-  t->why = "reset";
-  text = our_text(t, err);
-  return text ? spell(t, text) : spell_foreign(openssl_text(t, err));
+  return text ? spell(t, text) : NULL;
 }
 
 void net_tls_failed (net_tls *t) {

@@ -33,7 +33,7 @@ struct net_tls_ctx {
   net_fd keylog;
   net_tls_session sessions[NET_TLS_SESSIONS];
   unsigned stamp;
-  /* Room for whichever connection is in a call; it leaves nothing there. */
+  /* Room for whichever connection is in a call; empty when that begins. */
   net_tls_bytes out;
   unsigned char *record;
 };
@@ -49,7 +49,7 @@ struct net_tls {
   const char *why;
   char *error;
   int saved; /* errno of the system call that failed, or 0 */
-  unsigned char done, drained, dry, eof, failed, broken, heard, more;
+  unsigned char done, drained, dry, eof, failed, broken, heard, more, got;
   unsigned char asked; /* the server wants a certificate that we do not have */
 };
 
