@@ -67,12 +67,21 @@ function Relay:cut()
   for _, side in ipairs(self.sides) do side.sock:shutdown "both" end
 end
 
+local function forget(self, end_side)
+  for _, thread in ipairs(self.threads) do coroutine.close(thread) end
+  for _, side in ipairs(self.sides) do end_side(side) end
+  self.threads, self.sides = {}, {}
+end
+
+---Resets every connection, both ways, and takes no more.
+function Relay:reset()
+  forget(self, function(side) side:reset() end)
+end
+
 ---Idempotent.
 function Relay:close()
-  for _, thread in ipairs(self.threads) do coroutine.close(thread) end
-  for _, side in ipairs(self.sides) do side:close() end
+  forget(self, function(side) side:close() end)
   self.listener:close()
-  self.threads, self.sides = {}, {}
 end
 
 Relay.__close = Relay.close

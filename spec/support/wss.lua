@@ -14,11 +14,12 @@ function wss.echo(ws)
 end
 
 ---A server that stops with the test: an echo server with the certificate
----"server", unless the options say otherwise.
+---"server", unless the options say otherwise (tls = false: none at all).
 ---@param options? table # of websock.listen
 function wss.serve(options)
   local all = {port = 0, handler = wss.echo, tls = certificates.of "server"}
   for name, value in pairs(options or {}) do all[name] = value end
+  all.tls = all.tls or nil
   return ends.listen(all)
 end
 
