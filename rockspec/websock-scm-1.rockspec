@@ -92,6 +92,7 @@ build = {
     },
     -- begin modules
     ["websock"] = "lua/websock/init.lua",
+    ["websock.arguments"] = "lua/websock/arguments.lua",
     ["websock.audience"] = "lua/websock/audience.lua",
     ["websock.call"] = "lua/websock/call.lua",
     ["websock.cli"] = "lua/websock/cli.lua",

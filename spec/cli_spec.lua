@@ -328,10 +328,14 @@ describe("websock, the command", function()
       ["a URL does not go with %-%-listen"] = {"--listen", "0", "ws://localhost/"},
       ["%-%-binary does not go with %-%-listen"] = {"--listen", "0", "--binary"},
       ["%-%-host needs %-%-listen"] = {"--host", "::1", "ws://localhost/"},
-      ["%-%-insecure: TLS is not supported yet"] = {"--insecure", "wss://localhost/"},
-      ["%-%-ca: TLS is not supported yet"] = {"--ca=x", "wss://localhost/"},
-      ["%-%-cert: TLS is not supported yet"] = {"--cert", "x", "--listen", "0"},
-      ["%-%-key: TLS is not supported yet"] = {"--key", "x", "--listen", "0"},
+      ["%-%-insecure needs a wss:// URL"] = {"--insecure", "ws://localhost/"},
+      ["%-%-ca needs a wss:// URL"] = {"--ca=x", "http://localhost/"},
+      ["%-%-cert needs a wss:// URL"] = {"--cert", "x", "--key", "y", "ws://localhost/"},
+      ["%-%-ca does not go with %-%-insecure"] = {"--ca=x", "--insecure", "wss://localhost/"},
+      ["%-%-insecure does not go with %-%-listen"] = {"--insecure", "--listen", "0"},
+      ["%-%-ca does not go with %-%-listen"] = {"--ca=x", "--listen", "0"},
+      ["%-%-cert and %-%-key need each other"] = {"--cert", "x", "--listen", "0"},
+      ["%-%-cert and %-%-key need each other\n"] = {"--key", "x", "wss://localhost/"},
     }
     for message, args in pairs(wrong) do
       it("wrong usage: " .. message:gsub("%%", ""), function()
@@ -366,7 +370,8 @@ describe("websock, the command", function()
     it("--help names every option", function()
       local _, out = command.run {"-h"}
       for _, name in ipairs {"header", "protocol", "origin", "timeout", "linger",
-          "max%-message", "binary", "quiet", "listen", "host", "version", "help"} do
+          "max%-message", "binary", "quiet", "listen", "host", "ca", "insecure", "cert", "key",
+          "version", "help"} do
         assert.matches("%-%-" .. name, out)
       end
     end)
@@ -434,6 +439,76 @@ describe("websock, the command", function()
       assert.equal(("websock: cannot listen on 127.0.0.1:%s: address in use\n")
         :format(port), err)
       assert.equal(1, status)
+    end)
+  end)
+
+  describe("over TLS", function()
+    local certificates = require "support.certificates"
+    local server, address
+
+    setup(function()
+      local made = certificates.server
+      server = command.start {"--listen", "0", "--cert", made.chain, "--key", made.key}
+      address = server:expect("err", "^listening on (wss://127%.0%.0%.1:%d+/)\n")
+    end)
+
+    teardown(function() server:stop() end)
+
+    it("--ca trusts an authority", function()
+      local status, out, err = command.run({"--ca", certificates.ca.cert, address}, "hi\n")
+      assert.equal("hi\n", out)
+      assert.equal(("connected to %s\nclosed 1000\n"):format(address), err)
+      assert.equal(0, status)
+    end)
+
+    it("nobody is trusted without it, or in its place", function()
+      for _, args in ipairs {{address}, {"--ca", certificates.stranger.cert, address}} do
+        local status, out, err = command.run(args, "hi\n")
+        assert.equal("", out)
+        assert.matches("^websock: wss://%S+: tls: [^\n]*unknown authority[^\n]*\n$", err)
+        assert.equal(1, status)
+      end
+    end)
+
+    it("--insecure trusts everybody", function()
+      local status, out = command.run({"--insecure", (address:gsub("127%.0%.0%.1", "localhost"))},
+        "hi\n")
+      assert.equal("hi\n", out)
+      assert.equal(0, status)
+    end)
+
+    it("https:// is the same", function()
+      local url_of_page = address:gsub("^wss", "https")
+      local status, out = command.run({"--ca", certificates.ca.cert, url_of_page}, "hi\n")
+      assert.equal("hi\n", out)
+      assert.equal(0, status)
+    end)
+
+    it("says what is wrong with a file", function()
+      local status, _, err = command.run {"--ca", "/nowhere/ca.pem", address}
+      assert.matches("^websock: wss://%S+: tls: ca_file: /nowhere/ca%.pem: No such file [^\n]*\n$", err)
+      assert.equal(1, status)
+      status, _, err = command.run {"--listen", "0", "--cert", certificates.server.chain,
+        "--key", certificates.renewed.key}
+      assert.matches("^websock: cannot listen on %S+: tls: key: %S+: does not match the certificate\n$", err)
+      assert.equal(1, status)
+    end)
+
+    it("--cert and --key are a client's certificate, too", function()
+      local wss = require "support.wss"
+      local ends = require "support.ends"
+      local websock = require "websock"
+      local theirs = wss.serve {tls = {cert = certificates.server.chain, key = certificates.server.key,
+        client_ca = certificates.ca.cert}}
+      local made = certificates.client
+      -- beside this server of ours, which has to turn
+      local child = process.start({"sh", "-c", 'echo hi | exec scripts/lua bin/websock --quiet "$@"',
+        "sh", "--ca", certificates.ca.cert, "--cert", made.cert, "--key", made.key, wss.url(theirs)},
+        {turn = websock.step, env = {LD_PRELOAD = os.getenv "SANITIZED"}})
+      local status, output = child:wait()
+      child:stop()
+      ends.finish()
+      assert.same({0, "hi\n"}, {status, output})
     end)
   end)
 end)

@@ -2,6 +2,7 @@
 -- `websock --listen PORT` sends everything back. A module, so that bin/websock
 -- stays a few lines; the library itself never loads it.
 local websock = require "websock"
+local arguments = require "websock.arguments"
 local core = require "websock.core"
 
 local cli = {}
@@ -9,172 +10,8 @@ local cli = {}
 -- Exit statuses, as --help tells them.
 local OK, FAILED, USAGE = 0, 1, 2
 
-local COMMANDS = [==[
-  /ping                  measure the round trip
-  /close [CODE [REASON]] close the connection; CODE is 1000 unless given, and
-                         may be 1000-1003, 1007-1014 or 3000-4999
-  /help                  list these
-]==]
-
-local HELP = [==[
-usage: websock [options] URL            connect; lines go out, messages come in
-       websock [options] --listen PORT  echo server
-
-  -H, --header 'NAME: VALUE'  send this field with the handshake (repeatable)
-      --protocol NAME         offer (or accept) this subprotocol (repeatable)
-      --origin ORIGIN         send this Origin
-      --timeout SECONDS       for connecting, and for a ping's answer (10)
-      --linger SECONDS        after the end of input, wait so long for messages
-      --max-message BYTES     largest message accepted (1048576; 0: no limit)
-      --binary                send binary messages, print binary ones raw
-      --quiet                 no status lines, only errors
-      --listen PORT           be an echo server (0: any free port)
-      --host HOST             where to listen (127.0.0.1)
-      --version, --help
-
-Each line of input is sent as one message. A line that begins with a slash is
-a command; write // to send a slash.
-]==] .. COMMANDS .. [==[
-
-Messages are printed one per line on standard output, all else on standard
-error. After the end of input the answers are still printed: it closes once
-the server has answered pings and sent nothing else meanwhile.
-Exit status: 0 closed normally, 1 failed, 2 wrong usage. Normal are the codes
-1000, 1001 and 1005 (none given), and any with which you have closed. A line or
-a command that could not be sent makes it 1.
-]==]
-
 local function say(...)
   io.stderr:write(table.concat({...}), "\n")
-end
-
----------------------------------------------------------------- the arguments
-
-local function text(value)
-  return value
-end
-
-local function number(value)
-  local n = tonumber(value)
-  if n and n >= 0 and n < math.huge then return n end
-  return nil, "not a number of seconds: " .. value
-end
-
-local function whole(value)
-  local n = value:find("^%d+$") and math.tointeger(tonumber(value))
-  if n then return n end
-  return nil, "not a whole number: " .. value
-end
-
-local function port(value)
-  local n = whole(value)
-  if n and n <= 65535 then return n end
-  return nil, "not a port: " .. value
-end
-
-local function header(value)
-  local name, content = value:match("^([^:%s]+):%s*(.-)%s*$")
-  if name then return {name, content} end
-  return nil, "not of the form 'NAME: VALUE': " .. value
-end
-
--- Option -> field of the result, how its value is read (none: a switch),
--- whether it may be repeated, and which half it belongs to (none: both).
-local OPTIONS = {
-  ["--header"]      = {field = "headers", read = header, many = true, half = "client"},
-  ["--protocol"]    = {field = "protocols", read = text, many = true},
-  ["--origin"]      = {field = "origin", read = text, half = "client"},
-  ["--timeout"]     = {field = "timeout", read = number, half = "client"},
-  ["--linger"]      = {field = "linger", read = number, half = "client"},
-  ["--max-message"] = {field = "max_message", read = whole},
-  ["--binary"]      = {field = "binary", half = "client"},
-  ["--quiet"]       = {field = "quiet"},
-  ["--listen"]      = {field = "listen", read = port, half = "server"},
-  ["--host"]        = {field = "host", read = text, half = "server"},
-  ["--version"]     = {field = "version"},
-  ["--help"]        = {field = "help"},
-}
-OPTIONS["-H"], OPTIONS["-h"] = OPTIONS["--header"], OPTIONS["--help"]
-
-local NOT_YET = {["--insecure"] = true, ["--ca"] = true, ["--cert"] = true,
-                 ["--key"] = true}
-
-local function store(result, option, value)
-  if not option.many then
-    result[option.field] = value
-    return
-  end
-  local list = result[option.field] or {}
-  list[#list + 1] = value
-  result[option.field] = list
-end
-
--- Reads the option at args[i]; returns the index of the next argument.
-local function parse_option(result, args, i)
-  local name, value = args[i]:match("^(%-%-[^=]+)=(.*)$")
-  name = name or args[i]
-  local option = OPTIONS[name]
-  if NOT_YET[name] then return nil, name .. ": TLS is not supported yet" end
-  if not option then return nil, "unknown option " .. name end
-  if not option.read then
-    if value then return nil, name .. " takes no value" end
-    store(result, option, true)
-    return i + 1
-  end
-  if not value then
-    i = i + 1
-    value = args[i]
-  end
-  if not value then return nil, name .. " needs a value" end
-  local read, err = option.read(value)
-  if read == nil then return nil, name .. ": " .. err end
-  store(result, option, read)
-  return i + 1
-end
-
--- What was meant by a host alone.
-local function suggestion(url)
-  local rest = url:match "^%[[%x:.]+%](.*)$" or url:match "^[%w.-]+(.*)$"
-  if not rest or not (rest:gsub("^:%d+", "") .. "/"):find "^[/?]" then return "" end
-  return " (did you mean ws://" .. url .. "?)"
-end
-
--- What must hold between the arguments.
-local function check(result)
-  local half = result.listen and "server" or "client"
-  for name, option in pairs(OPTIONS) do
-    if result[option.field] ~= nil and option.half and option.half ~= half then
-      return nil, name .. (half == "server" and " does not go with --listen"
-                           or " needs --listen")
-    end
-  end
-  if result.listen and result.url then return nil, "a URL does not go with --listen" end
-  if not result.listen and not result.url then return nil, "no URL given" end
-  if result.url and not result.url:find("^%a[%w+.-]*://") then
-    return nil, "not a WebSocket URL: " .. result.url .. suggestion(result.url)
-  end
-  return result
-end
-
---- Reads the command's arguments.
----@param args string[]
----@return table? options  nil, message when they make no sense
----@return string? message
-function cli.parse(args)
-  local result, i = {}, 1
-  while args[i] do
-    if args[i]:find("^%-.") then
-      local next_i, err = parse_option(result, args, i)
-      if not next_i then return nil, err end
-      i = next_i
-    elseif result.url then
-      return nil, "more than one URL"
-    else
-      result.url, i = args[i], i + 1
-    end
-  end
-  if result.help or result.version then return result end
-  return check(result)
 end
 
 -- The option's 0 is the library's false.
@@ -289,7 +126,7 @@ function commands.close(session, rest)
 end
 
 function commands.help()
-  say((COMMANDS:gsub("\n$", "")))
+  say((arguments.COMMANDS:gsub("\n$", "")))
 end
 
 function Session:command(line)
@@ -370,12 +207,19 @@ function Session:interrupted(code)
   self:close(code)
 end
 
+-- nil where no option says anything of it.
+local function client_tls(options)
+  if not (options.insecure or options.ca or options.cert) then return nil end
+  return {verify = not options.insecure, ca_file = options.ca,
+          cert = options.cert, key = options.key}
+end
+
 local function connect(session)
   local options = session.options
   local ws, err, response, status = call(websock.connect, options.url, {
     timeout = options.timeout, protocols = options.protocols,
     headers = options.headers, origin = options.origin,
-    max_message = limit(options.max_message),
+    max_message = limit(options.max_message), tls = client_tls(options),
   })
   if ws then
     session.ws = ws
@@ -424,9 +268,10 @@ local function serve(options)
     if not options.quiet then say(...) end
   end
   local host = options.host or "127.0.0.1"
+  local tls = options.cert and {cert = options.cert, key = options.key}
   local server, err, _, usage = call(websock.listen, {
     host = host, port = options.listen, protocols = options.protocols,
-    max_message = limit(options.max_message),
+    max_message = limit(options.max_message), tls = tls,
     handler = function(ws) echo(ws, status) end,
   })
   if not server then
@@ -437,7 +282,7 @@ local function serve(options)
     websock.signal(name, function() server:stop() end)
   end
   local _, bound = server:getsockname()
-  say("listening on ws://", address(host, bound), "/")
+  say("listening on ", tls and "wss" or "ws", "://", address(host, bound), "/")
   websock.run()
   return OK
 end
@@ -446,13 +291,13 @@ end
 ---@param args string[]  its arguments
 ---@return integer status  to exit with
 function cli.main(args)
-  local options, err = cli.parse(args)
+  local options, err = arguments.parse(args)
   if not options then
     say("websock: ", err, "\nTry 'websock --help'.")
     return USAGE
   end
   if options.help or options.version then
-    io.stdout:write(options.help and HELP or websock._VERSION .. "\n")
+    io.stdout:write(options.help and arguments.HELP or websock._VERSION .. "\n")
     return OK
   end
   return options.listen and serve(options) or client(options)
