@@ -2,11 +2,14 @@
 -- speaks what README.md says of a server.
 
 local websock = require "websock"
+local certificates = require "support.certificates"
 local process = require "support.process"
 
+local python = { process.python, "spec/interop/peer.py", "client" }
+local node = { "node", "spec/interop/peer.mjs", "client" }
 local peers = {
-  { "Python websockets", { process.python, "spec/interop/peer.py", "client" } },
-  { "Node ws", { "node", "spec/interop/peer.mjs", "client" } },
+  { "Python websockets", python }, { "Node ws", node },
+  { "Python websockets over TLS", python, "wss" }, { "Node ws over TLS", node, "wss" },
 }
 
 -- ------------------------------------------------------------------ our server
@@ -48,10 +51,12 @@ end
 for _, peer in ipairs(peers) do
   describe(peer[1] .. " as the client #slow", function ()
     local server, url, ended
+    local scheme = peer[3] or "ws"
 
     setup(function ()
       server = assert(websock.listen {
-        port = 0, max_message = 11 << 20, max_queue = 11 << 20,
+        port = 0, tls = scheme == "wss" and certificates.of "server" or nil,
+        max_message = 11 << 20, max_queue = 11 << 20,
         protocols = { "chat.v2", "chat.v1" }, authorize = authorize,
         handler = function (ws)
           for message, kind in ws:messages() do answer(ws, message, kind) end
@@ -59,7 +64,7 @@ for _, peer in ipairs(peers) do
         end,
       })
       local _, port = server:getsockname()
-      url = ("ws://127.0.0.1:%d"):format(port)
+      url = ("%s://127.0.0.1:%d"):format(scheme, port)
     end)
 
     teardown(function () server:stop(0) end)
@@ -70,7 +75,8 @@ for _, peer in ipairs(peers) do
       local words = table.pack(table.unpack(peer[2]))
       words[#words + 1] = url .. path
       for word in case:gmatch("%S+") do words[#words + 1] = word end
-      return process.start(words, { turn = websock.sleep })
+      return process.start(words, { turn = websock.sleep,
+        env = scheme == "wss" and { TLS_CA = certificates.ca.cert } or nil })
     end
 
     -- Runs a case; what it printed, without the blanks around it.

@@ -5,13 +5,25 @@
 //     peer.mjs client URL CASE   prints what the case saw, on one line
 //
 // Both speak the protocol of spec/interop/README.md, as peer.py does.
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import { once } from 'node:events'
 import { WebSocket, WebSocketServer } from 'ws'
 
 const LIMIT = 64 * 1024 * 1024
 const REFUSALS = { '/403': [403, 'not for you'], '/404': [404, 'nothing here'] }
 const say = (...words) => console.log(...words)
+
+// What the environment says of TLS, as options of node:tls.
+const file = (name) => process.env[name] && readFileSync(process.env[name])
+const tls = {
+  cert: file('TLS_CERT'),
+  key: file('TLS_KEY'),
+  ca: file('TLS_CA'),
+  requestCert: Boolean(process.env.TLS_CA),
+  maxVersion: process.env.TLS_VERSION === '1.2' ? 'TLSv1.2' : 'TLSv1.3'
+}
 
 const sendFragments = (ws, pieces, binary) => pieces.forEach((piece, i) =>
   ws.send(piece, { fin: i === pieces.length - 1, binary }))
@@ -42,21 +54,29 @@ function answer (ws, data, binary) {
   else ws.send(data, { binary })
 }
 
+function sayTls ({ socket }) {
+  if (socket.getProtocol) {
+    say('tls', socket.getProtocol(), socket.isSessionReused() ? 'resumed' : 'fresh')
+  }
+}
+
 function serve () {
-  const http = createServer((request, response) => response.writeHead(426).end())
+  const plain = (request, response) => response.writeHead(426).end()
+  const http = tls.cert ? createSecureServer(tls, plain) : createServer(plain)
   const wss = new WebSocketServer({
     noServer: true,
     maxPayload: LIMIT,
     handleProtocols: (offered) => ['chat.v2', 'chat.v1'].find((p) => offered.has(p)) ?? false
   })
-  wss.on('connection', (ws) => {
+  wss.on('connection', (ws, request) => {
+    sayTls(request)
     ws.on('message', (data, binary) => answer(ws, data, binary))
     ws.on('error', (error) => say('error', error.message))
     ws.on('close', (code, reason) => say('closed', code, `${reason}`))
   })
   http.on('upgrade', (request, socket, head) => {
     const refusal = REFUSALS[request.url]
-    if (!refusal) return wss.handleUpgrade(request, socket, head, (ws) => wss.emit('connection', ws))
+    if (!refusal) return wss.handleUpgrade(request, socket, head, (ws) => wss.emit('connection', ws, request))
     const [status, body] = refusal
     socket.end(`HTTP/1.1 ${status} Refused\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`)
   })
@@ -117,7 +137,11 @@ const cases = {
 
 async function client (url, name, ...rest) {
   const ws = new WebSocket(url, name === 'protocol' ? ['chat.v1', 'chat.v2'] : [],
-    { maxPayload: LIMIT, perMessageDeflate: false })
+    { ...tls, maxPayload: LIMIT, perMessageDeflate: false })
+  ws.on('error', () => {
+    say('no connection')
+    process.exit()
+  })
   ws.on('unexpected-response', (request, response) => {
     say('refused', response.statusCode)
     process.exit()

@@ -8,6 +8,8 @@ Both speak the protocol of spec/interop/README.md, as peer.mjs does.
 """
 import asyncio
 import http
+import os
+import ssl
 import sys
 
 import websockets
@@ -19,6 +21,28 @@ REFUSALS = {"/403": (403, b"not for you"), "/404": (404, b"nothing here")}
 
 def say(*words):
     print(*words, flush=True)
+
+
+def tls(side):
+    """What the environment says of TLS: nothing, or a context."""
+    cert, key, authority = (os.environ.get("TLS_" + name) for name in ("CERT", "KEY", "CA"))
+    if not cert and not authority:
+        return None
+    context = ssl.SSLContext(side)
+    if cert:
+        context.load_cert_chain(cert, key)
+    if authority:
+        context.load_verify_locations(authority)
+        context.verify_mode = ssl.CERT_REQUIRED
+    if os.environ.get("TLS_VERSION") == "1.2":
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def say_tls(ws):
+    session = ws.transport.get_extra_info("ssl_object")
+    if session:
+        say("tls", session.version(), "resumed" if session.session_reused else "fresh")
 
 
 async def close_empty(ws):
@@ -75,6 +99,7 @@ async def answer(ws, message):
 
 
 async def handler(ws):
+    say_tls(ws)
     try:
         async for message in ws:
             await answer(ws, message)
@@ -93,7 +118,8 @@ async def refuse(path, headers):
 async def server():
     listening = await websockets.serve(
         handler, "127.0.0.1", 0, max_size=LIMIT, process_request=refuse,
-        subprotocols=["chat.v2", "chat.v1"], ping_interval=None)
+        subprotocols=["chat.v2", "chat.v1"], ping_interval=None,
+        ssl=tls(ssl.PROTOCOL_TLS_SERVER))
     say("port", listening.sockets[0].getsockname()[1])
     await asyncio.Future()
 
@@ -169,10 +195,13 @@ async def client(url, case, *arguments):
     protocols = ["chat.v1", "chat.v2"] if case == "protocol" else None
     try:
         async with websockets.connect(
-                url, max_size=LIMIT, subprotocols=protocols, ping_interval=None) as ws:
+                url, max_size=LIMIT, subprotocols=protocols, ping_interval=None,
+                ssl=tls(ssl.PROTOCOL_TLS_CLIENT)) as ws:
             say(await globals()["case_" + case](ws, *arguments))
     except websockets.InvalidStatusCode as refusal:
         say("refused", refusal.status_code)
+    except (ssl.SSLError, ConnectionError, websockets.InvalidMessage):
+        say("no connection")
 
 
 if sys.argv[1] == "server":

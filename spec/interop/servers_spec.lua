@@ -2,11 +2,14 @@
 -- the servers understand is in README.md.
 
 local websock = require "websock"
+local certificates = require "support.certificates"
 local process = require "support.process"
 
+local python = { process.python, "spec/interop/peer.py", "server" }
+local node = { "node", "spec/interop/peer.mjs", "server" }
 local peers = {
-  { "Python websockets", { process.python, "spec/interop/peer.py", "server" } },
-  { "Node ws", { "node", "spec/interop/peer.mjs", "server" } },
+  { "Python websockets", python }, { "Node ws", node },
+  { "Python websockets over TLS", python, "wss" }, { "Node ws over TLS", node, "wss" },
 }
 
 local sizes = { 0, 1, 125, 126, 65535, 65536 }
@@ -21,14 +24,22 @@ end
 for _, peer in ipairs(peers) do
   describe(peer[1] .. " as the server #slow", function ()
     local server, url
+    local scheme = peer[3] or "ws"
 
     local function start ()
-      server = process.start(peer[2], { turn = websock.sleep })
-      url = "ws://127.0.0.1:" .. server:expect("port (%d+)\n") .. "/"
+      local made = scheme == "wss" and certificates.server
+      server = process.start(peer[2], { turn = websock.sleep,
+        env = made and { TLS_CERT = made.chain, TLS_KEY = made.key } })
+      url = scheme .. "://127.0.0.1:" .. server:expect("port (%d+)\n") .. "/"
+    end
+
+    local function tls ()
+      return scheme == "wss" and { ca_file = certificates.ca.cert } or nil
     end
 
     local function connect (options)
       options = options or {}
+      options.tls = tls()
       options.timeout = 30
       return assert(websock.connect(url, options))
     end
@@ -154,7 +165,7 @@ for _, peer in ipairs(peers) do
 
     for path, expected in pairs { ["403"] = "not for you", ["404"] = "nothing here" } do
       it("is refused with " .. path, function ()
-        local ws, err, response = websock.connect(url .. path, { timeout = 30 })
+        local ws, err, response = websock.connect(url .. path, { timeout = 30, tls = tls() })
         assert.is_nil(ws)
         assert.equal("refused", err)
         assert.equal(tonumber(path), response.status)
