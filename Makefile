@@ -78,13 +78,17 @@ build/obj/%.o: csrc/%.c Makefile
 # file, is what the module exports.
 build/obj/lua_core.o build/san/obj/lua_core.o: CFLAGS += -fvisibility=default
 
-# ---- running. What has just been installed is looked for by a second make.
+# ---- running, with TLS=1 on a certificate made for it. What has just been
+# installed is looked for by a second make.
+WITH_TLS = $(filter-out 0 no,$(TLS))
 deps-run:
 	@scripts/deps run
 
 run: deps-run
 	@$(MAKE) -s -j$(J) --no-print-directory all
-	@exec env $(if $(TLS),TLS='$(TLS)') scripts/lua examples/chat.lua $(PORT)
+	@$(if $(WITH_TLS),scripts/certificate build/tls)
+	@exec scripts/lua examples/chat.lua $(PORT) \
+	  $(if $(WITH_TLS),127.0.0.1 build/tls/cert.pem build/tls/key.pem)
 
 # ---- tests
 deps:
@@ -252,6 +256,7 @@ clean:
 help:
 	@echo 'make                    build build/websock/core.so'
 	@echo 'make run [PORT=8080]    the chat example, on a fresh machine too'
+	@echo 'make run TLS=1          the same over https and wss'
 	@echo 'make test               every test; installs what it needs'
 	@echo 'make deps               only install what run and test need'
 	@echo 'make check              lint, formatting, layers'

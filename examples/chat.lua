@@ -1,5 +1,6 @@
 -- A chat: rooms, names, who is here, the last messages, and a web page on the
--- same port.    lua5.4 examples/chat.lua [PORT [HOST]]
+-- same port.    lua5.4 examples/chat.lua [PORT [HOST [CERT KEY]]]
+-- With a certificate and its key, both PEM files, all of it is in TLS.
 --
 -- Every WebSocket message is one record: fields separated by tabs, the kind
 -- first. Inside a field a tab is written "\t" and a backslash "\\".
@@ -14,6 +15,7 @@ local ESCAPE, UNESCAPE = {["\t"] = "\\t", ["\\"] = "\\\\"}, {t = "\t", ["\\"] = 
 
 local port = math.tointeger(tonumber(arg[1] or 8080))
 local host = arg[2] or "127.0.0.1"
+local tls = arg[3] and {cert = arg[3], key = arg[4] or arg[3]}
 if not port or port < 0 or port > 65535 then
   io.stderr:write("chat: not a port: ", arg[1], "\n")
   os.exit(2)
@@ -147,7 +149,7 @@ local function http(request)
 end
 
 local server, err = websock.listen {
-  host = host, port = port, handler = handler, http = http,
+  host = host, port = port, handler = handler, http = http, tls = tls,
   max_message = 8 * 1024, max_connections = 1000,
 }
 if not server then
@@ -161,6 +163,6 @@ for _, name in ipairs {"INT", "TERM"} do
 end
 
 local _, bound = server:getsockname()
-print(("chat on http://%s:%s/"):format(host, bound))
+print(("chat on %s://%s:%s/"):format(tls and "https" or "http", host, bound))
 io.stdout:flush()
 websock.run()

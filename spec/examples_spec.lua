@@ -276,3 +276,49 @@ describe("examples/chat.lua", function()
     assert.equal(1, status)
   end)
 end)
+
+describe("the chat over TLS", function()
+  local certificates = require "support.certificates"
+  local secure = require "support.secure"
+
+  -- The page by https, and a word by wss.
+  local function assert_serves(page, tls)
+    local port = math.tointeger(tonumber(page:match "^https://127%.0%.0%.1:(%d+)/$"))
+    local peer <close> = assert(secure.client(port))
+    peer:send "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    assert.matches("^HTTP/1.1 200 .*</html>%s*$", (peer:rest()))
+    local ada = setmetatable({ws = assert(websock.connect(page, {tls = tls}))}, Member)
+    assert.equal("Ada", ada:join("lobby", "Ada"))
+    ada:say("say", "hello")
+    assert.same({"Ada", "hello"}, {ada:heard()})
+    ada:leave()
+  end
+
+  it("by the certificate and key of its arguments", function()
+    local made = certificates.server
+    local chat <close> = example("chat.lua", "0", "127.0.0.1", made.chain, made.key)
+    assert_serves(chat:expect "^chat on (https://%S+)\n", {ca_file = certificates.ca.cert})
+    chat:signal "TERM"
+    assert.equal(0, (chat:wait()))
+  end)
+
+  it("says what is wrong with a certificate and ends with 1", function()
+    local chat <close> = example("chat.lua", "0", "127.0.0.1", "/nowhere/cert.pem")
+    local status, output = chat:wait()
+    assert.matches("^chat: cannot listen on 127.0.0.1:0: tls: cert: /nowhere/cert%.pem: No such file [^\n]*\n$", output)
+    assert.equal(1, status)
+  end)
+
+  it("by make run TLS=1, with a certificate of its own #slow", function()
+    local make = process.start({"make", "-s", "run", "TLS=1", "PORT=0"}, {env = {WEBSOCK_BUILD = ""}})
+    local _ <close> = setmetatable({}, {__close = function()
+      make:signal "TERM"    -- make passes it on, where SIGKILL would leave the chat
+      make:wait()
+      make:stop()
+    end})
+    local page = make:expect("chat on (https://%S+)\n", 120)
+    assert_serves(page, {ca_file = "build/tls/cert.pem"})
+    local _, mode = process.run {"stat", "-c", "%a", "build/tls/key.pem"}
+    assert.equal("600\n", mode)
+  end)
+end)

@@ -1,7 +1,7 @@
 // The chat example in a real browser: two tabs in one room talk, a third in
 // another room hears nothing, one leaves and the other sees it go; the server
 // goes away, comes back on the same port, and the page finds it again. All of
-// it is asserted in the page, where a user would look.
+// it is asserted in the page, where a user would look; over TLS too.
 import { equal, openTab, run, test } from "./support/browser.mjs";
 
 async function join(page, name) {
@@ -135,3 +135,4 @@ async function story(browser, chat, restart) {
 }
 
 await run("chat", story);
+await run("chat", story, { secure: true });    // all of it once more over https and wss

@@ -92,4 +92,4 @@ async function story(browser, server) {
   });
 }
 
-await run("compress", story, "spec/browser/support/compress.lua");
+await run("compress", story, { script: "spec/browser/support/compress.lua" });

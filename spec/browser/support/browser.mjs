@@ -1,9 +1,11 @@
 // What the browser specs share: counting, an example as a process of its own,
 // Chromium and its tabs.
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -40,10 +42,10 @@ export function equal(actual, expected, what) {
 }
 
 // ── The server, a process of its own ──────────────────────────────────────
-// A script; its first line is "NAME on URL".
-export async function start(name, port, script) {
+// A script and its arguments; its first line is "NAME on URL".
+export async function start(name, port, script, more) {
   const child = spawn(path.join(ROOT, "scripts/lua"),
-                      [path.join(ROOT, script), String(port)],
+                      [path.join(ROOT, script), String(port), ...more],
                       { stdio: ["ignore", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout });
   const gone = once(child, "exit").then(([code, signal]) => {
@@ -51,7 +53,7 @@ export async function start(name, port, script) {
   });
   const [line] = await Promise.race([once(lines, "line"), gone]);
   gone.catch(() => {});    // its later end is expected
-  const [, said, url] = /^(\w+) on (http:\S+)$/.exec(line) ?? [];
+  const [, said, url] = /^(\w+) on (https?:\S+)$/.exec(line) ?? [];
   if (said !== name) throw new Error("unexpected first line: " + line);
   return { name, child, url };
 }
@@ -83,21 +85,32 @@ export async function openTab(context, address) {
 }
 
 // ── All of it ─────────────────────────────────────────────────────────────
+// The arguments of an example that serves https, with a certificate that nobody
+// has signed.
+function certificate() {
+  const folder = mkdtempSync(path.join(tmpdir(), "websock-"));
+  execFileSync(path.join(ROOT, "scripts/certificate"), [folder]);
+  process.on("exit", () => rmSync(folder, { recursive: true }));
+  return ["127.0.0.1", path.join(folder, "cert.pem"), path.join(folder, "key.pem")];
+}
+
 // Runs story(browser, server, restart) while the server's script serves, and ends
 // with its count.
-async function tell(name, story, script) {
+async function tell(name, story, script, secure) {
   const { chromium } = await playwright();
-  let server = await start(name, 0, script);
+  const more = secure ? certificate() : [];
+  let server = await start(name, 0, script, more);
   let browser;
   try {
     browser = await chromium.launch({
       executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
-      args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+      args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
+             ...(secure ? ["--ignore-certificate-errors"] : [])],
     });
     const port = new URL(server.url).port;
     await story(browser, server, {
       stop: () => stop(server),
-      start: async () => { server = await start(name, port, script); },
+      start: async () => { server = await start(name, port, script, more); },
     });
     await test("no page reported an error", async () => {
       equal(problems, [], "errors");
@@ -109,10 +122,10 @@ async function tell(name, story, script) {
   }
 }
 
-// Of examples/NAME.lua, unless another script is given.
-export async function run(name, story, script = `examples/${name}.lua`) {
+// Of examples/NAME.lua, unless another script is given; secure: over https.
+export async function run(name, story, { script, secure } = {}) {
   try {
-    await tell(name, story, script);
+    await tell(name, story, script ?? `examples/${name}.lua`, secure);
   } catch (error) {
     failed++;
     console.log(error.stack || error);
