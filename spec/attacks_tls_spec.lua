@@ -14,7 +14,7 @@ describe("attack 19: TLS that is not verified", function()
   local REFUSED = {
     {"self_signed", "localhost", "self%-signed"},
     {"expired", "localhost", "expired"},
-    {"early", "localhost", "not valid yet"},
+    {"early", "localhost", "not yet valid"},
     {"wrong_name", "localhost", "another host"},
     {"address_only", "localhost", "another host"},
     {"wrong_address", "127.0.0.1", "another host"},
