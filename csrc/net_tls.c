@@ -11,13 +11,14 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/x509v3.h>
 
 #include "net_tls_int.h"
 
 /* Plaintext that is encrypted for one send. */
-enum { BATCH = 4 * NET_TLS_RECORD };
+enum { BATCH = 8 * NET_TLS_RECORD };
 
 /* -------------------------------------------------------------------- life */
 
@@ -93,6 +94,7 @@ net_tls *net_tls_new (net_tls_ctx *ctx, net_fd fd, const char *name,
   ctx->refs++;
   t->ctx = ctx;
   t->fd = fd;
+  t->pid = getpid();
   t->ssl = SSL_new(ctx->ssl);
   if (begin(t, name, place)) return t;
   net_tls_free(t);
@@ -269,7 +271,7 @@ int net_tls_heard (net_tls *t) {
 }
 
 int net_tls_unread (const net_tls *t) {
-  return t->ssl != NULL && SSL_has_pending(t->ssl);
+  return t->ssl != NULL && (t->more || t->given.n > 0);
 }
 
 /* ----------------------------------------------------------------- sending */
@@ -359,6 +361,7 @@ const char *net_tls_error (const net_tls *t) { return t->error; }
 
 void net_tls_shutdown (net_tls *t) {
   if (t->ssl == NULL || t->failed || t->broken || !net_tls_writable(t)) return;
+  if (t->pid != getpid()) return; /* the stream is the parent's */
   if (SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN) return;
   enter(t);
   SSL_shutdown(t->ssl);

@@ -83,7 +83,9 @@ size_t net_tls_unsent (const net_tls *t); /* what net_tls_flush has */
 int net_tls_done (const net_tls *t);      /* is the handshake over? */
 int net_tls_resumed (const net_tls *t);   /* did it resume a session? */
 int net_tls_heard (net_tls *t); /* have bytes come since it was asked last? */
-int net_tls_unread (const net_tls *t); /* are there any that were not given? */
+/* Whether there are whole records, or given bytes, that net_tls_recv has not
+   come to. */
+int net_tls_unread (const net_tls *t);
 
 /* What NET_ERROR meant, in net_error_text's words: "eof" for a stream without
    close_notify at its end, "reset" for a broken one. */
@@ -92,7 +94,8 @@ const char *net_tls_why (const net_tls *t);
    the handshake was over; otherwise NULL. Belongs to t. */
 const char *net_tls_error (const net_tls *t);
 
-/* Says once, if it can be written, that our side has ended (close_notify). */
+/* Says once, if it can be written, that our side has ended (close_notify); not in
+   the child of a fork, whose parent has the connection. */
 void net_tls_shutdown (net_tls *t);
 /* The same, and gives back everything but net_tls_error. To be called before fd
    is closed; idempotent. */

@@ -4,6 +4,8 @@
 #ifndef net_tls_int_h
 #define net_tls_int_h
 
+#include <sys/types.h>
+
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
@@ -42,6 +44,7 @@ struct net_tls {
   SSL *ssl; /* NULL once ended */
   net_tls_ctx *ctx;
   net_fd fd;
+  pid_t pid; /* whose connection it is: a child's end leaves it alone */
   net_tls_bytes given; /* read by somebody else */
   net_tls_bytes left;  /* what the kernel has not taken */
   size_t offered; /* bytes at the front of net_tls_sendv's that are encrypted */

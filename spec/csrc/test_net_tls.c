@@ -3,6 +3,7 @@
 ** between whole and broken records, at the end.
 */
 #include <errno.h>
+#include <sys/wait.h>
 
 #include "tls.h"
 
@@ -107,6 +108,50 @@ TEST(stands_drips) {
   CHECK(put(CLIENT, "hello", 5) == 5);
   CHECK(drip(SERVER, got) == 1 && get(SERVER, got + 1, 4) == 4);
   CHECK_STR(got, "hello");
+  part();
+}
+
+/* A server's tickets, and a message in the same read. */
+TEST(reads_what_stands_behind_tickets) {
+  char p[8];
+  join_good();
+  put(CLIENT, "", 0);
+  CHECK(get(SERVER, p, 8) == NET_AGAIN && get(CLIENT, p, 8) == NET_AGAIN);
+  CHECK(get(SERVER, p, 8) == NET_AGAIN && net_tls_done(two.end[SERVER]));
+  CHECK(put(SERVER, "data", 4) == 4);
+  CHECK(get(CLIENT, p, 8) == 4 && !net_tls_more(two.end[CLIENT]));
+  part();
+}
+
+/* Half a record is nothing that a reader has left lying. */
+TEST(half_a_record_is_not_unread) {
+  char record[64], p[8];
+  join_good();
+  CHECK(shaken());
+  CHECK(put(CLIENT, "data", 4) == 4);
+  ssize_t n = read(two.fd[SERVER], record, sizeof record);
+  CHECK(n > 8 && net_tls_give(two.end[SERVER], record, (size_t)n - 3));
+  CHECK(net_tls_unread(two.end[SERVER]));
+  CHECK(get(SERVER, p, 8) == NET_AGAIN && !net_tls_unread(two.end[SERVER]));
+  CHECK(get(SERVER, p, 8) == NET_AGAIN && net_tls_dry(two.end[SERVER]));
+  CHECK(net_tls_give(two.end[SERVER], record + n - 3, 3));
+  CHECK(get(SERVER, p, 8) == 4);
+  part();
+}
+
+/* A child that ends says nothing in its parent's name. */
+TEST(a_fork_is_not_heard) {
+  char p[8];
+  join_good();
+  CHECK(shaken());
+  pid_t child = fork();
+  if (child == 0) {
+    net_tls_end(two.end[CLIENT]);
+    _exit(0);
+  }
+  CHECK(child > 0 && waitpid(child, NULL, 0) == child);
+  CHECK(get(SERVER, p, 8) == NET_AGAIN);
+  carry(CLIENT, 100, 100, 100);
   part();
 }
 
