@@ -11,6 +11,8 @@
 #undef ws_mask
 #undef WS_PORTABLE
 #undef blocks
+#undef blocks_by_avx2
+#undef has_avx2
 
 /* The same for machines without AVX2. */
 #define __builtin_cpu_supports(what) 0

@@ -40,6 +40,10 @@ static ssize_t test_read (int fd, void *p, size_t n) {
   return fails() ? -1 : read(fd, p, n);
 }
 
+static ssize_t test_send (int fd, const void *p, size_t n, int flags) {
+  return fails() ? -1 : send(fd, p, n, flags);
+}
+
 static ssize_t test_sendmsg (int fd, const struct msghdr *msg, int flags) {
   return fails() ? -1 : sendmsg(fd, msg, flags);
 }
@@ -55,11 +59,13 @@ static int test_accept4 (int fd, struct sockaddr *sa, socklen_t *n, int flags) {
 
 #define recv test_recv
 #define read test_read
+#define send test_send
 #define sendmsg test_sendmsg
 #define accept4 test_accept4
 #include "net_socket.c"
 #undef recv
 #undef read
+#undef send
 #undef sendmsg
 #undef accept4
 
@@ -163,14 +169,17 @@ TEST(read_does_the_same_for_pipes) {
 TEST(interrupted_calls_are_made_again) {
   static const int twice[] = {EINTR, EINTR};
   char p[8];
-  net_iov v = {"abc", 3};
+  net_iov v[] = {{"abc", 3}, {"def", 3}};
   pair(SOCK_STREAM);
   fail_with(twice, 2);
-  CHECK(net_sendv(a, &v, 1) == 3 && nfailed == 2);
+  CHECK(net_sendv(a, v, 1) == 3 && nfailed == 2);
+  CHECK(net_recv(b, p, sizeof p) == 3);
+  fail_with(twice, 2);
+  CHECK(net_sendv(a, v, 2) == 6 && nfailed == 2);
   fail_with(twice, 2);
   CHECK(net_recv(b, p, 2) == 2 && nfailed == 2);
   fail_with(twice, 2);
-  CHECK(net_read(b, p, 2) == 1 && nfailed == 2);
+  CHECK(net_read(b, p, sizeof p) == 4 && nfailed == 2);
   unpair();
 }
 
