@@ -647,8 +647,8 @@ describe("the TLS table", function()
           if kib then return tonumber(kib) end
         end
       end
-      local before = fill(200)
-      print(os.getenv "LD_PRELOAD" ~= nil and "fine" or fill(2000) - before < 2000 and "fine")]])
+      local before = fill(100)
+      print(os.getenv "LD_PRELOAD" ~= nil and "fine" or fill(500) - before < 1000 and "fine")]])
       :format(certificates.server.chain, certificates.server.key, certificates.ca.cert))
     assert.same({0, "fine\n"}, {status, output})
   end)
