@@ -23,10 +23,10 @@ static const char *text (lua_State *L, const char *name, size_t *n) {
   return s;
 }
 
-static int flag (lua_State *L, const char *name) {
-  int on;
-  lua_getfield(L, 1, name);
-  on = lua_toboolean(L, -1);
+/* What is not said is as `otherwise` has it. */
+static int flag (lua_State *L, const char *name, int otherwise) {
+  int on = otherwise;
+  if (lua_getfield(L, 1, name) != LUA_TNIL) on = lua_toboolean(L, -1);
   lua_pop(L, 1); /* remove the field */
   return on;
 }
@@ -34,8 +34,8 @@ static int flag (lua_State *L, const char *name) {
 static void read_settings (lua_State *L, net_tls_settings *s) {
   const char *min = text(L, "min_version", NULL);
   memset(s, 0, sizeof *s);
-  s->server = flag(L, "server");
-  s->verify = flag(L, "verify");
+  s->server = flag(L, "server", 0);
+  s->verify = flag(L, "verify", 1);
   s->ca_file = text(L, "ca_file", NULL);
   s->ca_path = text(L, "ca_path", NULL);
   s->cert = text(L, "cert", NULL);

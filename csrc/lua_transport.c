@@ -105,6 +105,8 @@ static int conn_secure (lua_State *L) {
   const char *place = luaL_optstring(L, 5, "");
   luaL_argcheck(L, c->fd != NET_NONE && c->tls == NULL, 1,
                 "no plain descriptor");
+  if (name && !net_tls_is_name(name))
+    return websock_nil(L, "tls: not a host name");
   c->tls = net_tls_new(ctx, c->fd, name, place);
   if (c->tls == NULL || !net_tls_give(c->tls, received, n))
     return websock_nil(L, "tls: not enough memory");

@@ -13,51 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <openssl/x509v3.h>
-
 #include "net_tls_int.h"
 
 /* Plaintext that is encrypted for one send. */
 enum { BATCH = 8 * NET_TLS_RECORD };
 
 /* -------------------------------------------------------------------- life */
-
-static int is_address (const char *name) {
-  net_address a;
-  return net_numeric(name, &a);
-}
-
-/* A copy without what TLS does not want in a name: a trailing dot (RFC 6066
-   section 3), an address's zone. */
-static char *plain_name (const char *name) {
-  size_t n = strcspn(name, "%");
-  char *copy = malloc(n + 1);
-  if (copy == NULL) return NULL;
-  memcpy(copy, name, n);
-  if (n > 1 && copy[n - 1] == '.') n--;
-  copy[n] = '\0';
-  return copy;
-}
-
-/* RFC 6125, RFC 9525: alternative names only, a wildcard for one whole label. */
-static int check_name (SSL *ssl, const char *name, int address) {
-  X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
-  X509_VERIFY_PARAM_set_hostflags(param,
-                                  X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
-                                      X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-  return address ? X509_VERIFY_PARAM_set1_ip_asc(param, name)
-                 : X509_VERIFY_PARAM_set1_host(param, name, 0);
-}
-
-/* An address is not sent as a name (RFC 6066 section 3). */
-static int set_name (net_tls *t, const char *given) {
-  char *name = plain_name(given);
-  int address = name && is_address(name);
-  int ok = name && (address || SSL_set_tlsext_host_name(t->ssl, name)) &&
-           (!t->ctx->verify || check_name(t->ssl, name, address));
-  free(name);
-  return ok;
-}
 
 /* "name place", what sessions are kept by. */
 static char *place_of (const char *name, const char *place) {
@@ -79,7 +40,7 @@ static int begin (net_tls *t, const char *name, const char *place) {
     return 1;
   }
   SSL_set_connect_state(t->ssl);
-  if (!set_name(t, name)) return 0;
+  if (!net_tls_set_name(t, name)) return 0;
   t->place = place_of(name, place);
   if (t->place == NULL) return 0;
   net_tls_resume(t);

@@ -90,12 +90,27 @@ static void set_modes (SSL_CTX *ssl) {
   SSL_CTX_set_default_read_buffer_len(ssl, READ_BUFFER);
 }
 
+/* Suites without a certificate on the other side would pass any verification,
+   those without encryption make no TLS: whoever asks for "ALL" means neither. */
+static int set_ciphers (SSL_CTX *ssl, const char *list) {
+  static const char but[] = ":!aNULL:!eNULL";
+  size_t n = strlen(list);
+  char *all = malloc(n + sizeof but);
+  int ok;
+  if (all == NULL) return 0;
+  memcpy(all, list, n);
+  memcpy(all + n, but, sizeof but);
+  ok = SSL_CTX_set_cipher_list(ssl, all);
+  free(all);
+  return ok;
+}
+
 static int set_versions (net_tls_ctx *ctx, const net_tls_settings *s,
                          char *why) {
   int min = s->min_version == 13 ? TLS1_3_VERSION : TLS1_2_VERSION;
   if (!SSL_CTX_set_min_proto_version(ctx->ssl, min))
     net_tls_explain(why, "min_version", NULL, NULL);
-  else if (s->ciphers && !SSL_CTX_set_cipher_list(ctx->ssl, s->ciphers))
+  else if (s->ciphers && !set_ciphers(ctx->ssl, s->ciphers))
     net_tls_explain(why, "ciphers", NULL, NULL);
   else if (s->ciphersuites &&
            !SSL_CTX_set_ciphersuites(ctx->ssl, s->ciphersuites))

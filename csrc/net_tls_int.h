@@ -71,6 +71,11 @@ void net_tls_failed (net_tls *t);
 void net_tls_explain (char why[NET_TLS_WHY], const char *what,
                       const char *where, const char *detail);
 
+/* ---- net_tls_name.c */
+/* Has a client ask for this name, and verify it if its context does. 0 without
+   memory, or if it is none. */
+int net_tls_set_name (net_tls *t, const char *name);
+
 /* ---- net_tls_pem.c: 1, or 0 and what is wrong in why[NET_TLS_WHY] */
 int net_tls_load_cert (net_tls_ctx *ctx, const char *pem, char *why);
 int net_tls_load_key (net_tls_ctx *ctx, const char *pem, char *why);

@@ -98,7 +98,9 @@ int net_tls_load_key (net_tls_ctx *ctx, const char *pem, char *why) {
   int ok;
   if (bio == NULL) return 0;
   key = PEM_read_bio_PrivateKey(bio, NULL, give_password, &s);
-  ok = key && SSL_CTX_use_PrivateKey(ctx->ssl, key);
+  /* the second looks at keys of another kind than the certificate's, too */
+  ok = key && SSL_CTX_use_PrivateKey(ctx->ssl, key) &&
+       SSL_CTX_check_private_key(ctx->ssl);
   if (key == NULL)
     net_tls_explain(why, "key", path_of(pem), key_trouble(&s));
   else if (!ok)

@@ -55,6 +55,7 @@ build = {
         "csrc/net_tls_bio.c",
         "csrc/net_tls_ctx.c",
         "csrc/net_tls_error.c",
+        "csrc/net_tls_name.c",
         "csrc/net_tls_pem.c",
         "csrc/net_tls_session.c",
         "csrc/ws_answer.c",

@@ -208,6 +208,10 @@ local function is_list_of_names(value)
   return true
 end
 
+--- The metatable of what websock.tls makes: nothing else passes for it, so that no
+--- table goes unchecked, and without its defaults, for having a metatable.
+options.Context = {__name = "websock.tls"}
+
 -- Of the option `tls`, and of websock.tls.
 options.tls = {
   verify = {true, boolean, "a client verifies chain and host name"},
@@ -303,7 +307,7 @@ function options.check(where, given)
     checked.compress = check_table(where .. ": compress", options.compress,
       checked.compress)
   end
-  if type(checked.tls) == "table" and not getmetatable(checked.tls) then
+  if type(checked.tls) == "table" and getmetatable(checked.tls) ~= options.Context then
     checked.tls = check_table(where .. ": tls", options.tls, checked.tls)
   end
   return checked

@@ -10,7 +10,7 @@ local tls = {}
 
 -- For clients and servers alike: `client` and, with a certificate, `server` are
 -- contexts of the core.
-local Context = {__name = "websock.tls"}
+local Context = options.Context
 Context.__index = Context
 
 function Context:__tostring()

@@ -109,6 +109,7 @@ describe("the TLS table", function()
         ["text that is no certificate"] = {
           cert = "-----BEGIN CERTIFICATE-----\nbm8=\n-----END CERTIFICATE-----\n", key = made.key},
         ["a file that is no PEM"] = {cert = "Makefile", key = made.key},
+        ["a key of another kind"] = {cert = made.chain, key = certificates.rsa.key},
         ["another's key"] = {cert = made.chain, key = other.key},
         ["a wrong password"] = {cert = certificates.encrypted.chain,
           key = certificates.encrypted.key, password = "open barley"},
@@ -130,6 +131,7 @@ describe("the TLS table", function()
       ["a key that is no key"] = "key: %S+: no private key in PEM",
       ["text that is no certificate"] = "cert: ",
       ["a file that is no PEM"] = "cert: Makefile: no certificate in PEM",
+      ["a key of another kind"] = "key: %S+: does not match the certificate",
       ["another's key"] = "key: %S+: does not match the certificate",
       ["a wrong password"] = "key: %S+: wrong password",
       ["no password where one is needed"] = "key: %S+: needs a password",
@@ -290,6 +292,29 @@ describe("the TLS table", function()
       local addressed = wss.serve {tls = of "address_only"}
       wss.connect(addressed, wss.trusting {server_name = "127.0.0.1"})
       assert_fails("another host", addressed, wss.trusting {server_name = "127.0.0.2"})
+    end)
+
+    it("one host's name, however it was meant", function()
+      local server = wss.serve {tls = of "wildcard"}
+      for _, name in ipairs {"", ".", ".example.com", ".com", "*.example.com", "a.example.com%x",
+          "%x", "a b", ("a"):rep(300)} do
+        assert_fails("not a host name", server, wss.trusting {server_name = name})
+      end
+    end)
+
+    it("addresses in any form of digits, and without their zone", function()
+      local server = wss.serve()
+      for _, name in ipairs {"127.1", "2130706433", "0:0:0:0:0:0:0:1", "::1%lo"} do
+        wss.connect(server, wss.trusting {server_name = name})
+      end
+    end)
+
+    it("of a table with a metatable, too", function()
+      local server = wss.serve {tls = of "strange_server"}
+      for _, tls in ipairs {wss.trusting(), {}, {verify = true}} do
+        assert_fails("unknown authority", server, setmetatable(tls, {}))
+        assert_fails("unknown authority", server, setmetatable(tls, {__name = "websock.tls"}))
+      end
     end)
 
     it("wildcards of one label", function()
@@ -470,6 +495,16 @@ describe("the TLS table", function()
         min_version = "1.3"})}
       assert_fails("in common", server, wss.trusting {ciphersuites = "TLS_CHACHA20_POLY1305_SHA256",
         min_version = "1.3"})
+    end)
+
+    it("leaves out those without a certificate, whoever asks for all", function()
+      local all = {ciphers = "ALL:COMPLEMENTOFALL:@SECLEVEL=0"}
+      local port = luasec_server {mode = "server", protocol = "tlsv1_2",
+        ciphers = "aNULL:@SECLEVEL=0"}
+      assert_fails("cipher", port, wss.trusting(all))
+      local server = wss.serve {tls = of("server", all)}
+      assert.is_nil(secure.client(ends.port(server), {protocol = "tlsv1_2",
+        ciphers = "aNULL:eNULL:@SECLEVEL=0"}))
     end)
 
     it("keeps weak ciphers out by itself", function()
