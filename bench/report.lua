@@ -38,6 +38,21 @@ local function row(scenario, rounds, peer, yardstick)
     median "rate", median "p50", median "p99", median "bytes")
 end
 
+-- A line for each peer, tab between: what bench/document.lua reads.
+function report.append(file, scenario, peers, rounds)
+  for _, peer in ipairs(peers) do
+    local line_of = {scenario.name, peer.name}
+    local function add(...) table.move({...}, 1, 3, #line_of + 1, line_of) end
+    add(report.of(rounds, peer, scenario.figure))
+    add(report.ratio(rounds, peer, peers[1], scenario.figure))
+    for _, figure in ipairs {"rate", "p50", "p99", "bytes"} do
+      line_of[#line_of + 1] = (report.of(rounds, peer, figure))
+    end
+    file:write(table.concat(line_of, "\t"), "\n")
+  end
+  file:flush()
+end
+
 function report.print(scenario, peers, rounds)
   print(scenario.title)
   print(line:format("", scenario.unit:gsub("µ", "u"), "x " .. peers[1].title, "a second",

@@ -6,7 +6,7 @@
 --                                             moment of each, as a test
 --
 -- PEERS="ideal websock" measures these only; ROUNDS=n and DURATION=seconds of
--- each round change how long it takes.
+-- each round change how long it takes; RESULTS=file gets the figures.
 --
 -- All run through the same rounds in turn, A B C A B C, so that whatever else
 -- the machine does falls on all of them. Server and load have a core each.
@@ -148,11 +148,14 @@ local function able(list, scenario)
   return found
 end
 
+local results = os.getenv "RESULTS" and assert(io.open(os.getenv "RESULTS", "w"))
 local running = chosen(peers, words(os.getenv "PEERS" or quick and "ideal websock node"), "peer")
 local ok, err = pcall(function()
   for _, scenario in ipairs(chosen(scenarios, arg, "scenario")) do
     local those = able(running, scenario)
-    report.print(scenario, those, measure(scenario, those))
+    local rounds = measure(scenario, those)
+    report.print(scenario, those, rounds)
+    if results then report.append(results, scenario, those, rounds) end
   end
 end)
 for server in pairs(alive) do stop(server) end
