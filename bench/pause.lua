@@ -16,6 +16,7 @@ local answered = 0
 -- A connection's last messages: what an application has beside the connection.
 local function handle(ws)
   local last, n = {}, 0
+  ws.last = last
   for message in ws:messages() do
     answered = answered + 1
     n = n % KEPT + 1
