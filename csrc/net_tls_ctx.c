@@ -61,10 +61,12 @@ static int set_alpn (net_tls_ctx *ctx, const net_tls_settings *s) {
 static void log_key (const SSL *ssl, const char *line) {
   size_t n = strlen(line);
   char *copy = malloc(n + 1);
+  ssize_t written;
   if (copy == NULL) return;
   memcpy(copy, line, n);
   copy[n] = '\n';
-  if (write(of_ssl(ssl)->keylog, copy, n + 1) < 0) errno = 0;
+  written = write(of_ssl(ssl)->keylog, copy, n + 1);
+  (void)written; /* there is nobody to be told */
   free(copy);
 }
 
@@ -146,6 +148,7 @@ static int set_cert (net_tls_ctx *ctx, const net_tls_settings *s, char *why) {
 static X509_STORE *the_system;
 
 static void read_system (void) {
+  net_stay_loaded();
   the_system = X509_STORE_new();
   if (the_system) X509_STORE_set_default_paths(the_system);
   ERR_clear_error();
