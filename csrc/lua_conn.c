@@ -109,7 +109,6 @@ int websock_pull (conn *c, int want) {
   n = websock_recv(c, p, room);
   if (n > 0) {
     ws_commit(core(c), (size_t)n);
-    if (websock_more(c, n, room)) flags |= SAW_MORE;
   } else {
     ws_commit(core(c), 0);
     if (websock_dry(c, n)) flags |= SAW_DRY;
@@ -117,6 +116,7 @@ int websock_pull (conn *c, int want) {
     if (n == NET_EOF) ws_eof(core(c));
     if (n == NET_ERROR) ws_abort(core(c), websock_why(c));
   }
+  if (websock_more(c, n, room)) flags |= SAW_MORE;
   if (n != NET_AGAIN) c->heard = 1;
   return flags | websock_digest(c, want);
 }

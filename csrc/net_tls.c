@@ -214,9 +214,10 @@ long net_tls_recv (net_tls *t, void *p, size_t n) {
   t->more = 0;
   if (t->ssl == NULL || t->failed) return NET_ERROR;
   enter(t);
-  t->drained = t->dry = 0;
+  t->drained = t->dry = t->reads = 0;
   r = shake_hands(t);
   if (r > 0) r = read_records(t, p, n);
+  if (r > 0 || r == NET_AGAIN) t->more |= !t->drained;
   send_out(t);
   return r;
 }

@@ -60,10 +60,10 @@ net_tls *net_tls_new (net_tls_ctx *ctx, net_fd fd, const char *name,
 /* Bytes that somebody else has read from fd before: 1, or 0 without memory. */
 int net_tls_give (net_tls *t, const void *p, size_t n);
 
-/* Bytes > 0: as many as have come, at most n. net_tls_more tells whether to ask
-   once more; if not, fd was read dry. NET_AGAIN; NET_EOF after the peer's close_notify, and
-   only then; NET_ERROR, for good, with net_tls_why. Writes what the handshake
-   wants written. */
+/* Bytes > 0: as many as have come, at most n; NET_AGAIN. net_tls_more tells after
+   both whether to ask once more; if not, fd was read dry. NET_EOF after the
+   peer's close_notify, and only then; NET_ERROR, for good, with net_tls_why.
+   Writes what the handshake wants written. */
 long net_tls_recv (net_tls *t, void *p, size_t n);
 
 int net_tls_more (const net_tls *t);

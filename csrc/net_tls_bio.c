@@ -11,6 +11,10 @@
 
 #include "net_tls_int.h"
 
+/* Full reads of one verb. Records that carry no data, such as KeyUpdates (RFC 8446
+   section 4.6.3), could keep it reading for as long as they come. */
+enum { MOST_READS = 2 };
+
 /* Whoever makes us write so much and does not read it is up to no good. */
 enum { MOST_LEFT = 1 << 20 };
 
@@ -47,7 +51,8 @@ static int bio_read (BIO *bio, char *p, int n) {
   long got;
   BIO_clear_retry_flags(bio);
   if (t->given.n > 0) return read_given(t, p, n);
-  if (!t->drained) {
+  if (!t->drained && t->reads < MOST_READS) {
+    t->reads++;
     got = net_recv(t->fd, p, (size_t)n);
     t->drained = got < n;
     t->dry = got == NET_AGAIN;

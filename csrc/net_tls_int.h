@@ -53,6 +53,7 @@ struct net_tls {
   char *error;
   int saved; /* errno of the system call that failed, or 0 */
   unsigned char done, drained, dry, eof, failed, broken, heard, more, got;
+  unsigned char reads; /* of fd, in this verb */
   unsigned char asked; /* the server wants a certificate that we do not have */
 };
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/wait.h>
 
+#include "net_tls_int.h"
 #include "tls.h"
 
 /* Sends n bytes in pieces of at most `piece`, `step` bytes read at a time, and
@@ -121,6 +122,60 @@ TEST(reads_what_stands_behind_tickets) {
   CHECK(put(SERVER, "data", 4) == 4);
   CHECK(get(CLIENT, p, 8) == 4 && !net_tls_more(two.end[CLIENT]));
   part();
+}
+
+/* n KeyUpdates of the client's, which carry no data (RFC 8446 section 4.6.3). */
+static void update_keys (int n) {
+  SSL *ssl = two.end[CLIENT]->ssl;
+  while (n-- > 0)
+    CHECK(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) &&
+          SSL_do_handshake(ssl) == 1);
+}
+
+/* All that the client has encrypted, at once. */
+static void send_all (void) {
+  net_tls_bytes *out = &two.end[CLIENT]->ctx->out;
+  CHECK(send(two.fd[CLIENT], out->p, out->n, 0) == (ssize_t)out->n);
+  out->n = 0;
+}
+
+TEST(reads_no_longer_than_others_can_wait) {
+  char c;
+  int calls = 0;
+  join_good();
+  CHECK(shaken());
+  for (int i = 0; i < 3; i++, send_all()) update_keys(2500);
+  for (; get(SERVER, &c, 1) == NET_AGAIN; calls++)
+    if (!net_tls_more(two.end[SERVER])) break;
+  CHECK(calls > 0 && net_unread(two.fd[SERVER]) == 0);
+  CHECK(put(CLIENT, "x", 1) == 1 && get(SERVER, &c, 1) == 1);
+  part();
+}
+
+/* A read that was filled to its end by a record without data tells that there
+   may be more: no event comes for what is there. */
+TEST(reads_on_behind_a_record_without_data) {
+  enum { FULL = 4 * (NET_TLS_RECORD + 512), UPDATE = 27, BEYOND = 22 };
+  static unsigned char p[1 << 17];
+  for (size_t slack = 0; slack < 8;
+       slack++) { /* for alignment, as OpenSSL is */
+    size_t n = 4, last = FULL - slack - UPDATE - 4 * (NET_TLS_RECORD + BEYOND);
+    long got = 0, r;
+    join_good();
+    CHECK(shaken());
+    for (; n > 0; n--) SSL_write(two.end[CLIENT]->ssl, p, NET_TLS_RECORD);
+    SSL_write(two.end[CLIENT]->ssl, p, (int)(last - BEYOND));
+    update_keys(1);
+    CHECK(two.end[CLIENT]->ctx->out.n == FULL - slack);
+    SSL_write(two.end[CLIENT]->ssl, "behind", 6);
+    send_all();
+    do {
+      r = get(SERVER, p, sizeof p);
+      if (r > 0) got += r;
+    } while (net_tls_more(two.end[SERVER]));
+    CHECK(got == (long)(4 * NET_TLS_RECORD + last - BEYOND + 6));
+    part();
+  }
 }
 
 /* Half a record is nothing that a reader has left lying. */
