@@ -3,8 +3,8 @@
 --
 --     scripts/lua bench/pause.lua MODE [CONNECTIONS [SECONDS]]
 --
--- MODE: incremental, generational, or stopped, which shows what is no collector's
--- work. A step is measured in CPU time, since the machine may have other things
+-- MODE: incremental; gentle, the same in smaller steps; generational; or stopped,
+-- which shows what is no collector's work. A step is measured in CPU time, since the machine may have other things
 -- to do. Prints "messages a second, p50, p99, p99.9, longest in ms, MiB in use".
 
 local websock = require "websock"
@@ -57,7 +57,13 @@ local function print_figures(list, most, messages)
     at(0.5), at(0.99), at(0.999), at(1), most / 1024))
 end
 
-if mode == "stopped" then collectgarbage "stop" else collectgarbage(mode) end
+local modes = {
+  incremental = {"incremental"},
+  gentle = {"incremental", 200, 10},
+  generational = {"generational"},
+  stopped = {"stop"},
+}
+collectgarbage(table.unpack(modes[mode]))
 settle()
 print_figures(measure())
 os.exit(true) -- and the load ends, since its server has gone
