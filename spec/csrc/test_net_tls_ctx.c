@@ -197,6 +197,19 @@ TEST(sessions_are_resumed) {
   net_tls_ctx_free(server);
 }
 
+/* RFC 8446 appendix C.4: a ticket used twice tells that it is one client's. */
+TEST(sessions_are_used_once) {
+  net_tls_ctx *client = context(settings(0)), *server = context(settings(1));
+  CHECK(!resumes(client, server, "localhost", "a:1", 1));
+  net_tls *other = net_tls_new(client, NET_NONE, "localhost", "a:1");
+  CHECK(other != NULL);
+  CHECK(!resumes(client, server, "localhost", "a:1", 1));
+  CHECK(resumes(client, server, "localhost", "a:1", 1));
+  net_tls_free(other);
+  net_tls_ctx_free(client);
+  net_tls_ctx_free(server);
+}
+
 TEST(sessions_are_bounded) {
   net_tls_ctx *client = context(settings(0)), *server = context(settings(1));
   char place[16];
