@@ -97,6 +97,8 @@ int websock_digest (conn *c, int want) {
     flags |= SAW_STATE;
   }
   if (ws_pending(core, iov, WS_IOV) != 0) flags |= SAW_OUT;
+  /* a read may have written, and not all of it */
+  if (c->tls && net_tls_unsent(c->tls) > 0) flags |= SAW_OUT;
   return flags;
 }
 

@@ -661,6 +661,21 @@ describe("wss", function()
         {accepted.close_code, accepted.close_reason, accepted.close_clean})
     end)
 
+    it("one whose kernel takes little at a time: the handshake goes on", function()
+      local made, authority = certificates.server, certificates.text(certificates.intermediate.cert)
+      local tls = {cert = certificates.text(made.chain) .. authority:rep(100), key = made.key}
+      local listener <close> = raw.server()
+      local theirs
+      websock.spawn(function()
+        local peer = assert(listener:accept())
+        peer.sock:setoption("send-buffer-size", 1)
+        theirs = websock.accept(peer.sock, {tls = tls, handshake_timeout = wss.patience})
+      end)
+      wss.connect(listener.port)
+      ends.turn_until(function() return theirs end)
+      theirs:abort()
+    end)
+
     it("a LuaSocket object is accepted into TLS", function()
       local listener <close> = raw.server()
       websock.spawn(function()
