@@ -76,9 +76,22 @@ end
 
 -- Reading ---------------------------------------------------------------------
 
+-- The coroutine that waits in `receive` of connection.lua. One that was closed, or
+-- interrupted outside of all coroutines, no longer does, and is forgotten.
+local function receiver_of(self)
+  local receiver = self.receiver
+  if receiver and not self.loop.waits_for(self, receiver) then
+    self.receiver, receiver = nil, nil
+  end
+  return receiver
+end
+
+-- Who rests in C, or goes on there, is behind: nothing is read for it.
 local function wanted(self)
   if self.stage == "handshake" then return self.asked and 0 or MESSAGE end
-  return self:is_received() and (self.want or MESSAGE) or 0
+  if receiver_of(self) then return self.want or MESSAGE end
+  local _, parked = self.conn:receiver()
+  return parked and MESSAGE or 0
 end
 
 -- Whether the application is so far behind (or still answering the request) that
@@ -88,12 +101,9 @@ local function is_behind(self, want)
     and self.conn:unread() >= READ_AHEAD
 end
 
---- Whether a coroutine waits in `receive`, here or in C. One that was closed, or
---- interrupted outside of all coroutines, does not.
+--- Whether a coroutine waits in `receive`, here or in C.
 function Link:is_received()
-  local receiver = self.receiver
-  if receiver then return self.loop.waits_for(self, receiver) end
-  return self.conn:receiver() ~= nil
+  return receiver_of(self) ~= nil or self.conn:receiver() ~= nil
 end
 
 -- One read, if there may be something and somebody has room for it.
@@ -233,7 +243,8 @@ end
 
 --- Whoever waits in `receive`, here or in C.
 function Link:wake_receiver()
-  if self.receiver then return self.loop.wake(self, self.receiver) end
+  local receiver = receiver_of(self)
+  if receiver then return self.loop.wake(self, receiver) end
   local thread, parked = self.conn:receiver()
   if parked then
     self.conn:woken()

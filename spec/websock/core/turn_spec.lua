@@ -5,6 +5,7 @@ local websock = require "websock"
 local core = require "websock.core"
 local ends = require "support.ends"
 local frames = require "support.frames"
+local raw = require "support.raw"
 
 -- A server whose handler is `handler`, and one peer of it.
 local function serve(handler)
@@ -134,6 +135,63 @@ describe("a turn in C", function()
       assert.equal(200, #mine)
       for i = 1, 200 do assert.equal(tostring(i), mine[i]) end
     end
+  end)
+
+  it("receives whole messages once more after parts that were waited for", function()
+    local list = {}
+    local peer = serve(function(ws)
+      list[1] = ws:receive_part()
+      list[2], list[3] = ws:receive(), ws:receive()
+      list[4] = ws:state()
+    end)
+    peer:masked("text", "one")
+    ends.turn_until(function() return list[1] end)
+    -- together with the end of the stream, which is for Lua to deal with
+    peer:send(frames.masked("text", "two") .. frames.masked("text", "three"))
+    peer:shutdown()
+    ends.turn_until(function() return list[4] end)
+    assert.same({"one", "two", "three"}, {table.unpack(list, 1, 3)})
+  end)
+
+  it("tells of the end after one that waited with a timeout was closed", function()
+    local conn, thread, ended
+    local peer = serve(function(ws)
+      conn, thread = ws, coroutine.running()
+      websock.park()
+    end)
+    ends.turn_until(function() return conn end)
+    local first = websock.spawn(function() conn:receive(raw.patience) end)
+    websock.step(0)
+    coroutine.close(first)
+    local got = 0
+    websock.spawn(function()  -- so many that it gives way once
+      for _ in conn:messages() do got = got + 1 end
+      ended = true
+    end)
+    peer:send(frames.masked("text", "x"):rep(100))
+    ends.turn_until(function() return got == 100 end)
+    for _ = 1, 3 do websock.step(0) end
+    conn:abort()
+    ends.turn_until(function() return ended end)
+    websock.wake(thread)
+  end)
+
+  it("reads nothing for one that is behind", function()
+    local got, most = 0, 0
+    local n <const> = 60000
+    local peer = serve(function(ws)
+      local _, conn = next(ws)
+      for _ in ws:messages() do
+        got, most = got + 1, math.max(most, conn:unread())
+      end
+    end)
+    local bytes, from = frames.masked("text", "x"):rep(n), 1
+    ends.turn_until(function()  -- as much as the kernel takes, then a turn
+      local last, _, partial = peer.sock:send(bytes, from)
+      from = (last or partial) + 1
+      return got == n
+    end)
+    assert.is_true(most < 65536 + 65536 + 16, most)
   end)
 
   it("wants what it works on", function()
