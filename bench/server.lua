@@ -7,6 +7,8 @@
 
 local websock = require "websock"
 
+collectgarbage("incremental", 200, 10)  -- as docs/performance.md advises
+
 local server
 
 local function echo(ws)

@@ -3,6 +3,7 @@
 */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,17 +166,29 @@ static int trust_system (net_tls_ctx *ctx, char *why) {
   return 1;
 }
 
+/* OpenSSL looks into the folder only when it needs an authority: one that is not
+   there would be told as an unknown authority. */
+static int trust_folder (net_tls_ctx *ctx, const char *path, char *why) {
+  char inside[4096];
+  const char *failed = NULL;
+  int n = snprintf(inside, sizeof inside, "%s/.", path);
+  if (n < 0 || (size_t)n >= sizeof inside)
+    failed = strerror(ENAMETOOLONG);
+  else if (access(inside, R_OK | X_OK) != 0)
+    failed = strerror(errno);
+  else if (SSL_CTX_load_verify_locations(ctx->ssl, NULL, path))
+    return 1;
+  net_tls_explain(why, "ca_path", path, failed);
+  return 0;
+}
+
 static int set_authorities (net_tls_ctx *ctx, const net_tls_settings *s,
                             char *why) {
   if (!s->verify) return 1;
   SSL_CTX_set_verify(ctx->ssl, SSL_VERIFY_PEER, NULL);
   if (s->ca_file && !net_tls_load_cas(ctx, s->ca_file, "ca_file", why))
     return 0;
-  if (s->ca_path &&
-      !SSL_CTX_load_verify_locations(ctx->ssl, NULL, s->ca_path)) {
-    net_tls_explain(why, "ca_path", s->ca_path, NULL);
-    return 0;
-  }
+  if (s->ca_path && !trust_folder(ctx, s->ca_path, why)) return 0;
   return s->ca_file || s->ca_path || trust_system(ctx, why);
 }
 

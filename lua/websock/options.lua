@@ -261,6 +261,8 @@ options.publish = {
     'who has more than max_queue bytes queued: "close" (with 1008) or "drop" (skip)'},
 }
 
+options.broadcast = options.publish
+
 -- Checking --------------------------------------------------------------------
 
 --- A value as an error message shows it.
@@ -295,7 +297,7 @@ end
 
 --- The given options with the defaults filled in; raises on one that is unknown
 --- or out of range.
----@param where "connect"|"listen"|"accept"|"send"|"publish"|"tls" # whose options they are
+---@param where "connect"|"listen"|"accept"|"send"|"publish"|"broadcast"|"tls" # whose options they are
 ---@param given table?
 ---@return table
 function options.check(where, given)

@@ -280,7 +280,7 @@ end
 
 local function tell(where, audience, message, kind, given)
   connection.check_message(where, message, kind)
-  local o = options.check("publish", given)
+  local o = options.check(where, given)
   local except = o.except and connection.link(o.except)
   if o.except and not except then
     misuse("%s: option 'except': a connection expected", where)

@@ -156,6 +156,13 @@ describe("the TLS table", function()
       } do
         assert_told(pattern, websock.connect("wss://127.0.0.1:1/", {tls = {ca_file = file}}))
       end
+      for folder, pattern in pairs {
+        ["/nowhere"] = "ca_path: /nowhere: No such file",
+        [certificates.server.key] = "ca_path: %S+: Not a directory",
+        [("x"):rep(5000)] = "ca_path: x+",
+      } do
+        assert_told(pattern, websock.connect("wss://127.0.0.1:1/", {tls = {ca_path = folder}}))
+      end
     end)
 
     it("asks for no password on the terminal", function()
