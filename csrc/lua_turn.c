@@ -46,7 +46,7 @@ static int turn_new (lua_State *L) {
   t = (turn *)lua_newuserdatauv(L, sizeof *t, VALUES);
   t->current = NULL;
   t->parked = 0;
-  t->now = t->trimmed = net_now();
+  t->now = t->before = t->ended = t->trimmed = net_now();
   t->pool = NULL;
   t->first = 1;
   t->last = t->room = 0;
@@ -174,6 +174,7 @@ static void ready (lua_State *L, turn *t, net_poll *p, int what) {
 
 /* A turn begins. */
 static void begin (turn *t) {
+  t->before = t->now;
   t->now = net_now();
   if (t->now - t->trimmed < TRIM) return;
   t->trimmed = t->now;
@@ -262,6 +263,7 @@ static conn *take_marked (lua_State *L, turn *t) {
 /* turn:flush(): writes what was queued, until nobody is marked. */
 static int turn_flush (lua_State *L) {
   turn *t = websock_toturn(L, SELF);
+  t->ended = net_now();
   lua_settop(L, ARG);
   lua_pushnil(L);
   lua_getiuservalue(L, SELF, GUARDED);
@@ -284,10 +286,25 @@ static int turn_time (lua_State *L) {
   return 1;
 }
 
+/* turn:latest(time) -> the latest that something can have happened for which
+   `time`, that of its turn or later, was noted: a turn may take long. */
+static int turn_latest (lua_State *L) {
+  const turn *t = websock_toturn(L, 1);
+  double at = luaL_checknumber(L, 2);
+  if (at >= t->now)
+    at = net_now();
+  else if (at >= t->before && at < t->ended)
+    at = t->ended;
+  lua_pushnumber(L, at);
+  return 1;
+}
+
 static const luaL_Reg methods[] = {
-    {"current", turn_current}, {"flush", turn_flush}, {"mark", turn_mark},
-    {"marks", turn_marks},     {"reset", turn_reset}, {"resume", turn_resume},
-    {"serve", turn_serve},     {"time", turn_time},   {NULL, NULL}};
+    {"latest", turn_latest}, {"current", turn_current},
+    {"flush", turn_flush},   {"mark", turn_mark},
+    {"marks", turn_marks},   {"reset", turn_reset},
+    {"resume", turn_resume}, {"serve", turn_serve},
+    {"time", turn_time},     {NULL, NULL}};
 
 static const luaL_Reg meta[] = {{NULL, NULL}};
 

@@ -11,6 +11,8 @@ typedef struct turn {
   lua_State *current; /* the coroutine that the loop has resumed, or NULL */
   int parked;         /* it has yielded in ws:receive */
   double now;         /* the time of this turn */
+  double before;      /* and of the one before */
+  double ended;       /* when that one, or this, had served all */
   double trimmed;     /* when the pool was */
   ws_pool *pool;      /* the state's */
   lua_Integer first, last; /* of the list of conns to be flushed */

@@ -113,7 +113,7 @@ local function check_idle(link, time)
   local limit = link.options.idle_timeout
   if not limit then return NEVER end
   if link.conn:waiting() or link.stuck then link.conn:used(time) end
-  local used = link.conn:used()
+  local used = link.loop.turn:latest(link.conn:used())
   if time - used < limit then return used + limit end
   link:begin_close(1001, "idle timeout")
   return NEVER

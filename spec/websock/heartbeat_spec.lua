@@ -295,6 +295,28 @@ describe("idle_timeout", function()
     assert.equal(1001, (string.unpack(">I2", frame.payload)))
   end)
 
+  it("counts from the end of what a handler does without letting others go on", function()
+    local state, thread
+    local server = ends.listen {port = 0, idle_timeout = 0.2, handler = function(ws)
+      local message = ws:receive()
+      local last = websock.now() + 0.4
+      repeat until websock.now() > last
+      ws:send(message)
+      coroutine.yield()
+      coroutine.yield()  -- a turn's timers have been looked at
+      state, thread = ws:state(), coroutine.running()
+      websock.park()
+    end}
+    local peer = ends.open(server)
+    peer:masked("text", "x")
+    ends.turn_until(function() return thread end)
+    assert.equal("open", state)
+    -- and is then counted
+    assert.equal(1, assert(peer:frame()).opcode)
+    assert.same({1001, "idle timeout"}, {peer:closed()})
+    websock.wake(thread)
+  end)
+
   local function lives(name, act)
     it("is kept off by " .. name, function()
       local ws, peer, server = ends.server {idle_timeout = 0.3}
