@@ -207,12 +207,21 @@ static int turn_serve (lua_State *L) {
 
 /* ---------------------------------------------------------------- flushing */
 
-void websock_mark_room (lua_State *L, int self, lua_Integer n) {
-  turn *t = (turn *)lua_touserdata(L, self);
+/* Pushes a table with that much room; it may run finalizers, which may mark. */
+static lua_Integer new_list (lua_State *L, const turn *t, lua_Integer n) {
   lua_Integer room = 2 * (t->last + n);
-  if (t->last + n <= t->room) return;
   luaL_argcheck(L, room <= INT_MAX, 1, "too many");
   lua_createtable(L, (int)room, 0);
+  if (t->last + n <= room) return room;
+  lua_pop(L, 1); /* remove what is too small by now */
+  return new_list(L, t, n);
+}
+
+void websock_mark_room (lua_State *L, int self, lua_Integer n) {
+  turn *t = (turn *)lua_touserdata(L, self);
+  lua_Integer room;
+  if (t->last + n <= t->room) return;
+  room = new_list(L, t, n);
   lua_getiuservalue(L, self, DIRTY);
   for (lua_Integer i = t->first; i <= t->last; i++) {
     lua_rawgeti(L, -1, i);
