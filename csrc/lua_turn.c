@@ -118,7 +118,7 @@ static int turn_reset (lua_State *L) {
 /* ----------------------------------------------------------------- serving */
 
 /* Stack of `serve` and `flush` (which has nothing at LIST). */
-enum { SELF = 1, ARG, LIST, GUARD, CONN, LINK };
+enum { SELF = 1, ARG, LIST, GUARD, CONN };
 
 /* Calls guarded(link, method, flags) for the conn at CONN. */
 static void tell (lua_State *L, const char *method, int flags) {

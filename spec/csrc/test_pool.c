@@ -123,14 +123,27 @@ TEST(unread_messages_leave_the_block_if_they_are_few) {
   text_free(&bytes);
 }
 
-TEST(large_blocks_go_when_nobody_uses_them) {
-  feed how = {.role = WS_CLIENT, .configure = with_pool};
+/* A client's connection with the pool, and the frame of a large message. */
+static text open_large (feeding *f) {
+  static const feed how = {.role = WS_CLIENT, .configure = with_pool};
   text bytes = {NULL, 0, 0};
   char *big = some(900000);
-  feeding f;
   heap_reset();
   frame(&bytes, WS_CLIENT, FIN | BINARY, big, 900000);
-  feed_open(&f, &how);
+  free(big);
+  feed_open(f, &how);
+  return bytes;
+}
+
+static void close_large (feeding *f, text *bytes) {
+  text log = feed_close(f);
+  text_free(&log);
+  text_free(bytes);
+}
+
+TEST(large_blocks_go_when_nobody_uses_them) {
+  feeding f;
+  text bytes = open_large(&f);
   for (int i = 0; i < 2; i++) {
     feed_put(&f, bytes.p, bytes.n);
     feed_events(&f);
@@ -141,10 +154,7 @@ TEST(large_blocks_go_when_nobody_uses_them) {
   }
   ws_pool_trim(&pool);
   CHECK(kept() <= WS_BLOCKS * (size_t)WS_BLOCK);
-  text log = feed_close(&f);
-  text_free(&log);
-  text_free(&bytes);
-  free(big);
+  close_large(&f, &bytes);
 }
 
 static void put_in_pieces (feeding *f, const text *bytes) {
@@ -157,22 +167,14 @@ static void put_in_pieces (feeding *f, const text *bytes) {
 }
 
 TEST(a_message_does_not_grow_where_a_large_block_is_kept) {
-  feed how = {.role = WS_CLIENT, .configure = with_pool};
-  text bytes = {NULL, 0, 0};
-  char *big = some(900000);
   feeding f;
-  heap_reset();
-  frame(&bytes, WS_CLIENT, FIN | BINARY, big, 900000);
-  feed_open(&f, &how);
+  text bytes = open_large(&f);
   put_in_pieces(&f, &bytes);
   size_t blocks = heap.blocks;
   heap.fail_at = 1;
   put_in_pieces(&f, &bytes);
   CHECK(!heap.failed && heap.blocks == blocks);
-  text log = feed_close(&f);
-  text_free(&log);
-  text_free(&bytes);
-  free(big);
+  close_large(&f, &bytes);
 }
 
 TEST(what_comes_back_to_a_closed_pool_is_freed) {
