@@ -139,6 +139,32 @@ static void send_all (void) {
   out->n = 0;
 }
 
+/* One that wants ours changed, alone and together with data. */
+TEST(changes_keys_when_asked) {
+  char p[8];
+  for (int together = 0; together < 2; together++) {
+    SSL *ssl;
+    join_good();
+    CHECK(shaken());
+    ssl = two.end[CLIENT]->ssl;
+    CHECK(SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED) &&
+          SSL_do_handshake(ssl) == 1);
+    if (!together) {
+      send_all();
+      CHECK(get(SERVER, p, 8) == NET_AGAIN);
+    }
+    CHECK(SSL_write(ssl, "after", 5) == 5);
+    send_all();
+    CHECK(get(SERVER, p, 8) == 5);
+    CHECK(SSL_get_key_update_type(two.end[SERVER]->ssl) != SSL_KEY_UPDATE_NONE);
+    CHECK(put(SERVER, "there", 5) == 5 && get(CLIENT, p, 8) == 5);
+    CHECK(SSL_get_key_update_type(two.end[SERVER]->ssl) == SSL_KEY_UPDATE_NONE);
+    carry(CLIENT, 100, 100, 100);
+    carry(SERVER, 100, 100, 100);
+    part();
+  }
+}
+
 TEST(reads_no_longer_than_others_can_wait) {
   char c;
   int calls = 0;

@@ -145,18 +145,6 @@ describe("TLS between strangers #slow", function ()
       client:expect("RENEGOTIATING.*(no renegotiation)")
       wss.assert_echo(wss.connect(server), "others are served")
     end)
-
-    it("may change its keys, and have ours changed", function ()
-      local client, write = s_client(wss.serve(), "-tls1_3")
-      write(frames.request())
-      client:expect("HTTP/1.1 (101)")
-      for i, key in ipairs { "k\n", "K\n" } do
-        write(key)
-        client:expect("KEYUPDATE()")
-        write(frames.masked("text", "after " .. i))
-        client:expect("(after " .. i .. ")")
-      end
-    end)
   end)
 
   describe("openssl s_server", function ()
