@@ -338,7 +338,7 @@ function websock.listen(options) end
 ---`listen`, and runs until `server:stop()`.
 ---@param options websock.ListenOptions
 ---@return true? ended
----@return string? err
+---@return any err of `listen`, or as of `run`
 function websock.serve(options) end
 
 ---A server's handshake on a socket that was accepted elsewhere.
@@ -349,6 +349,8 @@ function websock.serve(options) end
 function websock.accept(socket, options) end
 
 ---Turns the loop until nothing is left to do, or `stop`.
+---@return true? ended
+---@return any err the first error of a spawned function since the last `run`, unless `on_error` is set
 function websock.run() end
 
 ---One turn of the loop, for hosts that own the main loop.

@@ -38,7 +38,7 @@ end
 
 --- listen, and run until server:stop().
 ---@param opts table
----@return true|nil, string? err
+---@return true|nil, any err # of listen, or as of run
 function websock.serve(opts)
   return Server.serve(loop, opts)
 end
@@ -55,8 +55,10 @@ end
 -- The loop --------------------------------------------------------------------
 
 --- Turns the loop until nothing is left to do, or `stop`.
+---@return true|nil, any err # the first error of a spawned function since the last
+---   `run`, unless on_error is set
 function websock.run()
-  loop.run()
+  return loop.run()
 end
 
 --- One turn of the loop, for hosts that own the main loop.

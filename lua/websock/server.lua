@@ -334,12 +334,11 @@ function Server.serve(loop, given)
   local _ <close> = server  -- also when this coroutine is closed
   if loop.how() == "turn" then
     server.serving = loop.stop
-    loop.run()
-  else
-    local me = coroutine.running()
-    server.serving = function() loop.wake(server, me) end
-    repeat loop.park(nil, server) until server.ended
+    return loop.run()
   end
+  local me = coroutine.running()
+  server.serving = function() loop.wake(server, me) end
+  repeat loop.park(nil, server) until server.ended
   return true
 end
 

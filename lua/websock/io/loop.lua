@@ -47,6 +47,7 @@ local turning = false
 local stopped = false
 
 loop.on_error = nil       -- function(err, thread, traceback); nil: stderr
+local failure             -- {err} of the first that raised then, until `run` returns
 
 -- Work ------------------------------------------------------------------------
 
@@ -176,12 +177,20 @@ local function post_mortem(thread, err)
   return traceback
 end
 
+-- A spawned function has raised, and nobody has asked to be told.
+local function remember(err)
+  if failure or loop.on_error then return end
+  if err == nil then err = "nil" end  -- "nil, nil" would name no error
+  failure = {err}
+end
+
 local function finish(thread, ok, err)
   local owner = forget(thread)
   local traceback = not ok and post_mortem(thread, err) or nil
   if type(owner) == "table" then
     guarded(owner, "thread_ended", ok, err, traceback)
   elseif not ok then
+    remember(err)
     report(err, thread, traceback)
   end
 end
@@ -431,13 +440,24 @@ local function check_outside(name)
   end
 end
 
+-- How a run has gone; what came before it, since the last one, counts too.
+local function outcome()
+  if not failure then return true end
+  local err = failure[1]
+  failure = nil
+  return nil, err
+end
+
 --- Turns the loop until nothing is left to do, or `stop`.
+---@return true|nil, any err # the first error of a spawned function since the last
+---   `run`, unless there is an on_error
 function loop.run()
   check_outside "run"
   stopped = false
   in_c:flush()
   while (work > 0 or not ready:is_empty()) and not stopped do turn() end
   stopped = false
+  return outcome()
 end
 
 --- One turn of at most `timeout` seconds (default 0).

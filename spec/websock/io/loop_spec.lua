@@ -402,6 +402,137 @@ describe("loop", function()
     end)
   end)
 
+  describe("run", function()
+    -- The output of a process that runs this, without the tracebacks.
+    local function printed(code)
+      local status, output = child.run(code)
+      assert.equal(0, status, output)
+      local kept = {}
+      for line in output:gmatch "[^\n]+" do kept[#kept + 1] = line:match "^> (.*)" end
+      return kept
+    end
+
+    local SAY = [[
+      local function say(...)
+        local words = table.pack(...)
+        for i = 1, words.n do words[i] = tostring(words[i]) end
+        print("> " .. table.concat(words, " "))
+      end
+      local spawn, run = websock.spawn, websock.run
+    ]]
+
+    it("returns true", function()
+      assert.is_true(websock.run())
+      websock.spawn(note, "ran")
+      assert.is_true(websock.run())
+      websock.spawn(websock.stop)
+      assert.is_true(websock.run())
+    end)
+
+    it("returns nil and the first error of a function that was spawned, at its end", function()
+      local status, output = child.run [[
+        websock.spawn(function() websock.sleep(0.01) print "went on" end)
+        websock.spawn(error, "one", 0)
+        websock.spawn(error, "two", 0)
+        print("run:", websock.run())
+        print("then:", websock.run())]]
+      assert.equal(0, status)
+      assert.matches("websock: one\nstack traceback.*websock: two\nstack", output)
+      assert.matches("went on\nrun:\tnil\tone\nthen:\ttrue\n$", output)
+    end)
+
+    it("returns one from before it, since the last run", function()
+      assert.same({"step false", "nil early", "true"}, printed(SAY .. [[
+        spawn(error, "early", 0)
+        say("step", websock.step())
+        say(run())
+        say(run())]]))
+    end)
+
+    it("returns one after stop", function()
+      assert.same({"nil broken", "true"}, printed(SAY .. [[
+        spawn(error, "broken", 0)
+        spawn(function()
+          websock.stop()
+          websock.sleep(0.01)
+        end)
+        say(run())
+        say(run())]]))
+    end)
+
+    it("returns errors that are no strings as they are, and nil as text", function()
+      assert.same({"nil true", "nil nil string", "nil false"}, printed(SAY .. [[
+        local object = {}
+        spawn(error, object)
+        local ok, err = run()
+        say(ok, err == object)
+        spawn(error, nil)
+        ok, err = run()
+        say(ok, err, type(err))
+        spawn(error, false)
+        say(run())]]))
+    end)
+
+    it("returns one of a function that waited, and of a signal's", function()
+      assert.same({"nil late", "nil on TERM"}, printed(SAY .. [[
+        spawn(function() websock.sleep(0.001) error("late", 0) end)
+        say(run())
+        websock.signal("TERM", function(name) error("on " .. name, 0) end)
+        spawn(function()
+          os.execute "kill -TERM $PPID"
+          websock.sleep(0.05)
+        end)
+        say(run())]]))
+    end)
+
+    it("returns true where on_error is told", function()
+      assert.same({"told lost", "true"}, printed(SAY .. [[
+        websock.on_error = function(err) say("told", err) end
+        spawn(error, "lost", 0)
+        say(run())]]))
+    end)
+
+    it("returns true, whatever handlers, hooks and their on_error raise", function()
+      assert.same({"true"}, printed(SAY .. [[
+        local server
+        local function broken() error "broken" end
+        local port
+        server = assert(websock.listen {
+          port = 0, handler = broken, http = broken,
+          authorize = function(request) return request.path == "/in" or broken() end,
+        })
+        port = select(2, server:getsockname())
+        spawn(function()
+          for _, path in ipairs {"/in", "/hook"} do
+            local ws = websock.connect("ws://127.0.0.1:" .. port .. path)
+            if ws then ws:receive() end
+          end
+          server:stop()
+        end)
+        say(run())]]))
+    end)
+
+    it("of serve returns the same", function()
+      assert.same({"nil broken", "true", "true", "nil inside"}, printed(SAY .. [[
+        local function handler(ws) ws.server:stop(0) end
+        local path = os.tmpname()
+        local function end_it() websock.connect("ws://localhost/", {unix = path}) end
+        local function serve()
+          os.remove(path)
+          return websock.serve {unix = path, handler = handler}
+        end
+        spawn(function() spawn(end_it) error("broken", 0) end)
+        say(serve())
+        spawn(end_it)
+        say(serve())
+        spawn(function()  -- the error is run's to return, not this serve's
+          spawn(function() spawn(end_it) error("inside", 0) end)
+          say(serve())
+        end)
+        say(run())]]))
+    end)
+  end)
+
   describe("on_error", function()
     it("gets the error, the thread and a traceback", function()
       local caught = catch_errors()
