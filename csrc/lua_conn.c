@@ -286,7 +286,8 @@ static int conn_receiver (lua_State *L) {
 
 /* conn:woken(): the coroutine that has parked there will go on. */
 static int conn_woken (lua_State *L) {
-  websock_toconn(L)->waiting = WOKEN;
+  conn *c = websock_toconn(L);
+  if (c->waiting == PARKED) c->waiting = WOKEN;
   return 0;
 }
 

@@ -64,48 +64,48 @@ static int turn_new (lua_State *L) {
 
 /* ---------------------------------------------------------------- resuming */
 
-/* Resumes the thread with the nargs values on its stack. */
-static int resume (lua_State *L, turn *t, lua_State *thread, int nargs,
-                   int *nresults) {
-  int status;
+/* Resumes the thread with the nargs values on its stack. What it has yielded or
+   returned is nobody's business, however much that is; only an error stays on its
+   stack. For that there is room, and for nothing else: whatever else is pushed
+   there has to be checked first. */
+static int resume (lua_State *L, turn *t, lua_State *thread, int nargs) {
+  int status, n;
   t->current = thread;
   t->parked = 0;
-  status = lua_resume(thread, L, nargs, nresults);
+  status = lua_resume(thread, L, nargs, &n);
   t->current = NULL;
-  if (status != LUA_OK && status != LUA_YIELD) *nresults = 1; /* the error */
+  if (status == LUA_OK || status == LUA_YIELD) lua_pop(thread, n);
   return status;
 }
 
-/* Pushes whether it went well and what came of it. */
-static int push_results (lua_State *L, lua_State *thread, int status, int n) {
-  luaL_checkstack(L, n + 1, "too many results");
-  lua_pushboolean(L, status == LUA_OK || status == LUA_YIELD);
-  lua_xmove(thread, L, n);
-  return n + 1;
+/* Pushes whether it went well, and the error. */
+static int push_outcome (lua_State *L, lua_State *thread, int status) {
+  int ok = status == LUA_OK || status == LUA_YIELD;
+  lua_pushboolean(L, ok);
+  if (ok) return 1;
+  lua_xmove(thread, L, 1);
+  return 2;
 }
 
-/* turn:resume(thread, ...) -> true, ... | false, err | nil: it waits in
-   ws:receive and is none of the caller's business. */
+/* turn:resume(thread, ...) -> true | false, err | nil: it waits in ws:receive and
+   is none of the caller's business. */
 static int turn_resume (lua_State *L) {
   turn *t = websock_toturn(L, 1);
   lua_State *thread = lua_tothread(L, 2);
-  int nargs = lua_gettop(L) - 2, n, status;
-  luaL_argcheck(L, thread != NULL, 2, "thread expected");
-  if (!lua_checkstack(thread, nargs)) return luaL_error(L, "stack overflow");
+  int nargs = lua_gettop(L) - 2, status;
+  luaL_argcheck(L, thread != NULL && thread != L, 2, "thread expected");
+  /* one more: lua_resume may say that it cannot */
+  if (!lua_checkstack(thread, nargs + 1))
+    return luaL_error(L, "stack overflow");
   lua_xmove(L, thread, nargs);
-  status = resume(L, t, thread, nargs, &n);
-  if (status != LUA_YIELD || !t->parked)
-    return push_results(L, thread, status, n);
-  lua_pop(thread, n); /* remove what it yielded: nothing */
-  return 0;
+  status = resume(L, t, thread, nargs);
+  if (status == LUA_YIELD && t->parked) return 0;
+  return push_outcome(L, thread, status);
 }
 
-/* turn:current() -> the coroutine that the loop has resumed, or nil */
-static int turn_current (lua_State *L) {
-  turn *t = websock_toturn(L, 1);
-  if (t->current == NULL) return 0;
-  lua_pushthread(t->current);
-  lua_xmove(t->current, L, 1);
+/* turn:is_current() -> whether the loop has resumed the coroutine that asks */
+static int turn_is_current (lua_State *L) {
+  lua_pushboolean(L, websock_toturn(L, 1)->current == L);
   return 1;
 }
 
@@ -129,22 +129,19 @@ static void tell (lua_State *L, const char *method, int flags) {
   lua_call(L, 3, 0);
 }
 
-/* Whoever waits for a message goes on. */
+/* Whoever waits for a message goes on. It stands on the stack meanwhile: while it
+   runs, the conn may get another receiver. */
 static void go_on (lua_State *L, turn *t, conn *c) {
   lua_State *thread = c->receiver;
-  int n, status, results;
+  int status;
+  lua_getiuservalue(L, SELF, AFTER);
+  lua_getiuservalue(L, CONN, CONN_RECEIVER);
   c->waiting = WOKEN;
-  status = resume(L, t, thread, 0, &n);
-  if (status == LUA_YIELD && t->parked) {
-    lua_pop(thread, n); /* remove what it yielded: nothing */
-  } else {
-    lua_getiuservalue(L, SELF, AFTER);
-    luaL_checkstack(L, 2, NULL);
-    lua_pushthread(thread);
-    lua_xmove(thread, L, 1);
-    results = push_results(L, thread, status, n);
-    lua_call(L, results + 1, 0);
-  }
+  status = resume(L, t, thread, 0);
+  if (status == LUA_YIELD && t->parked)
+    lua_pop(L, 2); /* remove the function and the thread */
+  else
+    lua_call(L, 1 + push_outcome(L, thread, status), 0);
   if (c->waiting != PARKED && ws_unread(core(c)) > 0) {
     int flags = websock_digest(c, 0); /* the application is away */
     if (flags != 0) tell(L, "digest", flags);
@@ -309,8 +306,8 @@ static int turn_latest (lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"latest", turn_latest}, {"current", turn_current},
-    {"flush", turn_flush},   {"mark", turn_mark},
+    {"flush", turn_flush},   {"is_current", turn_is_current},
+    {"latest", turn_latest}, {"mark", turn_mark},
     {"marks", turn_marks},   {"reset", turn_reset},
     {"resume", turn_resume}, {"serve", turn_serve},
     {"time", turn_time},     {NULL, NULL}};

@@ -234,7 +234,7 @@ loop.turn = in_c
 -- coroutine.close, so that no trace of it is left.
 local root_guard = setmetatable({}, {__close = function()
   local thread = running()
-  if thread ~= in_c:current() then disown(thread) end  -- else see `after`
+  if not in_c:is_current() then disown(thread) end  -- else see `after`
 end})
 
 local function root(f, ...)
@@ -273,7 +273,7 @@ end
 --- outside all of them, nil where it cannot.
 function loop.how()
   if not turning then return "turn" end
-  if running() == in_c:current() and isyieldable() then return "yield" end
+  if in_c:is_current() and isyieldable() then return "yield" end
 end
 
 local turn
