@@ -259,7 +259,7 @@ help:
 	@echo 'make run TLS=1          the same over https and wss'
 	@echo 'make test               every test; installs what it needs'
 	@echo 'make deps               only install what run and test need'
-	@echo 'make check              lint, formatting, layers'
+	@echo 'make check              lint, formatting, layers, other compilers'
 	@echo 'make format             lay the C files out by .clang-format'
 	@echo 'make sanitize           the specs under ASan and UBSan'
 	@echo 'make fuzz [SECONDS=60]  each fuzz target'

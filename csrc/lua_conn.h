@@ -13,12 +13,13 @@
 #ifndef lua_conn_h
 #define lua_conn_h
 
-#include <stdalign.h>
 #include <stddef.h>
 
 #include "lua_int.h"
 #include "net_tls.h"
 #include "ws.h"
+
+#pragma GCC visibility push(hidden)
 
 /* How Lua aligns userdata: less than max_align_t with one user value. */
 union lua_align {
@@ -70,7 +71,7 @@ typedef struct conn {
   size_t max_queue;      /* bytes queued above which send waits */
   double used;           /* when a message went in or out, see heartbeat.lua */
   lua_State *receiver;   /* CONN_RECEIVER, who waits or waited last */
-  alignas(union lua_align) unsigned char core[];
+  union lua_align core[];
 } conn;
 
 #define core(c) ((ws_conn *)(void *)(c)->core)
@@ -122,5 +123,7 @@ extern const luaL_Reg websock_head_methods[], websock_recv_methods[],
 
 /* The context at arg, a websock.tls. */
 net_tls_ctx *websock_totls (lua_State *L, int arg);
+
+#pragma GCC visibility pop
 
 #endif

@@ -10,6 +10,8 @@
 
 #include "net.h"
 
+#pragma GCC visibility push(hidden)
+
 void websock_open_broadcast (lua_State *L);
 void websock_open_config (lua_State *L);
 void websock_open_conn (lua_State *L);
@@ -44,5 +46,7 @@ struct ws_pool *websock_pushpool (lua_State *L);
 
 /* ---- lua_poll.c: the open poller at arg */
 net_poll *websock_topoll (lua_State *L, int arg);
+
+#pragma GCC visibility pop
 
 #endif

@@ -7,6 +7,8 @@
 
 #include "lua_conn.h"
 
+#pragma GCC visibility push(hidden)
+
 typedef struct turn {
   lua_State *current; /* the coroutine that the loop has resumed, or NULL */
   int parked;         /* it has yielded in ws:receive */
@@ -27,5 +29,7 @@ void websock_mark_room (lua_State *L, int self, lua_Integer n);
 /* Has the conn at index `at` flushed at the end of the turn; there has to be
    room. Allocates nothing. */
 void websock_mark (lua_State *L, int self, int at);
+
+#pragma GCC visibility pop
 
 #endif

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 typedef int net_fd; /* SOCKET on Windows */
 #define NET_NONE ((net_fd)-1)
 
@@ -176,5 +178,7 @@ int net_signal_next (void);
 /* ---- net_stay.c */
 /* Once called, this code is not unloaded before the process ends. */
 void net_stay_loaded (void);
+
+#pragma GCC visibility pop
 
 #endif

@@ -4,12 +4,13 @@
 ** of memory with whoever asked; the last of the two to let go frees it. It uses
 ** malloc only, and no lock: after a fork nobody would give it back.
 */
+#include "net_posix.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,9 +21,9 @@
 enum { STACK = 256 * 1024 };
 
 struct net_lookup {
-  atomic_int users; /* thread and owner: who is last frees */
-  atomic_int done;  /* from here on what the thread wrote may be read */
-  int error;        /* getaddrinfo's */
+  int users; /* thread and owner, counted atomically: the last one frees */
+  int done;  /* once it is set, what the thread wrote may be read; atomic */
+  int error; /* getaddrinfo's */
   int family;
   int n;
   net_address *list;
@@ -31,7 +32,7 @@ struct net_lookup {
 };
 
 static void let_go (net_lookup *l) {
-  if (atomic_fetch_sub(&l->users, 1) > 1) return;
+  if (__atomic_sub_fetch(&l->users, 1, __ATOMIC_ACQ_REL) > 0) return;
   free(l->list);
   free(l->host);
   free(l);
@@ -90,7 +91,7 @@ static void *look_up (void *arg) {
     collect(l, all);
     freeaddrinfo(all);
   }
-  l->done = 1;
+  __atomic_store_n(&l->done, 1, __ATOMIC_RELEASE);
   tell(l->write_end);
   let_go(l);
   return NULL;
@@ -153,7 +154,7 @@ static const char *text_of (int error) {
 
 int net_lookup_take (net_lookup *l, const net_address **list,
                      const char **why) {
-  if (!l->done) return NET_AGAIN;
+  if (!__atomic_load_n(&l->done, __ATOMIC_ACQUIRE)) return NET_AGAIN;
   if (l->error != 0 || l->n == 0) {
     *why = text_of(l->error);
     return NET_ERROR;

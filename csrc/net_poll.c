@@ -3,6 +3,8 @@
 ** talk to the kernel. A descriptor number that is used anew, even within one
 ** batch of events, hits nobody: each use has a generation of its own.
 */
+#include "net_posix.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -6,6 +6,8 @@
 
 #include "net.h"
 
+#pragma GCC visibility push(hidden)
+
 enum { NET_BATCH = 256 }; /* events found by one wait */
 
 enum { ENTRY_NONE, ENTRY_EDGE, ENTRY_WATCH };
@@ -53,5 +55,7 @@ struct net_poll {
 
 extern const net_backend net_backend_epoll, net_backend_kqueue,
     net_backend_poll;
+
+#pragma GCC visibility pop
 
 #endif

@@ -4,6 +4,8 @@
 */
 #if defined(__linux__)
 
+#include "net_posix.h"
+
 #include <errno.h>
 #include <sys/epoll.h>
 

@@ -6,6 +6,8 @@
 #if defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || \
     defined(__NetBSD__) || defined(__DragonFly__)
 
+#include "net_posix.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/event.h>

@@ -3,9 +3,8 @@
 ** edge-triggered contract by masking: a direction that was reported is not asked
 ** for again until net_poll_rearm, a hangup is reported once.
 */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* POLLRDHUP */
-#endif
+#include "net_posix.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>

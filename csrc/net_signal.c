@@ -3,6 +3,8 @@
 ** signal and writes a byte into the process's one pipe. Where several Lua states
 ** catch signals, whichever asks first gets them.
 */
+#include "net_posix.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

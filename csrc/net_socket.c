@@ -2,9 +2,8 @@
 ** net_socket.c - one system call each, on descriptors that do not block: what
 ** differs between systems, and what has to be retried, is dealt with here.
 */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* accept4 */
-#endif
+#include "net_posix.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>

@@ -3,9 +3,8 @@
 ** thread, a signal handler. Lua unloads its modules when a state closes, and
 ** LuaRocks cannot pass -z nodelete to the linker.
 */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* dladdr, RTLD_NODELETE */
-#endif
+#include "net_posix.h"
+
 #include <dlfcn.h>
 #include <stdint.h>
 

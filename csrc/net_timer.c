@@ -2,6 +2,8 @@
 ** net_timer.c - timers: a binary heap with back-indices, so that setting,
 ** moving and cancelling one among ten thousand costs a dozen comparisons.
 */
+#include "net_posix.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <time.h>

@@ -7,6 +7,8 @@
 ** as its records leave. So OpenSSL never waits for room, and only the handshake
 ** wants to read in order to write.
 */
+#include "net_posix.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -268,7 +270,7 @@ static size_t next_record (net_tls *t, const net_iov *v, int n, size_t skip,
 
 /* Encrypts a batch of what stands in the pieces from byte `from` on: bytes, 0
    when there is nothing, or a result below zero. */
-static long encrypt (net_tls *t, const net_iov *v, int n, size_t from) {
+static long encrypt_batch (net_tls *t, const net_iov *v, int n, size_t from) {
   const void *p;
   size_t size, total = 0;
   while (total < BATCH && (size = next_record(t, v, n, from + total, &p)) > 0) {
@@ -305,7 +307,7 @@ long net_tls_sendv (net_tls *t, const net_iov *v, int n) {
   r = net_tls_flush(t);
   while (r > 0) {
     total += taken(t);
-    r = encrypt(t, v, n, total);
+    r = encrypt_batch(t, v, n, total);
     if (r > 0) r = send_out(t);
   }
   if (r == NET_AGAIN) total += taken(t);

@@ -13,6 +13,8 @@
 
 #include "net.h"
 
+#pragma GCC visibility push(hidden)
+
 typedef struct net_tls_ctx net_tls_ctx;
 typedef struct net_tls net_tls;
 
@@ -105,5 +107,7 @@ void net_tls_shutdown (net_tls *t);
 void net_tls_end (net_tls *t);
 /* Without another word; NULL is allowed. */
 void net_tls_free (net_tls *t);
+
+#pragma GCC visibility pop
 
 #endif

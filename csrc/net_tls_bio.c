@@ -4,6 +4,8 @@
 ** for one send. And once a read came up short there is nothing more to read: the
 ** poller tells when there is again.
 */
+#include "net_posix.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,6 +1,8 @@
 /*
 ** net_tls_ctx.c - contexts: what connections with the same settings share.
 */
+#include "net_posix.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

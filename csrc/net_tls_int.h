@@ -11,6 +11,8 @@
 
 #include "net_tls.h"
 
+#pragma GCC visibility push(hidden)
+
 typedef struct net_tls_session {
   char *place;
   SSL_SESSION *session;
@@ -89,5 +91,7 @@ void net_tls_keep_sessions (net_tls_ctx *ctx);
 void net_tls_free_sessions (net_tls_ctx *ctx);
 /* Has t resume a session for t->place, if there is one. */
 void net_tls_resume (net_tls *t);
+
+#pragma GCC visibility pop
 
 #endif

@@ -1,6 +1,8 @@
 /*
 ** net_tls_pem.c - certificates and keys, from PEM files or PEM text.
 */
+#include "net_posix.h"
+
 #include <errno.h>
 #include <string.h>
 

@@ -3,6 +3,8 @@
 ** section 2.2, RFC 5077): one for each place, the oldest goes. They stay within
 ** the context, so that what was verified by other settings is never trusted.
 */
+#include "net_posix.h"
+
 #include <stdlib.h>
 #include <string.h>
 

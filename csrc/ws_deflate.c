@@ -31,7 +31,9 @@ struct ws_stream {
 
 typedef union block {
   size_t size;
-  max_align_t align;
+  long double d; /* aligned for anything, as malloc does it */
+  long long i;
+  void *p;
 } block;
 
 static voidpf get_block (voidpf opaque, uInt items, uInt each) {

@@ -8,6 +8,8 @@
 
 #include "ws_http.h"
 
+#pragma GCC visibility push(hidden)
+
 struct ws_hs {
   ws_http_head http;
   ws_body body;
@@ -98,5 +100,7 @@ void ws_extension_offer (ws_text *t, const ws_compression *own);
 /* Refuses the request with hs->fault: queues the answer and ends the
    connection. WS_END or WS_ENOMEM. */
 int ws_refuse (ws_conn *c);
+
+#pragma GCC visibility pop
 
 #endif

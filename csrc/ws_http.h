@@ -9,6 +9,8 @@
 
 #include "ws_int.h"
 
+#pragma GCC visibility push(hidden)
+
 /* ---- ws_chars.c: the characters of RFC 9110 section 5.6 and RFC 3986 */
 enum {
   CH_TOKEN = 1,  /* tchar */
@@ -101,5 +103,7 @@ typedef struct ws_body {
    HTTP_BAD; eof: nothing follows. */
 int ws_body_read (ws_body *b, unsigned char *body, const unsigned char *p,
                   size_t n, int eof, size_t *used);
+
+#pragma GCC visibility pop
 
 #endif

@@ -29,6 +29,9 @@
 #ifndef ws_int_h
 #define ws_int_h
 
+/* A module exports its luaopen function and nothing of ours, whatever flags it
+   was compiled with: LuaRocks passes no -fvisibility. */
+#pragma GCC visibility push(hidden)
 #include "ws.h"
 
 /* What nobody uses at the moment, see ws_pool.c. */
@@ -324,5 +327,7 @@ int ws_server_next (ws_conn *c, ws_event *ev);
 int ws_client_next (ws_conn *c, ws_event *ev);
 void ws_hs_taken (ws_conn *c); /* its current event is taken */
 void ws_hs_free (ws_conn *c);  /* idempotent */
+
+#pragma GCC visibility pop
 
 #endif

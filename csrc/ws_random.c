@@ -11,7 +11,7 @@
 
 #include <openssl/rand.h>
 
-#include "ws.h"
+#include "ws_int.h"
 
 enum { BLOCK = 512 };
 
@@ -20,7 +20,14 @@ static unsigned forks; /* how often this process is a child of another */
 static void count_fork (void) { forks++; }
 static void install (void) { pthread_atfork(NULL, NULL, count_fork); }
 
-static _Thread_local struct {
+/* C99 has no word for it. */
+#if defined __STDC_VERSION__ && __STDC_VERSION__ >= 201112L
+#define thread_local_static static _Thread_local
+#else
+#define thread_local_static __extension__ static __thread
+#endif
+
+thread_local_static struct {
   unsigned char p[BLOCK];
   size_t left; /* at the end of p */
   unsigned forks;

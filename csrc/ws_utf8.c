@@ -12,7 +12,7 @@
 */
 #include <string.h>
 
-#include "ws.h"
+#include "ws_int.h"
 
 #if defined(__SSE2__) && !defined(WS_PORTABLE)
 #include <emmintrin.h>

@@ -14,7 +14,7 @@ description = {
 }
 supported_platforms = { "unix" }
 dependencies = {
-  "lua >= 5.4, < 5.5",
+  "lua >= 5.4, < 5.6",
   "luasocket >= 3.0",
 }
 external_dependencies = {

@@ -76,6 +76,14 @@ describe("the rock #slow", function ()
     assert.equal("installed\t" .. tree .. "/lib/lua/5.4/websock/core.so\n", output)
   end)
 
+  it("installs a module that exports one function", function ()
+    local ok, output = shell("nm -D --defined-only " .. tree .. "/lib/lua/5.4/websock/core.so")
+    assert.is_true(ok, output)
+    local names = {}
+    for name in output:gmatch " T (%S+)" do names[#names + 1] = name end
+    assert.same({"luaopen_websock_core"}, names)
+  end)
+
   it("installs the command", function ()
     local ok, output = installed(tree .. "/bin/websock --help")
     assert.is_true(ok, output)
