@@ -1,7 +1,7 @@
 -- websock: WebSocket (RFC 6455) for Lua 5.4. The functions of the module; what
 -- they do is in docs/reference.md.
 
-assert(_VERSION == "Lua 5.4", "websock needs Lua 5.4")
+assert(_VERSION == "Lua 5.4" or _VERSION == "Lua 5.5", "websock needs Lua 5.4 or 5.5")
 
 local loop = require "websock.io.loop"
 local client = require "websock.client"
