@@ -55,6 +55,19 @@ int ws_is (ws_str s, const char *name) {
 }
 
 
+int ws_is_any (ws_str s, const char *const *names) {
+  for (; *names; names++)
+    if (ws_is(s, *names)) return 1;
+  return 0;
+}
+
+
+int ws_begins (ws_str s, const char *with) {
+  size_t n = strlen(with);
+  return s.n >= n && ws_is((ws_str){s.p, n}, with);
+}
+
+
 int ws_same (ws_str a, ws_str b) {
   return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }

@@ -128,11 +128,21 @@ static int broken (ws_hs *hs, const char *rule) {
 }
 
 
+/* Upgrade is a list whose members may repeat (RFC 9110 section 5.6.1), but none
+   of them is another protocol. */
+static int is_upgraded (const ws_conn *c) {
+  ws_elements w = {0, {NULL, 0}};
+  ws_str element;
+  size_t count = 0;
+  for (; ws_hs_each(c, "Upgrade", &w, &element); count++)
+    if (!ws_is(element, "websocket")) return 0;
+  return count > 0;
+}
+
+
 static int upgrade (ws_conn *c, ws_hs *hs) {
-  ws_str value;
   if (hs->http.minor == 0) return broken(hs, "not HTTP/1.1");
-  if (ws_hs_find(c, "Upgrade", &value) != 1 || !ws_is(value, "websocket"))
-    return broken(hs, "Upgrade is not websocket");
+  if (!is_upgraded(c)) return broken(hs, "Upgrade is not websocket");
   if (ws_hs_lists(c, "Connection", "Upgrade") == 0)
     return broken(hs, "Connection does not list Upgrade");
   return HTTP_WHOLE;

@@ -8,13 +8,6 @@
 #include <string.h>
 
 
-static int is_taken (ws_str name, const char *const *taken) {
-  for (; *taken; taken++)
-    if (ws_is(name, *taken)) return 1;
-  return 0;
-}
-
-
 int ws_fields_check (ws_conn *c, const ws_field *fields, size_t n,
                      const char *const *taken) {
   size_t i;
@@ -22,9 +15,9 @@ int ws_fields_check (ws_conn *c, const ws_field *fields, size_t n,
     ws_str name = fields[i].name, value = fields[i].value;
     if (!ws_all(name, CH_TOKEN))
       return ws_misuse(c, WS_EINVAL, "a field's name is no token");
-    if (value.n && !ws_all(value, CH_TEXT | CH_BLANK | CH_HIGH))
-      return ws_misuse(c, WS_EINVAL, "a field's value has a control character");
-    if (is_taken(name, taken))
+    if (value.n && !ws_all(value, CH_BLANK | ws_http_text(name)))
+      return ws_misuse(c, WS_EINVAL, "a field's value has an invalid byte");
+    if (ws_is_any(name, taken))
       return ws_misuse(
           c, WS_EINVAL,
           "a field that the library sets itself (Host, Connection, Upgrade, "

@@ -221,16 +221,20 @@ static int in_field (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
 }
 
 
-/* Bytes from 0x80 on: no request needs them but in cookies, which browsers send
-   as the page set them; a response may have them wherever the handshake does
-   not look. */
+int ws_http_text (ws_str name) {
+  static const char *const ours[] = {
+      "Host",    "Origin",         "Connection",
+      "Upgrade", "Content-Length", "Transfer-Encoding",
+      NULL};
+  int read = ws_is_any(name, ours) || ws_begins(name, "Sec-WebSocket-");
+  return CH_TEXT | (read ? 0 : CH_HIGH);
+}
+
+
+/* Nothing in a response but a 101 has to be understood. */
 static int text_of (const ws_http_head *h, ws_str name) {
-  int high;
-  if (h->role == WS_SERVER)
-    high = ws_is(name, "Cookie");
-  else
-    high = !(name.n > 14 && ws_is((ws_str){name.p, 14}, "Sec-WebSocket-"));
-  return CH_TEXT | (high ? CH_HIGH : 0);
+  int is_read = h->role == WS_SERVER || h->status == 101;
+  return is_read ? ws_http_text(name) : CH_TEXT | CH_HIGH;
 }
 
 

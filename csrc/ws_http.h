@@ -28,7 +28,9 @@ extern const unsigned char ws_chars[256];
 size_t ws_skip (const void *p, size_t i, size_t n, int classes);
 int ws_all (ws_str s, int classes);     /* not empty, and all of these */
 int ws_is (ws_str s, const char *name); /* equal but for ASCII case */
-int ws_same (ws_str a, ws_str b);       /* equal, byte for byte */
+int ws_is_any (ws_str s, const char *const *names); /* NULL at their end */
+int ws_begins (ws_str s, const char *with);         /* but for ASCII case */
+int ws_same (ws_str a, ws_str b);                   /* equal, byte for byte */
 ws_str ws_lit (const char *s);
 /* Digits to a number, SIZE_MAX where it does not fit; 0 if s is no such thing. */
 int ws_number (ws_str s, size_t *number);
@@ -76,6 +78,11 @@ typedef struct ws_http_head {
    line of a response is unfolded: blanks are written over its CRLF. */
 int ws_http_parse (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n);
 void ws_http_release (ws_conn *c, ws_http_head *h);
+
+/* The classes that the value of a field may have besides blanks. Bytes from 0x80
+   on are opaque (RFC 9110 section 5.5), proxies add cities and names; the fields
+   that the handshake reads have no use for them. */
+int ws_http_text (ws_str name);
 
 /* Room for one more of size bytes in a list of n, or NULL. */
 void *ws_one_more (ws_conn *c, void *list, size_t n, size_t *cap, size_t size);

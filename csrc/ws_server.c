@@ -90,9 +90,8 @@ static int target (ws_conn *c, ws_hs *hs) {
   size_t i;
   if (s.p[0] == '/') return HTTP_WHOLE;
   for (i = 0; i < sizeof schemes / sizeof *schemes; i++) {
-    ws_str scheme = ws_lit(schemes[i]);
-    if (s.n > scheme.n && ws_is((ws_str){s.p, scheme.n}, schemes[i]) &&
-        s.p[scheme.n] != '/' && s.p[scheme.n] != '?')
+    size_t n = ws_lit(schemes[i]).n;
+    if (ws_begins(s, schemes[i]) && s.n > n && s.p[n] != '/' && s.p[n] != '?')
       return HTTP_WHOLE;
   }
   return refused(hs, 400, "invalid target of a handshake");
@@ -120,14 +119,13 @@ static size_t upgrades (const ws_conn *c) {
 }
 
 
-/* Lists may come in several fields, but nothing in them twice. */
+/* Both are lists, which may come in several fields (RFC 9110 section 5.6.1);
+   proxies repeat members. */
 static int upgrade (ws_conn *c, ws_hs *hs) {
-  size_t count = upgrades(c);
-  if (count == 0) return refused(hs, 400, "Upgrade does not list websocket");
-  if (count > 1) return refused(hs, 400, "Upgrade lists websocket twice");
-  count = ws_hs_lists(c, "Connection", "Upgrade");
-  if (count == 0) return refused(hs, 400, "Connection does not list Upgrade");
-  if (count > 1) return refused(hs, 400, "Connection lists Upgrade twice");
+  if (upgrades(c) == 0)
+    return refused(hs, 400, "Upgrade does not list websocket");
+  if (ws_hs_lists(c, "Connection", "Upgrade") == 0)
+    return refused(hs, 400, "Connection does not list Upgrade");
   return HTTP_WHOLE;
 }
 

@@ -175,7 +175,9 @@ TEST(requests_that_may_not_be_sent) {
   MISUSE("a/b", lit("/"));
   ws_str twice[] = {lit("a"), lit("b"), lit("a")};
   misuse(lit("a"), lit("/"), twice, 3, NULL, 0, __LINE__);
-  ws_field lf = field("X", "a\nb"), nul = {{"X", 1}, {"a\0", 2}};
+  ws_field lf = field("X", "a\nb"), nul = {{"X", 1}, {"a\0", 2}},
+           high = field("origin", "http://\xc3\xa4");
+  misuse(lit("a"), lit("/"), NULL, 0, &high, 1, __LINE__);
   misuse(lit("a"), lit("/"), NULL, 0, &lf, 1, __LINE__);
   misuse(lit("a"), lit("/"), NULL, 0, &nul, 1, __LINE__);
 }
@@ -236,8 +238,10 @@ TEST(subprotocols) {
 TEST(answers_that_break_a_rule) {
   BROKEN("HTTP/1.0 101 x\r\n" UPGRADE CONNECTION ACCEPT "\r\n", "not HTTP/1.1");
   BROKEN(LINE CONNECTION ACCEPT "\r\n", "Upgrade is not websocket");
-  BROKEN(OPEN UPGRADE "\r\n", "Upgrade is not websocket");
   BROKEN(LINE "Upgrade: websocket, x\r\n" CONNECTION ACCEPT "\r\n",
+         "Upgrade is not websocket");
+  BROKEN(OPEN "Upgrade: h2c\r\n\r\n", "Upgrade is not websocket");
+  BROKEN(LINE "Upgrade: ,\r\n" CONNECTION ACCEPT "\r\n",
          "Upgrade is not websocket");
   BROKEN(LINE UPGRADE ACCEPT "\r\n", "Connection does not list Upgrade");
   BROKEN(LINE UPGRADE "Connection: close\r\n" ACCEPT "\r\n",
@@ -255,6 +259,14 @@ TEST(answers_that_break_a_rule) {
   CHECK(strstr(get_open(OPEN "Sec-WebSocket-Extensions: ,\r\n\r\n"), "open"));
 }
 
+/* RFC 9110 section 5.6.1. */
+TEST(members_of_lists_may_repeat) {
+  CHECK(strstr(get_open(OPEN UPGRADE CONNECTION "\r\n"), "open 101"));
+  CHECK(strstr(get_open(LINE "Upgrade: websocket,,WebSocket\r\n"
+                             "Connection: upgrade, Upgrade\r\n" ACCEPT "\r\n"),
+               "open 101"));
+}
+
 TEST(answers_that_are_no_http) {
   BROKEN("SSH-2.0-OpenSSH_9.2\r\n", "malformed status line");
   BROKEN("HTTP/2.0 101 x\r\n", "not HTTP/1.1");
@@ -262,6 +274,7 @@ TEST(answers_that_are_no_http) {
   BROKEN(LINE "A: b\n\r\n", "invalid byte in a field value");
   BROKEN(OPEN "Sec-WebSocket-Protocol: chat\xe4\r\n\r\n",
          "invalid byte in a field value");
+  BROKEN(OPEN "Origin: \xe4\r\n\r\n", "invalid byte in a field value");
   CHECK(strstr(get_open(OPEN "X: \xe4\r\n\r\n"), "open 101"));
 }
 

@@ -2,8 +2,11 @@
 -- from one hook to the next, and that pieces of any size give the same answer.
 
 local websock = require "websock"
+local certificates = require "support.certificates"
 local ends = require "support.ends"
 local frames = require "support.frames"
+local raw = require "support.raw"
+local secure = require "support.secure"
 
 local function status(line) return line:match "^HTTP/1%.1 (%d+)" end
 
@@ -14,6 +17,22 @@ local function request_for(line, fields)
   ends.open(server, fields, line)
   ends.turn_until(function() return request end)
   return request
+end
+
+-- A wire-level client, before its handshake, over each of the transports.
+local transports = {
+  ws = {dial = function(server) return raw.client(ends.port(server)) end},
+  wss = {
+    tls = certificates.of "server",
+    dial = function(server) return assert(secure.client(ends.port(server))) end,
+  },
+}
+
+-- The status that answers these bytes, sent in one piece.
+local function answered(transport, server, bytes)
+  local peer <close> = transports[transport].dial(server)
+  peer:send(bytes)
+  return tonumber(status(assert(peer:head())))
 end
 
 describe("handshake", function()
@@ -91,6 +110,56 @@ describe("handshake", function()
     ends.open(server)
     ends.turn_until(function() return served == 1 end)
   end)
+
+  for transport, how in pairs(transports) do
+    it("attack 11: members of Connection and Upgrade may repeat, single fields may not, over "
+        .. transport, function()
+      local server = ends.listen {port = 0, tls = how.tls, handler = function() end}
+      for _, fields in ipairs {
+        {Upgrade = {"websocket", "websocket"}}, {Upgrade = "websocket, WebSocket"},
+        {Connection = {"Upgrade", "Upgrade"}}, {Connection = "upgrade,keep-alive, Upgrade"},
+        {Upgrade = "websocket,,websocket/13", Connection = {"Upgrade", "close", "Upgrade"}},
+      } do
+        assert.equal(101, answered(transport, server, frames.request(fields)))
+      end
+      for name, value in pairs {Host = "127.0.0.1", Origin = "http://127.0.0.1",
+        ["Sec-WebSocket-Key"] = frames.key, ["Sec-WebSocket-Version"] = "13"} do
+        assert.equal(400, answered(transport, server, frames.request {[name] = {value, value}}), name)
+      end
+    end)
+
+    it("attack 14: bytes from 0x80 up are opaque but where the handshake reads, over " .. transport, function()
+      local seen
+      local server = ends.listen {port = 0, tls = how.tls, handler = function(ws) seen = ws.request end,
+        http = function(request) return 200, nil, request.headers["cf-ipcity"] end}
+      for _, value in ipairs {"Montr\xC3\xA9al", "\x80", "\xFF \xE9"} do
+        seen = nil
+        assert.equal(101, answered(transport, server, frames.request {["CF-IPCity"] = value}))
+        ends.turn_until(function() return seen end)
+        assert.equal(value, seen.headers["CF-IPCity"])
+        local peer <close> = how.dial(server)
+        peer:send("GET / HTTP/1.1\r\nHost: a\r\nCF-IPCity: " .. value .. "\r\n\r\n")
+        assert.equal("200", status(assert(peer:head())))
+        assert.equal(value, peer:rest())
+      end
+      for _, name in ipairs {"Host", "Origin", "Connection", "Upgrade", "Content-Length", "Transfer-Encoding",
+        "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol", "sec-websocket-extensions",
+        "Sec-WebSocket-Anything"} do
+        assert.equal(400, answered(transport, server, frames.request {[name] = "Montr\xC3\xA9al"}), name)
+      end
+    end)
+
+    it("attack 14: NUL is 400 anywhere, over " .. transport, function()
+      local server = ends.listen {port = 0, tls = how.tls, handler = function() end}
+      for _, bytes in ipairs {
+        frames.request {["X-City"] = "a\0b"}, frames.request {["X\0"] = "a"},
+        frames.request(nil, "GET /\0 HTTP/1.1"), frames.request(nil, "G\0T / HTTP/1.1"),
+        frames.request {Host = "a\0"}, "\0",
+      } do
+        assert.equal(400, answered(transport, server, bytes))
+      end
+    end)
+  end
 
   it("attack 22: what follows a refused upgrade is not taken for a request", function()
     local asked = {}
