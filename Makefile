@@ -99,7 +99,8 @@ test:
 	@$(MAKE) -s --no-print-directory test-built
 
 test-built:
-	@$(MAKE) -s -j$(J) --no-print-directory all build/soak/heap.so
+	@$(MAKE) -s -j$(J) --no-print-directory all build/soak/heap.so \
+	  build/support/unistd.so
 	@$(MAKE) -s -k -j$(J) --no-print-directory c-tests || rm -rf build/test
 	@scripts/test c spec gc interop $(C_TEST_BIN)
 
@@ -107,6 +108,11 @@ test-built:
 build/soak/heap.so: spec/soak/heap.c Makefile
 	@mkdir -p $(@D)
 	-$(CC) $(MODULE) $(ALL_CFLAGS) -fvisibility=default -o $@ $<
+
+# Forks and working directories, for specs.
+build/support/unistd.so: spec/support/unistd.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(MODULE) $(ALL_CFLAGS) -fvisibility=default -o $@ $<
 
 c-tests: $(C_TEST_BIN)
 

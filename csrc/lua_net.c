@@ -102,6 +102,29 @@ static int l_nodelay (lua_State *L) {
       L, net_nodelay(websock_checkfd(L, 1), lua_toboolean(L, 2)));
 }
 
+/* core.socket_at(path) -> which socket that is, as a string | nil if it is none */
+static int l_socket_at (lua_State *L) {
+  net_path_id id;
+  if (!net_path_socket(luaL_checkstring(L, 1), &id)) return 0;
+  lua_pushlstring(L, (const char *)&id, sizeof id);
+  return 1;
+}
+
+/* core.absolute(path) -> path | nil, err */
+static int l_absolute (lua_State *L) {
+  char path[4096];
+  if (net_path_absolute(luaL_checkstring(L, 1), path, sizeof path) < 0)
+    return websock_failed(L);
+  lua_pushstring(L, path);
+  return 1;
+}
+
+/* core.process() -> the number of this process, another one after a fork */
+static int l_process (lua_State *L) {
+  lua_pushinteger(L, net_process());
+  return 1;
+}
+
 /* core.shutdown(fd): of the writing side */
 static int l_shutdown (lua_State *L) {
   return websock_result(L, net_shutdown_write(websock_checkfd(L, 1)));
@@ -164,7 +187,8 @@ static int l_signal_next (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"accept", l_accept},
+static const luaL_Reg functions[] = {{"absolute", l_absolute},
+                                     {"accept", l_accept},
                                      {"closefd", l_closefd},
                                      {"dupfd", l_dupfd},
                                      {"fdunread", l_fdunread},
@@ -172,6 +196,7 @@ static const luaL_Reg functions[] = {{"accept", l_accept},
                                      {"nodelay", l_nodelay},
                                      {"nonblocking", l_nonblocking},
                                      {"peer", l_peer},
+                                     {"process", l_process},
                                      {"read", l_read},
                                      {"shutdown", l_shutdown},
                                      {"signal_catch", l_signal_catch},
@@ -179,6 +204,7 @@ static const luaL_Reg functions[] = {{"accept", l_accept},
                                      {"signal_next", l_signal_next},
                                      {"signal_restore", l_signal_restore},
                                      {"so_error", l_so_error},
+                                     {"socket_at", l_socket_at},
                                      {NULL, NULL}};
 
 void websock_open_net (lua_State *L) { luaL_setfuncs(L, functions, 0); }

@@ -64,6 +64,17 @@ net_fd net_accept (net_fd listener, net_address *peer);
 int net_peer (net_fd fd, net_address *a); /* 0 or NET_ERROR */
 int net_local (net_fd fd, net_address *a);
 
+/* ---- net_path.c: the paths of Unix sockets */
+/* The socket that is at a path (a link to one is none): as long as somebody has
+   it bound, no other gets the same id. 1 and *id, or 0. */
+typedef struct net_path_id {
+  uint64_t device, inode;
+} net_path_id;
+int net_path_socket (const char *path, net_path_id *id);
+/* The same path, whatever becomes of the working directory: 0 or NET_ERROR. */
+int net_path_absolute (const char *path, char *to, size_t size);
+long net_process (void); /* the number of this process */
+
 /* ---- net_poll.c and a file per back end */
 enum {
   NET_READ = 1,

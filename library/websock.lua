@@ -333,12 +333,14 @@ function websock.connect(url, options) end
 ---@param options websock.ListenOptions
 ---@return websock.Server? server
 ---@return string? err "address in use", ...
+---@return string? place what could not be bound: "127.0.0.1:8080", or a path
 function websock.listen(options) end
 
 ---`listen`, and runs until `server:stop()`.
 ---@param options websock.ListenOptions
 ---@return true? ended
 ---@return any err of `listen`, or as of `run`
+---@return string? place of `listen`
 function websock.serve(options) end
 
 ---A server's handshake on a socket that was accepted elsewhere.

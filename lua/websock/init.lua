@@ -32,6 +32,7 @@ end
 ---@param opts table # handler and port are required; see docs/reference.md
 ---@return table|nil server
 ---@return string? err # "address in use", ...
+---@return string? place # "127.0.0.1:8080", or a path
 function websock.listen(opts)
   return Server.listen(loop, opts)
 end

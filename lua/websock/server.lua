@@ -154,6 +154,7 @@ local function new_server(loop, o)
     loop = loop, options = o, config = core.config("server", o),
     links = {}, n_links = 0, n_refused = 0, open = Audience.new(), topics = {}, listeners = {},
     stopping = {},  -- the coroutines that are in `stop`
+    process = core.process(),
   }, Server)
   server.class = Link.class {
     role = "server", loop = loop, options = o, driver = driver.native,
@@ -178,8 +179,8 @@ function Server.listen(loop, given)
     server.tls = context.server
   end
   if listens(o) then
-    local listeners, err = Listener.open(server, o)
-    if not listeners then return nil, err end
+    local listeners, err, place = Listener.open(server, o)
+    if not listeners then return nil, err, place end
     server.listeners = listeners
   end
   return server
@@ -236,6 +237,19 @@ local function drop_everyone(server)
   end
 end
 
+local function stop_listening(server)
+  server.stopped = true
+  for _, listener in ipairs(server.listeners) do listener:close() end
+end
+
+-- Ends at once, without a word to anybody.
+local function give_up(server)
+  stop_listening(server)
+  drop_everyone(server)
+  server.ended = true
+  if server.serving then server.serving(server) end
+end
+
 local function wait_for_links(server, timeout)
   local deadline = server.loop.now() + timeout
   table.insert(server.stopping, (coroutine.running()))
@@ -255,21 +269,21 @@ function Server:stop(timeout)
   timeout = timeout or self.options.close_timeout
   local how = self.loop.how()
   if timeout > 0 and not how then misuse("cannot wait here") end
-  self.stopped = true
-  for _, listener in ipairs(self.listeners) do listener:close() end
+  stop_listening(self)
   close_everyone(self)
   if timeout > 0 then wait_for_links(self, timeout) end
-  drop_everyone(self)
-  self.ended = true
-  if self.serving then self.serving(self) end
+  give_up(self)
 end
 
+-- Connections that a forked child has of its parent are not its own to say
+-- good-bye on.
 function Server:__close()
-  self:stop(0)
+  if self.process == core.process() then return self:stop(0) end
+  give_up(self)
 end
 
 function Server:__gc()
-  pcall(self.stop, self, 0)
+  pcall(Server.__close, self)
 end
 
 function Server:__tostring()
@@ -329,8 +343,8 @@ end
 
 --- See docs/reference.md.
 function Server.serve(loop, given)
-  local server, err = Server.listen(loop, given)
-  if not server then return nil, err end
+  local server, err, place = Server.listen(loop, given)
+  if not server then return nil, err, place end
   local _ <close> = server  -- also when this coroutine is closed
   if loop.how() == "turn" then
     server.serving = loop.stop

@@ -1,9 +1,11 @@
 -- Binding: addresses, ports, Unix paths, sockets that listen already; and
 -- accepting more than one turn's batch.
 
+local core = require "websock.core"
 local socket = require "socket"
 local unix = require "socket.unix"
 local websock = require "websock"
+local child = require "support.child"
 local ends = require "support.ends"
 
 local function handler(ws) ws:send "hi" end
@@ -56,8 +58,20 @@ describe("listener", function()
 
   it("tells that an address is in use", function()
     local port = ends.port(listen {port = 0})
-    assert.same({nil, "address in use"}, {websock.listen {port = port, handler = handler}})
-    assert.same({nil, "address in use"}, {websock.listen {host = "*", port = port, handler = handler}})
+    for host, shown in pairs {["127.0.0.1"] = "127.0.0.1", ["*"] = "*"} do
+      assert.same({nil, "address in use", shown .. ":" .. port},
+        {websock.listen {host = host, port = port, handler = handler}})
+    end
+  end)
+
+  it("tells which address it is about, an IPv6 one in brackets", function()
+    for host, shown in pairs {["192.0.2.1"] = "192.0.2.1", ["2001:db8::1"] = "[2001:db8::1]",
+      ["does-not-exist.invalid"] = "does-not-exist.invalid"} do
+      local server, err, place = websock.listen {host = host, port = 8080, handler = handler}
+      assert.is_nil(server)
+      assert.is_string(err)
+      assert.equal(shown .. ":8080", place)
+    end
   end)
 
   it("tells what else is wrong", function()
@@ -110,13 +124,104 @@ describe("listener", function()
   it("leaves a path alone where somebody listens, or that is no socket", function()
     local path = free_path()
     listen {unix = path}
-    assert.same({nil, "address in use"}, {websock.listen {unix = path, handler = handler}})
+    assert.same({nil, "address in use", path}, {websock.listen {unix = path, handler = handler}})
     greets("ws://a/", {unix = path})
     local file = os.tmpname()
     local server = websock.listen {unix = file, handler = handler}
     assert.is_nil(server)
     assert(io.open(file)):close()
     os.remove(file)
+  end)
+
+  it("leaves a path alone that was renamed over its own", function()
+    local path, temporary = free_path(), free_path()
+    local old = listen {unix = path}
+    listen {unix = temporary}
+    assert(os.rename(temporary, path))
+    old:stop(0)
+    greets("ws://a/", {unix = path})
+  end)
+
+  it("leaves a path alone that was bound again, stopped twice or collected", function()
+    local path = free_path()
+    local old = listen {unix = path}
+    old:stop(0)
+    listen {unix = path}
+    old:stop(0)
+    getmetatable(old).__gc(old)
+    greets("ws://a/", {unix = path})
+  end)
+
+  it("gives its path up while its socket is open, lest another's has the same number", function()
+    local path = free_path()
+    local server = listen {unix = path}
+    local closefd, was_there = core.closefd, nil
+    core.closefd = function(fd)
+      was_there = core.socket_at(path)
+      closefd(fd)
+    end
+    server:stop(0)
+    core.closefd = closefd
+    assert.is_nil(was_there)
+  end)
+
+  -- A server with one connection, whose process forks; how the child ends.
+  local ENDS = {
+    ["by os.exit that closes the state"] = "os.exit(0, true)",
+    ["by stop"] = "server:stop(0) unistd.exit(0)",
+    ["by a to-be-closed variable"] = "do local _ <close> = server end unistd.exit(0)",
+    ["by the collector"] = "getmetatable(server).__gc(server) unistd.exit(0)",
+    ["at once"] = "unistd.exit(0)",
+  }
+  for how, code in pairs(ENDS) do
+    it("keeps its path and place when a forked child ends " .. how, function()
+      local path = free_path()
+      local status, output = child.run(([[
+        local unistd = require "support.unistd"
+        local server = assert(websock.listen {unix = %q, handler = function(ws)
+          for message in ws:messages() do ws:send(message) end
+        end})
+        local function greets(ws)
+          assert(ws:send "hi")
+          assert(ws:receive(20) == "hi")
+        end
+        local ws = assert(websock.connect("ws://a/", {unix = %q}))
+        greets(ws)
+        local child = unistd.fork()
+        if child == 0 then %s end
+        assert(unistd.wait(child) == 0)
+        %s
+        local another <close> = assert(websock.connect("ws://a/", {unix = %q}))
+        greets(another)
+        server:stop(0)
+        assert(not io.open(%q) and not websock.core.socket_at(%q))
+        print "served"]]):format(path, path, code,
+          code:find "stop" and "" or "greets(ws)", path, path, path))
+      assert.equal("served\n", output)
+      assert.equal(0, status)
+    end)
+  end
+
+  it("leaves neither path nor descriptor behind when it cannot be polled", function()
+    local path = free_path()
+    local status, output = child.run(([[
+      local core = websock.core
+      local fds = {}
+      while true do
+        local fd = core.dupfd(0)
+        if not fd then break end
+        fds[#fds + 1] = fd
+      end
+      core.closefd(table.remove(fds))
+      local server, err = websock.listen {unix = %q, handler = print}
+      print(err or "listens")
+      if server then server:stop(0) end
+      print(core.socket_at(%q) == nil)
+      print(core.dupfd(0) ~= nil)]]):format(path, path), 64)
+    assert.equal(0, status)
+    local expected = os.getenv "WEBSOCK_POLLER" == "poll"  -- needs no descriptor
+      and "listens" or "too many open files"
+    assert.equal(expected .. "\ntrue\ntrue\n", output)
   end)
 
   it("may be a socket that listens already", function()

@@ -338,13 +338,19 @@ local function rearm(fd, what)
   poller:rearm(fd, what)
 end
 
---- The poller, made at the first need of it.
-function loop.poller()
-  if not poller then
-    poller = assert(core.poller(os.getenv "WEBSOCK_POLLER"))
-    loop.rearm = poller:name() == "poll" and rearm or nil
-  end
+-- The poller, made at the first need of it: or nil, "too many open files".
+local function open_poller()
+  if poller then return poller end
+  local err
+  poller, err = core.poller(os.getenv "WEBSOCK_POLLER")
+  if not poller then return nil, err end
+  loop.rearm = poller:name() == "poll" and rearm or nil
   return poller
+end
+
+--- The same for who cannot do without.
+function loop.poller()
+  return assert(open_poller())
 end
 
 --- Reports readiness of fd to watcher:ready(what), edge-triggered: what is a set
@@ -352,7 +358,8 @@ end
 --- told what the turn in C cannot deal with.
 ---@return true|nil, string? err
 function loop.register(fd, watcher)
-  local ok, err = loop.poller():add(fd, fd)
+  local ok, err = open_poller()
+  if ok then ok, err = poller:add(fd, fd) end
   if ok then watchers[fd] = watcher end
   return ok, err
 end
@@ -361,7 +368,8 @@ end
 ---@param what integer # 1 (read), 2 (write) or both
 ---@return true|nil, string? err
 function loop.watch(fd, watcher, what)
-  local ok, err = loop.poller():watch(fd, fd, what)
+  local ok, err = open_poller()
+  if ok then ok, err = poller:watch(fd, fd, what) end
   if ok then watchers[fd] = watcher end
   return ok, err
 end

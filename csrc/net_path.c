@@ -1,0 +1,35 @@
+/*
+** net_path.c - the paths of Unix sockets: which socket a path leads to, so that
+** nobody removes another's.
+*/
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "net.h"
+
+int net_path_socket (const char *path, net_path_id *id) {
+  struct stat st;
+  if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode)) return 0;
+  id->device = (uint64_t)st.st_dev;
+  id->inode = (uint64_t)st.st_ino;
+  return 1;
+}
+
+int net_path_absolute (const char *path, char *to, size_t size) {
+  size_t n = 0;
+  int m;
+  to[0] = '\0';
+  if (path[0] != '/') {
+    if (getcwd(to, size) == NULL) return NET_ERROR;
+    n = strlen(to);
+  }
+  m = snprintf(to + n, size - n, "%s%s", n > 0 ? "/" : "", path);
+  if (m >= 0 && (size_t)m < size - n) return 0;
+  errno = ENAMETOOLONG;
+  return NET_ERROR;
+}
+
+long net_process (void) { return (long)getpid(); }

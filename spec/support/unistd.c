@@ -1,0 +1,53 @@
+/*
+** unistd.c - the system calls that specs need and Lua lacks: processes that
+** fork, and a working directory that changes.
+*/
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lauxlib.h"
+#include "lua.h"
+
+static int result (lua_State *L, long r) {
+  if (r < 0) return luaL_error(L, "%s", strerror(errno));
+  lua_pushinteger(L, (lua_Integer)r);
+  return 1;
+}
+
+/* unistd.fork() -> 0 in the child, the child's number in its parent */
+static int l_fork (lua_State *L) { return result(L, (long)fork()); }
+
+/* unistd.wait(pid) -> exit status, or minus the signal that ended it */
+static int l_wait (lua_State *L) {
+  int status = 0;
+  pid_t pid = (pid_t)luaL_checkinteger(L, 1);
+  while (waitpid(pid, &status, 0) < 0)
+    if (errno != EINTR) return result(L, -1);
+  lua_pushinteger(L,
+                  WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+  return 1;
+}
+
+/* unistd.exit(status): at once, closing no state */
+static int l_exit (lua_State *L) {
+  _exit((int)luaL_checkinteger(L, 1));
+  return 0;
+}
+
+/* unistd.chdir(path) */
+static int l_chdir (lua_State *L) {
+  return result(L, chdir(luaL_checkstring(L, 1)));
+}
+
+LUAMOD_API int luaopen_unistd (lua_State *L) {
+  static const luaL_Reg functions[] = {{"chdir", l_chdir},
+                                       {"exit", l_exit},
+                                       {"fork", l_fork},
+                                       {"wait", l_wait},
+                                       {NULL, NULL}};
+  luaL_newlib(L, functions);
+  return 1;
+}
