@@ -34,7 +34,7 @@ end
 -- nil leaves it to the core.
 local function try_send(link, message, opcode, more, writer, compress)
   if link.stage ~= "open" then return closed(link) end
-  if link.writing and not writer then return nil, "busy" end
+  if link.writing and not writer then return nil, "writing" end
   local bytes, err = link.conn:send(message, opcode, link.options.max_queue, more,
     compress)
   if bytes then
@@ -86,16 +86,28 @@ local function send_in_turn(link, timeout, message, opcode, more, writer, compre
   return nil, "timeout"
 end
 
+-- Whether it cannot wait: for the end of the message that this coroutine itself is
+-- writing, or beside another one that waits to write with the same writer.
+local function is_busy(link, writer)
+  if not writer then return link.writing == running() end
+  local other = link.waiting_writer
+  return other and link.loop.waits_for(link, other)
+end
+
+-- In this order: closed, its own writer, the line, try, wait.
 function sender.send(link, timeout, message, opcode, more, writer, compress)
+  if link.stage ~= "open" then return closed(link) end
+  if is_busy(link, writer) then return nil, "busy" end
   local why
   if writer or not link:first_sender() then
     local ok, err, code, reason = try_send(link, message, opcode, more, writer,
       compress)
     if ok or err == "closed" then return ok, err, code, reason end
-    if err == "busy" and link.writing == running() then return nil, "busy" end
-    why = err == "busy" and "timeout"
+    why = err
   end
-  if not may_wait(link, timeout) then return nil, why or "queue full" end
+  if not may_wait(link, timeout) then
+    return nil, why == "writing" and "timeout" or "queue full"
+  end
   if opcode == "text" and not more and not core.is_utf8(message) then
     misuse("send: a text message must be UTF-8")
   end

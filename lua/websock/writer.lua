@@ -8,6 +8,7 @@ local options = require "websock.options"
 local sender = require "websock.sender"
 
 local trim = call.trim
+local running = coroutine.running
 
 local Writer = {__name = "websock.writer"}
 Writer.__index = Writer
@@ -16,6 +17,7 @@ local function write(self, chunk, timeout, more)
   if self.done then misuse("writer: its message is finished") end
   sender.check_message("write", chunk, "text")
   options.check_timeout(timeout, "write")
+  if self.link.writing then self.link.writing = running() end  -- whose it is now
   local ok, err, code, reason =
     sender.send(self.link, timeout, chunk, self.opcode, more, true, self.compress)
   if ok then self.opcode = "continuation" end
@@ -55,7 +57,7 @@ Writer.__close, Writer.__gc = abandon, abandon
 ---@param kind "text"|"binary"
 ---@param compress? boolean # nil leaves it to the core
 return function(link, kind, compress)
-  link.writing = coroutine.running()
+  link.writing = running()
   link.conn:line(true)
   return setmetatable({link = link, opcode = kind, compress = compress}, Writer)
 end

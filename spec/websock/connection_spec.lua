@@ -404,6 +404,55 @@ describe("connection", function()
       assert.is_true(ws:send "x")
     end)
 
+    for _, timeout in ipairs {false, 0, 0.001, 1000} do
+      both("gives its own coroutine 'busy' while others queue, timeout " .. tostring(timeout),
+        function(ws, peer)
+          local w, sent = ws:writer(), {}
+          for i = 1, 2 do
+            websock.spawn(function() sent[i] = ws:send(tostring(i)) end)
+          end
+          coroutine.yield()
+          assert.same({nil, "busy"}, {ws:send("x", "text", {timeout = timeout or nil})})
+          assert.same({nil, "busy"}, {ws:send "x"})
+          assert.same({nil, "busy"}, {ws:writer()})
+          assert.is_true(w:finish "end")
+          assert.same({"end", "1", "2"},
+            {read_message(peer), read_message(peer), read_message(peer)})
+          assert.same({true, true}, sent)
+          assert.is_true(ws:send "x")
+        end)
+    end
+
+    both("gives 'busy' to whom it was handed", function(ws, peer)
+      local w, results = ws:writer(), {}
+      websock.spawn(function()
+        w:write "a"
+        results[1] = packed(ws:send "x")
+        websock.park(0.001)
+        results[2] = w:finish "b"
+      end)
+      coroutine.yield()
+      assert.is_true(ws:send "c")
+      assert.same({{n = 2, nil, "busy"}, true}, results)
+      assert.same({"a", "b", "c"}, {read_message(peer), read_message(peer), read_message(peer)})
+    end)
+
+    both("gives 'busy' while another coroutine waits to write with it", {max_queue = 1000},
+      function(ws, peer)
+        narrow(ws)
+        local w, written = ws:writer "binary", nil
+        w:write(BIG)
+        websock.spawn(function() written = packed(w:write "a") end)
+        coroutine.yield()
+        assert.same({nil, "busy"}, {w:write "b"})
+        assert.same({nil, "busy"}, {w:write("b", 0)})
+        assert.same({nil, "busy"}, {w:finish "b"})
+        assert.is_true(read_message(peer) == BIG)
+        assert.equal("a", read_message(peer))
+        assert.same({n = 1, true}, written)
+        assert.is_true(w:finish "b")
+      end)
+
     both("has pings, pongs and closes go between its pieces", function(ws, peer, say)
       local w = ws:writer()
       w:write "a"
