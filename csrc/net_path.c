@@ -2,6 +2,8 @@
 ** net_path.c - the paths of Unix sockets: which socket a path leads to, so that
 ** nobody removes another's.
 */
+#include "net_posix.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -116,6 +116,7 @@ build = {
     ["websock.options"] = "lua/websock/options.lua",
     ["websock.origin"] = "lua/websock/origin.lua",
     ["websock.path"] = "lua/websock/path.lua",
+    ["websock.rehearse"] = "lua/websock/rehearse.lua",
     ["websock.request"] = "lua/websock/request.lua",
     ["websock.sender"] = "lua/websock/sender.lua",
     ["websock.server"] = "lua/websock/server.lua",

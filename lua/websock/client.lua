@@ -9,6 +9,7 @@ local headers = require "websock.headers"
 local Link = require "websock.link"
 local misuse = require "websock.misuse"
 local options = require "websock.options"
+local rehearse = require "websock.rehearse"
 local socket = require "websock.socket"
 local tls = require "websock.tls"
 local url = require "websock.url"
@@ -37,14 +38,22 @@ function ClientLink:on_handshake()
   self.loop.wake(self, self.connecting)
 end
 
+-- Raises about what has broken the request.
+local function blame(o, fields, rule)
+  if o.origin then rehearse.origin("connect", o.origin) end
+  rehearse.protocols("connect", o.protocols or {})
+  rehearse.fields("connect", "client", fields)
+  misuse("connect: %s", rule)
+end
+
 -- A link whose request is queued; raises if anything would break the request.
 local function prepare(loop, o, target)
   local link = Link.new(ClientLink, core.config("client", o))
   link.loop, link.options = loop, o
   link.conn:limit(o.max_queue)
-  local ok, rule = link.conn:request(target.field, target.target, o.protocols,
-    request_fields(o, target))
-  if not ok then misuse("connect: %s", rule) end
+  local fields = request_fields(o, target)
+  local ok, rule = link.conn:request(target.field, target.target, o.protocols, fields)
+  if not ok then blame(o, fields, rule) end
   return link
 end
 
@@ -134,19 +143,12 @@ local function shake_hands(loop, link, deadline)
   end
 end
 
--- A connect may end at any of its waits, by coroutine.close or an error: then its
--- link goes, and the descriptor with it.
-local unfinished = {__close = function(self)
-  if self.link.stage == "handshake" then self.link:drop "aborted" end
-end}
-
 local function close_given(o)
   if o.socket then pcall(o.socket.close, o.socket) end
 end
 
 local function connect(loop, target, context, o)
   local link = prepare(loop, o, target)
-  local _ <close> = setmetatable({link = link}, unfinished)
   local deadline = o.timeout and loop.now() + o.timeout
   local ok, err = plug(loop, link, o, target, context, deadline)
   if not ok then return nil, err end

@@ -6,6 +6,8 @@ local connection = require "websock.connection"
 local headers = require "websock.headers"
 local text_of = require "websock.text"
 local origin = require "websock.origin"
+local callable = require("websock.options").callable
+local rehearse = require "websock.rehearse"
 local show = require("websock.options").show
 local request_of = require("websock.request").of
 local keep_request = require("websock.request").keep
@@ -101,7 +103,7 @@ end
 -- true | nil, err
 local function authorize(link, o)
   local conn = link.conn
-  if not origin.allowed(o.origins, conn:head_field "origin", host_of(conn)) then
+  if not origin.allowed(o.origins, conn:head_field "origin", host_of(conn), o.tls) then
     reject(link, 403, nil, "Origin not allowed\n")
     return nil, "refused"
   end
@@ -130,7 +132,7 @@ end
 local function choose_protocol(link, o)
   if not o.protocols then return true end
   local offered = link.conn:offered()
-  if type(o.protocols) == "table" then
+  if not callable(o.protocols) then
     return true, first_common(o.protocols, offered)
   end
   local ok, chosen = call(link, o.protocols, offered, request_of(link))
@@ -143,35 +145,51 @@ end
 
 -- true, flat fields | nil, err
 local function more_fields(link, o)
-  local fields = o.headers
-  if fields == nil then return true end
-  if type(fields) ~= "table" then
-    local ok
-    ok, fields = call(link, fields, request_of(link))
-    if not ok then return nil, fields end
-  end
+  if not o.headers then return true, o.fields end
+  local ok, fields = call(link, o.headers, request_of(link))
+  if not ok then return nil, fields end
   return call(link, headers.flatten, "headers", fields)
 end
 
 local function upgrade(link, o, protocol, fields)
   keep_request(link)
   local ok, rule = link.conn:accept(protocol, fields)
-  if not ok then return fail(link, complain(o.headers, "headers: " .. rule)) end
+  if not ok then
+    rule = rehearse.culprit("server", fields or {}) or rule
+    return fail(link, complain(o.headers, "headers: " .. rule))
+  end
   link.protocol = protocol
   local ws = connection.new(link)
   link:mark()
   return ws
 end
 
+--- Checks what the options say of handshakes, once for all of them: `headers` that
+--- are a table become `fields`, a list of origins becomes a compiled one.
+---@param where string # who was called
+---@param o table # checked options of listen or accept; they change
+function handshake.prepare(where, o)
+  if o.headers and not callable(o.headers) then
+    o.fields, o.headers = headers.flatten(where, o.headers), nil
+    rehearse.fields(where, "server", o.fields)
+  end
+  if o.protocols and not callable(o.protocols) then
+    rehearse.protocols(where, o.protocols)
+    o.protocols = table.move(o.protocols, 1, #o.protocols, 1, {})
+  end
+  if type(o.origins) == "table" then
+    o.origins = origin.compile(where, o.origins)
+  end
+end
+
 --- Whether answering may run hooks of the user's, which may yield.
----@param o table # the options of listen or accept
+---@param o table # the prepared options of listen or accept
 function handshake.has_hooks(o)
-  return o.http or o.authorize or type(o.protocols) == "function"
-    or type(o.headers) == "function"
+  return o.http or o.authorize or o.headers or o.protocols and callable(o.protocols)
 end
 
 --- Answers the request that has arrived on a link.
----@param o table # the options of listen or accept
+---@param o table # the prepared options of listen or accept
 ---@return table|nil ws, string? err # nil once a refusal or plain answer is queued
 function handshake.answer(link, o)
   local what, body, _, reason = link.conn:handshake()

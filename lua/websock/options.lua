@@ -51,11 +51,14 @@ local function is_list_of_strings(value)
   return true, expected
 end
 
-local function callable(value)
+--- Whether it can be called like a function; if not, "a function" was expected.
+function options.callable(value)
   local meta = getmetatable(value)
   return type(value) == "function" or type(meta) == "table" and meta.__call ~= nil,
     "a function"
 end
+
+local callable = options.callable
 
 local function any_of(first, second)
   return function(value)

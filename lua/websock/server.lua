@@ -172,6 +172,7 @@ end
 function Server.listen(loop, given)
   local o = options.check("listen", given)
   check_listen(o)
+  handshake.prepare("listen", o)
   local server = new_server(loop, o)
   if o.tls then
     local context, err = tls.of("listen", o.tls, "server")
@@ -450,6 +451,7 @@ end
 function Server.accept(loop, object, given)
   local o = options.check("accept", given)
   check_server(o.server)
+  handshake.prepare("accept", o)
   if not loop.how() then misuse("cannot wait here") end
   if o.request and o.tls then
     misuse("accept: a request that was read already has no TLS to come")

@@ -120,16 +120,25 @@ describe("connect", function()
       assert.is_nil(accepted)
     end)
 
-    it("raises on fields of the handshake's own, and on what is no token", function()
-      for _, headers in ipairs {{["Sec-WebSocket-Key"] = "x"}, {upgrade = "x"}, {["A B"] = "x"},
-        {[""] = "x"}, {["A:"] = "x"}} do
-        local ok, err = pcall(websock.connect, "ws://127.0.0.1:1", {headers = headers})
-        assert.is_false(ok)
-        assert.matches("connect: ", err)
+    it("raises on fields of the handshake's own, and on what is no token, naming it", function()
+      local function refused(expected, options)
+        local ok, err = pcall(function() return websock.connect("ws://127.0.0.1:1", options) and nil end)
+        assert.is_false(ok, expected)
+        assert.matches("^spec/websock/client_spec.lua:%d+: connect: ", err)
+        assert.equal("connect: " .. expected, (err:gsub("^.-:%d+: ", "")))
       end
-      for _, protocols in ipairs {{"a b"}, {""}, {"a", "a"}, {"a,b"}, {"\xC3\xA4"}} do
-        assert.has_error(function() websock.connect("ws://127.0.0.1:1", {protocols = protocols}) end)
+      for _, name in ipairs {"x y", "", "a,b", "\xC3\xA4"} do
+        refused(("protocol '%s': a subprotocol is no token"):format(name), {protocols = {"fine", name}})
       end
+      refused("protocol 'a': given twice", {protocols = {"a", "b", "a"}})
+      for _, name in ipairs {"a b", "", "a:b"} do
+        refused(("header '%s': a field's name is no token"):format(name), {headers = {Fine = "1", [name] = "1"}})
+      end
+      refused("header 'X-A': a field's value has an invalid byte", {headers = {{"X-A", "1"}, {"X-A", "\1"}}})
+      refused("header 'host': a field that the library sets itself (Host, Connection, Upgrade, Content-Length, "
+        .. "Transfer-Encoding, Sec-WebSocket-...)", {headers = {host = "a"}})
+      refused("option 'origin': 'http://a?x: y': a field's value has an invalid byte",
+        {origin = "http://a\nx: y"})
     end)
   end)
 
