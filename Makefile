@@ -58,9 +58,9 @@ SAN_OBJ := $(call OBJ,build/san/obj,$(CORE_SRC) $(NET_SRC) $(LUA_SRC))
 SAN_LIB_OBJ := $(call OBJ,build/san/obj,$(CORE_SRC) $(NET_SRC))
 C_TEST_BIN := $(patsubst spec/%.c,build/test/%,$(C_TESTS))
 
-.PHONY: all run test deps check format sanitize fuzz bench soak browser install \
-  uninstall clean help deps-run c-tests test-built sanitize-built fuzz-built \
-  bench-built soak-built
+.PHONY: all run test deps check format sanitize apicheck fuzz bench soak browser \
+  install uninstall clean help deps-run c-tests test-built sanitize-built \
+  apicheck-built fuzz-built bench-built soak-built
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -155,6 +155,17 @@ sanitize-built:
 build/san/websock/core.so: $(SAN_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(MODULE) $(SANITIZE) -o $@ $^ $(LIBS)
+
+# The specs that are quick, by a Lua that aborts where its C API is used wrongly.
+apicheck:
+	@scripts/deps apicheck
+	@$(MAKE) -s --no-print-directory apicheck-built
+
+apicheck-built: all build/soak/heap.so build/apicheck/lua
+	@LUA=$(CURDIR)/build/apicheck/lua scripts/test apicheck
+
+build/apicheck/lua: scripts/apicheck
+	@scripts/apicheck build/apicheck
 
 # ---- fuzzing: each target of fuzz/ for SECONDS seconds
 FUZZ_FLAGS = -O1 -g -fsanitize=fuzzer,address,undefined \
@@ -268,6 +279,7 @@ help:
 	@echo 'make check              lint, formatting, layers, other compilers'
 	@echo 'make format             lay the C files out by .clang-format'
 	@echo 'make sanitize           the specs under ASan and UBSan'
+	@echo 'make apicheck           the specs by a Lua that checks its C API'
 	@echo 'make fuzz [SECONDS=60]  each fuzz target'
 	@echo 'make bench [BENCH=name] what it costs, beside others'
 	@echo 'make soak [MESSAGES=n]  a million messages; memory stays flat'

@@ -132,14 +132,13 @@ static int finish (ws_conn *c, answer *a, const char *rule) {
 
 
 int ws_refuse (ws_conn *c) {
-  static const ws_field allow = {{"Allow", 5}, {"GET", 3}};
   ws_fault fault = c->hs->fault;
   answer a = {0};
   char body[80];
   snprintf(body, sizeof body, "%s\n", fault.rule);
   a.status = fault.status;
-  a.fields = &allow;
-  a.nfields = fault.status == 405;
+  a.fields = &c->hs->advice;
+  a.nfields = c->hs->advice.name.n > 0;
   a.body = ws_lit(body);
   return finish(c, &a, fault.rule) ? WS_ENOMEM : WS_END;
 }

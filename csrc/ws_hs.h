@@ -15,6 +15,7 @@ struct ws_hs {
   ws_body body;
   ws_head head;     /* what ws_http hands out */
   ws_fault fault;   /* why the message is refused */
+  ws_field advice;  /* server: a field of the refusal, if it has a name */
   int phase;        /* steps of ws_hs_advance that are done */
   int given;        /* its event was, and stays until it is dealt with */
   int upgrade;      /* server: the request is a handshake */

@@ -293,13 +293,20 @@ static int next_step (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
 }
 
 
+/* The status that names what of a request there was no room for (RFC 9112 section
+   3, RFC 9110 section 15.5.15). */
+static int too_large (ws_http_head *h) {
+  if (h->role == WS_CLIENT) return bad(h, 431, "response head too large");
+  if (h->state == IN_METHOD) return bad(h, 501, "method too long");
+  if (h->state == IN_TARGET || h->state == IN_VERSION)
+    return bad(h, 414, "request target too long");
+  return bad(h, 431, "request head too large");
+}
+
+
 int ws_http_parse (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   int r = HTTP_MORE;
   if (n > h->limit) n = h->limit;
   while (r == HTTP_MORE && h->looked < n) r = next_step(c, h, p, n);
-  if (r == HTTP_MORE && h->looked >= h->limit)
-    return bad(h, 431,
-               h->role == WS_SERVER ? "request head too large"
-                                    : "response head too large");
-  return r;
+  return r == HTTP_MORE && h->looked >= h->limit ? too_large(h) : r;
 }

@@ -17,7 +17,25 @@ static int refused (ws_hs *hs, int status, const char *rule) {
 }
 
 
+/* The same, with a field that says what would have been right. */
+static int advised (ws_hs *hs, int status, const char *rule, const char *name,
+                    const char *value) {
+  hs->advice = (ws_field){ws_lit(name), ws_lit(value)};
+  return refused(hs, status, rule);
+}
+
+
 /* ------------------------------------------------- rules for every request */
+
+/* Methods that are no application's business: a tunnel (RFC 9110 section 9.3.6),
+   and the request sent back with its cookies (9.3.8). */
+static int known_method (ws_conn *c, ws_hs *hs) {
+  ws_str method = ws_http(c)->method;
+  if (ws_same(method, ws_lit("CONNECT")) || ws_same(method, ws_lit("TRACE")))
+    return refused(hs, 501, "CONNECT and TRACE are not implemented");
+  return HTTP_WHOLE;
+}
+
 
 /* RFC 9112 section 3.2. */
 static int host (ws_conn *c, ws_hs *hs) {
@@ -78,7 +96,7 @@ static int body_size (ws_conn *c, ws_hs *hs) {
 
 static int method (ws_conn *c, ws_hs *hs) {
   if (ws_same(ws_http(c)->method, ws_lit("GET"))) return HTTP_WHOLE;
-  return refused(hs, 405, "the method of a handshake is GET");
+  return advised(hs, 405, "the method of a handshake is GET", "Allow", "GET");
 }
 
 
@@ -130,16 +148,24 @@ static int upgrade (ws_conn *c, ws_hs *hs) {
 }
 
 
-/* Version 13 and no draft (RFC 6455 sections 4.2.1, 6 and 4.4). */
+static int other_version (ws_hs *hs, int status, const char *rule) {
+  return advised(hs, status, rule, "Sec-WebSocket-Version", "13");
+}
+
+
+/* Version 13 and no draft; whatever else comes is told so (RFC 6455 sections
+   4.2.1, 6 and 4.4). */
 static int version (ws_conn *c, ws_hs *hs) {
   ws_str value;
   size_t number, count = ws_hs_find(c, "Sec-WebSocket-Version", &value);
-  if (count == 0) return refused(hs, 400, "missing Sec-WebSocket-Version");
-  if (count > 1) return refused(hs, 400, "more than one Sec-WebSocket-Version");
+  if (count == 0)
+    return other_version(hs, 400, "missing Sec-WebSocket-Version");
+  if (count > 1)
+    return other_version(hs, 400, "more than one Sec-WebSocket-Version");
   if (!ws_number(value, &number))
-    return refused(hs, 400, "invalid Sec-WebSocket-Version");
+    return other_version(hs, 400, "invalid Sec-WebSocket-Version");
   if (!ws_is(value, "13"))
-    return refused(hs, 426, "Sec-WebSocket-Version is not 13");
+    return other_version(hs, 426, "Sec-WebSocket-Version is not 13");
   return HTTP_WHOLE;
 }
 
@@ -220,8 +246,8 @@ static int is_attempt (const ws_conn *c) {
 
 
 static int check (ws_conn *c, ws_hs *hs) {
-  static ws_hs_step *const always[] = {host, ws_hs_length, transfer_coding,
-                                       expectation, NULL};
+  static ws_hs_step *const always[] = {
+      known_method, host, ws_hs_length, transfer_coding, expectation, NULL};
   static ws_hs_step *const plain[] = {body_size, NULL};
   static ws_hs_step *const handshake[] = {
       method, target,    named_host,          upgrade, version, key,

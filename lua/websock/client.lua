@@ -143,12 +143,19 @@ local function shake_hands(loop, link, deadline)
   end
 end
 
+-- A connect may end at any of its waits, by coroutine.close or an error: then its
+-- link goes, and the descriptor with it.
+local unfinished = {__close = function(self)
+  if self.link.stage == "handshake" then self.link:drop "aborted" end
+end}
+
 local function close_given(o)
   if o.socket then pcall(o.socket.close, o.socket) end
 end
 
 local function connect(loop, target, context, o)
   local link = prepare(loop, o, target)
+  local _ <close> = setmetatable({link = link}, unfinished)
   local deadline = o.timeout and loop.now() + o.timeout
   local ok, err = plug(loop, link, o, target, context, deadline)
   if not ok then return nil, err end

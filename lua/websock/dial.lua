@@ -26,28 +26,30 @@ local function resolve(loop, host, family, deadline)
   return {{host = address, family = kind}}
 end
 
-local function failed(object, err)
-  object:close()
-  return nil, err:lower()
-end
+-- The socket object of an attempt, closed with it unless it has come to something.
+local attempt = {__close = function(self)
+  if not self.done then self.object:close() end
+end}
 
--- Waits until a connect that has begun is decided (SO_ERROR says how).
+-- true | nil, err: waits until a connect that has begun is decided (SO_ERROR says
+-- how).
 local function settle(loop, object, deadline)
   local fd = math.tointeger(object:getfd())
   local ok, err = loop.wait(fd, "w", deadline)
   if ok then err = core.so_error(fd) end
-  if err then return failed(object, err) end
-  return object
+  return err == nil, err
 end
 
-local function try(loop, address, port, deadline)
-  local object, err = socket.new(address.family)
+-- A socket object that has connected to what object:connect wants to know. A Unix
+-- socket connects at once, or never.
+local function try(loop, family, deadline, ...)
+  local object, err = socket.new(family)
   if not object then return nil, err:lower() end
-  local ok
-  ok, err = object:connect(address.host, port)
-  if ok then return object end
-  if err ~= "timeout" then return failed(object, err) end
-  return settle(loop, object, deadline)
+  local self <close> = setmetatable({object = object}, attempt)
+  self.done, err = object:connect(...)
+  if err == "timeout" and loop then self.done, err = settle(loop, object, deadline) end
+  if self.done then return object end
+  return nil, err:lower()
 end
 
 -- No address may use up the time of those after it.
@@ -65,7 +67,8 @@ function dial.tcp(loop, host, port, family, deadline)
   if not list then return nil, err end
   for i, address in ipairs(list) do
     local object
-    object, err = try(loop, address, port, share(loop, deadline, #list - i + 1))
+    object, err = try(loop, address.family, share(loop, deadline, #list - i + 1),
+      address.host, port)
     if object then return object end
   end
   if err == "timeout" then return nil, err end
@@ -74,13 +77,9 @@ end
 
 --- The same for the path of a Unix socket.
 function dial.unix(path)
-  local object, err = socket.new "unix"
-  if not object then return nil, "connect: " .. err:lower() end
-  local ok
-  ok, err = object:connect(path)
-  if ok then return object end
-  object:close()
-  return nil, "connect: " .. err:lower()
+  local object, err = try(nil, "unix", nil, path)
+  if object then return object end
+  return nil, "connect: " .. err
 end
 
 return dial

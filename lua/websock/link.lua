@@ -401,11 +401,28 @@ function Link:begin_close(code, reason)
   return ok, rule
 end
 
+local function flush_now(self)
+  if self.conn:marked() then self:flush() end
+end
+
 --- Takes what has arrived without waiting, for calls that may not wait.
 function Link:catch_up(want)
   if self.stage == "gone" then return end
   self:pump(want or MESSAGE)
-  if self.conn:marked() then self:flush() end
+  flush_now(self)
+end
+
+local LOOKS = 16  -- reads in one `look` at most: its caller wants to send
+
+--- Takes what has arrived for nobody: pings, Close frames. For calls outside the
+--- loop, which may be all that this connection ever gets.
+function Link:look()
+  local left = LOOKS
+  repeat
+    self:pump(0)
+    left = left - 1
+  until left == 0 or not self.conn:more() or is_behind(self, 0)
+  flush_now(self)
 end
 
 return Link

@@ -94,8 +94,11 @@ local function is_busy(link, writer)
   return other and link.loop.waits_for(link, other)
 end
 
--- In this order: closed, its own writer, the line, try, wait.
+-- In this order: closed, its own writer, the line, try, wait. Outside the loop
+-- nobody else may ever read: then it looks whether a Close has come, and has pings
+-- answered.
 function sender.send(link, timeout, message, opcode, more, writer, compress)
+  if link.stage == "open" and link.loop.how() == "turn" then link:look() end
   if link.stage ~= "open" then return closed(link) end
   if is_busy(link, writer) then return nil, "busy" end
   local why

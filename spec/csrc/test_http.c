@@ -294,7 +294,11 @@ TEST(limit_of_bytes) {
   CHECK_STR(limited(head, n + 1, 9), "GET / 1|A=b");
   CHECK_STR(limited(head, n, 9), "GET / 1|A=b");
   CHECK_STR(limited(head, n - 1, 9), "431 request head too large");
-  CHECK_STR(limited(head, 1, 9), "431 request head too large");
+  CHECK_STR(limited(head, 16, 9), "431 request head too large");
+  CHECK_STR(limited(head, 15, 9), "414 request target too long");
+  CHECK_STR(limited(head, 4, 9), "414 request target too long");
+  CHECK_STR(limited(head, 3, 9), "501 method too long");
+  CHECK_STR(limited(head, 1, 9), "501 method too long");
 }
 
 TEST(limit_of_fields) {

@@ -225,6 +225,25 @@ TEST(methods_and_targets) {
           "invalid target of a handshake");
 }
 
+/* They reach nobody, in whatever form; they are case-sensitive like all methods
+   (RFC 9110 section 9.1). */
+TEST(methods_that_are_not_implemented) {
+  static const char *const lines[] = {
+      "CONNECT a:443 HTTP/1.1\r\n", "CONNECT / HTTP/1.1\r\n",
+      "TRACE / HTTP/1.1\r\n", "CONNECT / HTTP/1.0\r\n", "TRACE / HTTP/1.0\r\n"};
+  static const char *const rest[] = {HOST, HOST REST, "",
+                                     HOST "Content-"
+                                          "Length: 3\r\n"};
+  char request[500];
+  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+    for (size_t j = 0; j < sizeof rest / sizeof *rest; j++) {
+      snprintf(request, sizeof request, "%s%s\r\n", lines[i], rest[j]);
+      REFUSED(request, 501, "CONNECT and TRACE are not implemented");
+    }
+  PLAIN("connect / HTTP/1.1\r\n" HOST "\r\n");
+  PLAIN("TRACER / HTTP/1.1\r\n" HOST "\r\n");
+}
+
 /* A refusal of HEAD has no body, but its length. */
 TEST(head_is_refused_without_a_body) {
   CHECK_STR(serve("HEAD / HTTP/1.1\r\n" HOST REST "\r\n"),
@@ -253,7 +272,13 @@ TEST(versions) {
              "Sec-WebSocket-Version: %s\r\n\r\n",
              wrong[i]);
     REFUSED(request, 400, "invalid Sec-WebSocket-Version");
+    CHECK(strstr(serve(request), "|Sec-WebSocket-Version: 13|"));
   }
+  CHECK(strstr(serve(GET HOST UPGRADE CONNECTION KEY "\r\n"),
+               "out HTTP/1.1 400 Bad Request|Connection: close|"
+               "Sec-WebSocket-Version: 13|Content-Type: "));
+  CHECK(strstr(serve(SHAKE VERSION "\r\n"), "|Sec-WebSocket-Version: 13|"));
+  CHECK(!strstr(serve(SHAKE KEY "\r\n"), "Version"));
 }
 
 TEST(keys) {
@@ -567,8 +592,27 @@ TEST(header_floods) {
   text_clear(&t);
   text_addf(&t, "GET /");
   while (t.n < 70000) text_addf(&t, "endless");
-  REFUSED(t.p, 431, "request head too large");
+  REFUSED(t.p, 414, "request target too long");
+  text_clear(&t);
+  while (t.n < 70000) text_addf(&t, "ENDLESS");
+  REFUSED(t.p, 501, "method too long");
   text_free(&t);
+}
+
+/* What there was no room for has its own status, at each length of a head. */
+TEST(limits_of_request_lines) {
+  const char request[] = GET HOST "\r\n";
+  size_t line = strlen(GET);
+  for (max_header = 1; max_header < sizeof request - 1; max_header++) {
+    if (max_header < strlen("GET "))
+      REFUSED(request, 501, "method too long");
+    else if (max_header < line)
+      REFUSED(request, 414, "request target too long");
+    else
+      REFUSED(request, 431, "request head too large");
+  }
+  PLAIN(request);
+  max_header = 0;
 }
 
 /* ATTACKS row 12: 64 KiB of blanks, commas or an unclosed quote in a list; that

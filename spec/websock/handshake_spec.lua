@@ -159,6 +159,51 @@ describe("handshake", function()
         assert.equal(400, answered(transport, server, bytes))
       end
     end)
+
+    it("a wrong or missing version is told the right one, over " .. transport, function()
+      local server = ends.listen {port = 0, tls = how.tls, handler = function() end}
+      for code, versions in pairs {
+        ["426"] = {"8", "7", "0", "14", "12", "012"},
+        ["400"] = {false, "", "x", "-13", "13, 8", {"13", "13"}},
+      } do
+        for _, version in ipairs(versions) do
+          local peer <close> = how.dial(server)
+          peer:send(frames.request {["Sec-WebSocket-Version"] = version})
+          local line, fields = assert(peer:head())
+          assert.equal(code, status(line))
+          assert.equal("13", fields["sec-websocket-version"])
+        end
+      end
+    end)
+
+    it("CONNECT and TRACE reach no hook, over " .. transport, function()
+      local asked = {}
+      local server = ends.listen {port = 0, tls = how.tls, handler = function() end,
+        authorize = function() asked[#asked + 1] = "authorize" return true end,
+        http = function(request) asked[#asked + 1] = request.method return 200 end}
+      for _, line in ipairs {"CONNECT a:443 HTTP/1.1", "CONNECT / HTTP/1.1", "TRACE / HTTP/1.1",
+        "TRACE * HTTP/1.1", "TRACE / HTTP/1.0"} do
+        assert.equal(501, answered(transport, server, line .. "\r\nHost: a\r\nCookie: b\r\n\r\n"))
+        assert.equal(501, answered(transport, server, frames.request(nil, line)))
+      end
+      assert.same({}, asked)
+      assert.equal(200, answered(transport, server, "trace / HTTP/1.1\r\nHost: a\r\n\r\n"))
+      assert.same({"trace"}, asked)
+    end)
+
+    it("a target that is too long is 414, a method 501, over " .. transport, function()
+      local server = ends.listen {port = 0, tls = how.tls, max_header = 200, handler = function() end,
+        http = function() return 200 end}
+      local function target(n) return "GET /" .. ("a"):rep(n - 1) .. " HTTP/1.1\r\n" end
+      local longest = 200 - #"GET  HTTP/1.1\r\n"
+      for more, code in pairs {[-#"Host: a\r\n\r\n"] = 200, [-1] = 431, [0] = 431, [1] = 414, [300] = 414} do
+        assert.equal(code, answered(transport, server, target(longest + more) .. "Host: a\r\n\r\n"), more)
+      end
+      local after = " / HTTP/1.1\r\nHost: a\r\n\r\n"
+      for n, code in pairs {[200 - #after] = 200, [199] = 414, [200] = 501, [201] = 501, [1000] = 501} do
+        assert.equal(code, answered(transport, server, ("M"):rep(n) .. after), n)
+      end
+    end)
   end
 
   it("attack 22: what follows a refused upgrade is not taken for a request", function()

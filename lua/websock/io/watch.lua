@@ -45,12 +45,14 @@ local function watch_of(fd)
   return found
 end
 
--- Lets go of a direction, if nobody else waits for it by now.
-local function leave(self, direction, thread)
-  if self[direction] ~= thread then return end
+-- Who waits for a direction. Leaving, it lets go of that, if nobody else waits for
+-- it by now.
+local Waiter = {__close = function(waiter)
+  local self, direction = waiter.watch, waiter.direction
+  if self[direction] ~= waiter.thread then return end
   self[direction] = nil
   self:update()
-end
+end}
 
 --- Waits until fd is ready for "r" or "w".
 ---@return boolean|nil, string? # nil, "timeout" | nil, "busy" | nil, err
@@ -62,10 +64,11 @@ function loop.wait(fd, mode, deadline)
   if other and other ~= thread and loop.waits_for(self, other) then
     return nil, "busy"
   end
+  local _ <close> = setmetatable(
+    {watch = self, direction = direction, thread = thread}, Waiter)
   self[direction] = thread
   local ok, err = self:update()
   if ok then ok, err = loop.park(deadline, self) end
-  leave(self, direction, thread)
   if ok or err == "not pollable" then return true end  -- a file: always ready
   return nil, err
 end
