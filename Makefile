@@ -100,7 +100,7 @@ test:
 
 test-built:
 	@$(MAKE) -s -j$(J) --no-print-directory all build/soak/heap.so \
-	  build/support/unistd.so
+	  build/support/unistd.so build/support/allocator.so
 	@$(MAKE) -s -k -j$(J) --no-print-directory c-tests || rm -rf build/test
 	@scripts/test c spec gc interop $(C_TEST_BIN)
 
@@ -109,8 +109,8 @@ build/soak/heap.so: spec/soak/heap.c Makefile
 	@mkdir -p $(@D)
 	-$(CC) $(MODULE) $(ALL_CFLAGS) -fvisibility=default -o $@ $<
 
-# Forks and working directories, for specs.
-build/support/unistd.so: spec/support/unistd.c Makefile
+# What Lua lacks, for specs: system calls; an allocator that fails.
+build/support/%.so: spec/support/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(MODULE) $(ALL_CFLAGS) -fvisibility=default -o $@ $<
 

@@ -48,16 +48,19 @@ void ws_unpack_end (ws_conn *c) {
 
 /* ---- one step */
 
-/* Room for at least a byte behind what is inflated, most at most in all. */
+/* Room for at least a byte behind what is inflated, which is less than `most`,
+   the most that is wanted in all. The block only grows: it may be longer than
+   `most`, if it was made for a larger one. */
 static int make_room (ws_conn *c, ws_zip *z, size_t most) {
-  if (z->start == z->end) z->start = z->end = 0;
   if (z->end < z->cap) return 1;
-  size_t size = z->cap > 0 ? z->cap : 2 * at_hand(c) + FIRST;
-  size = size < most / 2 ? 2 * size : most;
-  void *p = ws_realloc(c, z->p, z->cap, size);
+  size_t rest = most - z->cap; /* not below 1: cap is end, which is < most */
+  size_t more = z->cap, input = at_hand(c);
+  if (more == 0) more = input < rest / 8 ? 4 * input + 2 * FIRST : rest;
+  if (more > rest) more = rest;
+  void *p = ws_realloc(c, z->p, z->cap, z->cap + more);
   if (p == NULL) return 0;
   z->p = p;
-  z->cap = size;
+  z->cap += more;
   return 1;
 }
 
@@ -100,7 +103,8 @@ static int check (ws_conn *c, size_t from, size_t max, int r) {
 static int step (ws_conn *c, size_t max, size_t most) {
   ws_zip *z = c->zip;
   ws_flow f;
-  size_t from = z->end, room = (z->cap < most ? z->cap : most) - from, n;
+  size_t from = z->end, end = z->cap < most ? z->cap : most, n;
+  size_t room = end - from; /* from is below both: ws_unpack, make_room */
   source(c, &f);
   f.out = z->p + from;
   f.nout = room;
@@ -120,14 +124,17 @@ static int step (ws_conn *c, size_t max, size_t most) {
 int ws_unpack (ws_conn *c, size_t max) {
   ws_zip *z = c->zip;
   size_t most = c->config->max_message;
+  if (most < SIZE_MAX) most++; /* one more shows that it is too big */
+  if (max > 0) most = max;
+  if (z->start == z->end) z->start = z->end = 0;
+  /* parts of an earlier call, not given, may exceed what a message may have */
+  if (z->end >= most) return ws_recv_fail(c, 1009, "message too big");
   if (is_last(c) && !z->full && !z->fed) { /* nothing, or a final block */
     z->done = 1;
     return 1;
   }
   if (z->inflater == NULL && (z->inflater = ws_inflater(c)) == NULL)
     return WS_ENOMEM;
-  if (most < SIZE_MAX) most++; /* one more shows that it is too big */
-  if (max > 0) most = max;
   if (!make_room(c, z, most)) return WS_ENOMEM;
   return step(c, max, most);
 }

@@ -1,6 +1,7 @@
 -- Classes of attacks by way of permessage-deflate: bombs, limits evaded by
 -- fragments, offers that take long to read, magic names, bad window bits.
 
+local allocator = require "support.allocator"
 local core = require "websock.core"
 local websock = require "websock"
 local compressed = require "support.compressed"
@@ -347,5 +348,48 @@ describe("attacks", function()
         end
       end
     end)
+  end)
+
+  -- A part is inflated as far as memory goes; the whole message that is asked for
+  -- next may be shorter than that.
+  describe("35, limits that shrink what is in use:", function()
+    after_each(function() allocator.limit() end)
+
+    for _, role in ipairs(ROLES) do
+      for _, max in ipairs {0, 999, 16382, 16383, 16384, 65535} do
+        it(("attack 35: receive after receive_part, max_message %d, %s"):format(max, role), function()
+          allocator.limit()
+          local pair = compressed.open(role, {}, {max_message = max})
+          ends.inside(function()
+            pair:say(("x"):rep(70000))
+            allocator.limit(20000)
+            local ok, err = pcall(pair.ws.receive_part, pair.ws, raw.patience)
+            allocator.limit()
+            assert.is_false(ok)
+            assert.matches("not enough memory", err)
+            local _, what, code = pair:receive()
+            assert.same({"closed", 1009}, {what, code})
+          end)
+        end)
+      end
+
+      it("attack 35: receive_part after one without memory, " .. role, function()
+        allocator.limit()
+        local pair = compressed.open(role, {}, {max_message = 100})
+        ends.inside(function()
+          local sent, got = ("x"):rep(70000), {}
+          pair:say(sent)
+          allocator.limit(20000)
+          assert.is_false((pcall(pair.ws.receive_part, pair.ws, raw.patience)))
+          allocator.limit()
+          local part, last
+          repeat
+            part, _, last = assert(pair.ws:receive_part(raw.patience))
+            got[#got + 1] = part
+          until last
+          compressed.same(sent, table.concat(got))
+        end)
+      end)
+    end
   end)
 end)
