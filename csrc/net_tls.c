@@ -104,9 +104,10 @@ static void enter (net_tls *t) {
 
 /* One send of the bytes: 1 when none are left, NET_AGAIN or NET_ERROR. */
 static int send_bytes (net_tls *t, net_tls_bytes *b) {
-  net_iov v = {b->p + b->at, b->n - b->at};
+  net_iov v;
   long sent;
-  if (v.len == 0) return 1;
+  if (b->at == b->n) return 1; /* b->p may be NULL */
+  v = (net_iov){b->p + b->at, b->n - b->at};
   sent = net_sendv(t->fd, &v, 1);
   if (sent == NET_ERROR) t->saved = net_error();
   if (sent < 0) return (int)sent;

@@ -44,8 +44,10 @@ static int hex (int ch) {
    zeros take slack: there is no end to them otherwise. */
 static int size_digit (ws_body *b, int digit) {
   size_t room = b->max - b->size;
-  if (b->state == IN_SIZE && b->length == 0 && b->slack-- == 0)
-    return bad(b, 431, "chunk size with too many zeros");
+  if (b->state == IN_SIZE && b->length == 0) {
+    if (b->slack == 0) return bad(b, 431, "chunk size with too many zeros");
+    b->slack--;
+  }
   if (b->length > (SIZE_MAX - 15) / 16)
     b->length = SIZE_MAX;
   else

@@ -53,7 +53,8 @@ typedef struct param {
 
 
 static void skip (ws_str *s, size_t n) {
-  s->p += n;
+  if (n > s->n) n = s->n;
+  if (n > 0) s->p += n; /* s->p may be NULL */
   s->n -= n;
 }
 

@@ -67,6 +67,7 @@ static int enter (ws_http_head *h, int state) {
 void *ws_one_more (ws_conn *c, void *list, size_t n, size_t *cap, size_t size) {
   size_t more = *cap ? *cap * 2 : 16;
   if (n < *cap) return list;
+  if (more > SIZE_MAX / size) return NULL;
   list = ws_realloc(c, list, *cap * size, more * size);
   if (list) *cap = more;
   return list;

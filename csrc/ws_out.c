@@ -15,7 +15,8 @@ static size_t used (const ws_out *o) { return o->end - o->start; }
    anyway, so that moving them costs no more than queueing them. */
 static int make_room (ws_conn *c, size_t n) {
   ws_out *o = &c->out;
-  if (n > SIZE_MAX / 2 - o->cap) return 0;
+  /* so that no sum below exceeds SIZE_MAX */
+  if (o->cap > SIZE_MAX / 4 || n > SIZE_MAX / 4) return 0;
   int movable = o->start >= used(o);
   if (o->start > 0 && (movable || o->cap - used(o) < n)) {
     memmove(o->p, o->p + o->start, used(o));
@@ -83,8 +84,9 @@ void ws_sent (ws_conn *c, size_t n) {
   ws_out *o = &c->out;
   size_t total = used(o) + ws_refs_size(o->refs);
   if (n > total) {
-    o->borrowed += n - total;
-    o->nborrowed -= n - total;
+    size_t some = n - total < o->nborrowed ? n - total : o->nborrowed;
+    if (some > 0) o->borrowed += some;
+    o->nborrowed -= some;
     n = total;
   }
   if (o->refs) n = ws_refs_sent(c, n);

@@ -84,9 +84,7 @@ static int begin_frame (ws_conn *c, const ws_frame *f) {
 }
 
 static int control_frame (ws_conn *c, const ws_frame *f, size_t n) {
-  int r = 1;
-  if (c->ahead == 0) /* otherwise the walk has handled it */
-    r = ws_control(c, f, c->in.p + c->in.rd, n);
+  int r = ws_control(c, f, c->in.p + c->in.rd, n);
   if (r == WS_END || (r == 1 && f->opcode == WS_CLOSE_FRAME)) {
     ws_recv_stop(c);
     return WS_END;

@@ -215,22 +215,22 @@ void ws_release_held (ws_conn *c) {
 
 int ws_refs_pending (const ws_out *o, ws_iov *v, int max) {
   const ws_refs *a = o->refs;
-  const unsigned char *p = o->p + o->start;
+  size_t at = o->start; /* in o->p, which is NULL while nothing is there */
   int n = 0;
   for (size_t i = 0; i < a->n && n < max; i++) {
     size_t skip = i == 0 ? a->sent : 0;
     if (a->q[i].before > 0) {
-      v[n].base = p;
+      v[n].base = o->p + at;
       v[n++].len = a->q[i].before;
-      p += a->q[i].before;
+      at += a->q[i].before;
     }
     if (n == max) return n;
     v[n].base = a->q[i].frame->p + skip;
     v[n++].len = a->q[i].frame->n - skip;
   }
-  if (n < max && p < o->p + o->end) {
-    v[n].base = p;
-    v[n++].len = (size_t)(o->p + o->end - p);
+  if (n < max && at < o->end) {
+    v[n].base = o->p + at;
+    v[n++].len = o->end - at;
   }
   return n;
 }
