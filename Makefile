@@ -100,7 +100,8 @@ test:
 
 test-built:
 	@$(MAKE) -s -j$(J) --no-print-directory all build/soak/heap.so \
-	  build/support/unistd.so build/support/allocator.so
+	  build/support/unistd.so build/support/allocator.so \
+	  build/support/clock.so
 	@$(MAKE) -s -k -j$(J) --no-print-directory c-tests || rm -rf build/test
 	@scripts/test c spec gc interop $(C_TEST_BIN)
 
@@ -109,7 +110,7 @@ build/soak/heap.so: spec/soak/heap.c Makefile
 	@mkdir -p $(@D)
 	-$(CC) $(MODULE) $(ALL_CFLAGS) -fvisibility=default -o $@ $<
 
-# What Lua lacks, for specs: system calls; an allocator that fails.
+# What Lua lacks, for specs: system calls; an allocator that fails; a clock.
 build/support/%.so: spec/support/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(MODULE) $(ALL_CFLAGS) -fvisibility=default -o $@ $<
@@ -197,7 +198,8 @@ soak:
 	@scripts/deps run
 	@$(MAKE) -s --no-print-directory soak-built
 
-soak-built: all build/soak/heap.so
+soak-built: all build/soak/heap.so \
+	  build/support/clock.so
 	@scripts/soak $(MESSAGES) $(SEED)
 
 # The yardsticks are of no use elsewhere: they may use all that this machine has.

@@ -202,3 +202,27 @@ describe("support.deflate", function()
     end
   end)
 end)
+
+describe("support.clock", function ()
+  local clock = require "support.clock"
+  local websock = require "websock"
+
+  it("puts the loop's clock forward, not the system's", function ()
+    local before, real = websock.now(), os.time()
+    clock.skip(1e6)
+    assert.is_true(websock.now() - before >= 1e6)
+    assert.is_true(os.time() - real < 1e6)
+  end)
+
+  it("lets sleepers go on in their order", function ()
+    local order = {}
+    for _, seconds in ipairs { 300, 100, 200 } do
+      websock.spawn(function ()
+        websock.sleep(seconds)
+        table.insert(order, seconds)
+      end)
+    end
+    clock.pass_until(function () return #order == 3 end)
+    assert.same({ 100, 200, 300 }, order)
+  end)
+end)

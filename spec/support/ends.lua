@@ -1,6 +1,7 @@
 -- Connections whose one end is the library's and whose other a wire-level peer,
 -- and what has to be true of the loop when a test is over.
 
+local socket = require "socket"
 local websock = require "websock"
 local raw = require "support.raw"
 
@@ -26,9 +27,9 @@ end
 
 ---Turns the loop until done() is true.
 function ends.turn_until(done)
-  local deadline = websock.now() + raw.patience
+  local deadline = socket.gettime() + raw.patience
   while not done() do
-    assert(websock.now() < deadline, "it took too long")
+    assert(socket.gettime() < deadline, "it took too long")
     websock.step(0.01)
   end
 end
@@ -100,9 +101,9 @@ end
 ---Ends everything; raises if work is left to the loop then.
 function ends.finish()
   while open[1] do table.remove(open)() end
-  local deadline = websock.now() + raw.patience
+  local deadline = socket.gettime() + raw.patience
   while websock.step(0.01) do
-    if websock.now() > deadline then error("work is left to the loop", 2) end
+    if socket.gettime() > deadline then error("work is left to the loop", 2) end
   end
 end
 

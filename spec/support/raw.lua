@@ -13,10 +13,15 @@ Peer.__index = Peer
 -- Seconds after which a peer that should have sent something is given up.
 raw.patience = 20
 
+-- Until the deadline of the system's clock: the loop's may have been put forward.
 local function wait (sock, mode, deadline)
-  local left = deadline - socket.gettime()
-  if left <= 0 then return nil, "timeout" end
-  return require("websock").wait(sock, mode, left)
+  local ready, err
+  repeat
+    local left = deadline - socket.gettime()
+    if left <= 0 then return nil, "timeout" end
+    ready, err = require("websock").wait(sock, mode, left)
+  until err ~= "timeout"
+  return ready, err
 end
 
 local function peer (sock)

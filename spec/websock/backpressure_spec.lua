@@ -112,7 +112,7 @@ describe("backpressure", function()
   end)
 
   it("of a handler that answers what it reads reaches the peer", function()
-    local server = ends.listen {port = 0, max_queue = 1000, handler = function(ws)
+    local server = ends.listen {port = 0, max_queue = 1000, ping_interval = false, handler = function(ws)
       ws:socket():setoption("send-buffer-size", 4096)
       for message in ws:messages() do ws:send(message) end
     end}

@@ -1,0 +1,40 @@
+-- Puts the monotonic clock forward, which the library reads: clock.c. Only in
+-- this process, not in those that a spec starts.
+
+local websock = require "websock"
+
+local FILE = "build/support/clock.so"
+
+local clock = {}
+
+---Lets seconds pass at once. The loop sees it in its next turn.
+clock.skip = assert(package.loadlib(FILE, "skip"))
+
+---Lets seconds pass in pieces (of 1), with a turn of the loop after each; works
+---inside the loop and outside.
+---@param seconds number
+---@param each? fun() # called after each piece
+function clock.pass(seconds, each)
+  while seconds > 0 do
+    clock.skip(math.min(seconds, 1))
+    seconds = seconds - 1
+    clock.turn()
+    if each then each() end
+  end
+end
+
+---The same until done() is true. For what has to come, whenever it comes.
+function clock.pass_until(done)
+  while not done() do clock.pass(1) end
+end
+
+---One turn of the loop at least.
+function clock.turn()
+  if coroutine.isyieldable() then websock.sleep(0) else websock.step(0) end
+end
+
+local before = websock.now()
+clock.skip(1)
+assert(websock.now() - before >= 1, "not preloaded: run specs by scripts/test")
+
+return clock
