@@ -58,7 +58,7 @@ SAN_OBJ := $(call OBJ,build/san/obj,$(CORE_SRC) $(NET_SRC) $(LUA_SRC))
 SAN_LIB_OBJ := $(call OBJ,build/san/obj,$(CORE_SRC) $(NET_SRC))
 C_TEST_BIN := $(patsubst spec/%.c,build/test/%,$(C_TESTS))
 
-.PHONY: all run test deps check format sanitize apicheck fuzz bench soak browser \
+.PHONY: all run test deps check portable format sanitize apicheck fuzz bench soak browser \
   install uninstall clean help deps-run c-tests test-built sanitize-built \
   apicheck-built fuzz-built bench-built soak-built
 .DELETE_ON_ERROR:
@@ -137,6 +137,11 @@ build/test/%: spec/%.c build/san/libwebsock.a Makefile
 check:
 	@scripts/deps check
 	@scripts/check
+
+# Strict C99 and C11 by gcc and clang, 32 bits, musl, big-endian.
+portable:
+	@scripts/deps check
+	@scripts/portable
 
 format:
 	@scripts/deps check
@@ -278,7 +283,8 @@ help:
 	@echo 'make run TLS=1          the same over https and wss'
 	@echo 'make test               every test; installs what it needs'
 	@echo 'make deps               only install what run and test need'
-	@echo 'make check              lint, formatting, layers, other compilers'
+	@echo 'make check              lint, formatting, layers, musl'
+	@echo 'make portable           what other compilers and systems say'
 	@echo 'make format             lay the C files out by .clang-format'
 	@echo 'make sanitize           the specs under ASan and UBSan'
 	@echo 'make apicheck           the specs by a Lua that checks its C API'
