@@ -104,6 +104,9 @@ local websock = {}
 ---@field timeout? number seconds to wait for room in the queue
 ---@field compress? boolean whether to compress this message, where agreed (by its size)
 
+---@class websock.WriterOptions
+---@field compress? boolean whether to compress this message, where agreed (by its size)
+
 ---Of `publish` and `broadcast`.
 ---@class websock.PublishOptions
 ---@field except? websock.Connection who does not get the message
@@ -181,7 +184,7 @@ function Connection:send(message, kind, options) end
 ---Begins a message that is sent in pieces (RFC 6455 section 5.4). Messages of
 ---other coroutines queue behind it.
 ---@param kind? websock.Kind default "text"
----@param options? websock.SendOptions
+---@param options? websock.WriterOptions
 ---@return websock.Writer?
 ---@return "busy"|"closed"|nil err
 ---@return integer? code

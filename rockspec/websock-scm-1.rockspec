@@ -113,6 +113,7 @@ build = {
     ["websock.link"] = "lua/websock/link.lua",
     ["websock.listener"] = "lua/websock/listener.lua",
     ["websock.misuse"] = "lua/websock/misuse.lua",
+    ["websock.nearest"] = "lua/websock/nearest.lua",
     ["websock.options"] = "lua/websock/options.lua",
     ["websock.origin"] = "lua/websock/origin.lua",
     ["websock.path"] = "lua/websock/path.lua",

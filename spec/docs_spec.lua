@@ -247,7 +247,7 @@ local function names(set)
   return list
 end
 
-local WHERE = {"accept", "compress", "connect", "listen", "publish", "send", "tls"}
+local WHERE = {"accept", "compress", "connect", "listen", "publish", "send", "tls", "writer"}
 
 describe("docs/reference.md", function()
   local options = require "websock.options"
@@ -321,7 +321,7 @@ describe("library/websock.lua", function()
   end)
 
   for where, class in pairs {accept = "Accept", compress = "Compress", connect = "Connect",
-    listen = "Listen", publish = "Publish", send = "Send"} do
+    listen = "Listen", publish = "Publish", send = "Send", tls = "Tls", writer = "Writer"} do
     it("has the options of " .. where, function()
       local fields = fields_of("websock." .. class .. "Options")
       assert.same(names(require("websock.options")[where]), names(fields))

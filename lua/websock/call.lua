@@ -1,7 +1,5 @@
 -- What the calls on a connection that may wait have in common.
 
-local misuse = require "websock.misuse"
-
 local running = coroutine.running
 
 local call = {}
@@ -13,10 +11,10 @@ end
 
 -- Whether a call may wait here, having checked its timeout. Calls on a server's
 -- connections never do outside a coroutine: a host's tick must not stall.
-function call.may_wait(link, timeout)
+-- where: who was called.
+function call.may_wait(link, timeout, where)
   if timeout == 0 then return false end
-  local how = link.loop.how()
-  if not how then misuse("cannot wait here") end
+  local how = link.loop.must(where)
   if how == "yield" or link.role == "client" then return true end
   local _, is_main = running()
   return not is_main

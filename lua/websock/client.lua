@@ -165,13 +165,13 @@ end
 --- See docs/reference.md.
 function client.connect(loop, text, given)
   local o = options.check("connect", given)
-  local target, err = url.parse(text)
+  local target, err = url.parse(text, "connect")
   if not target then
     close_given(o)
     return nil, err
-  elseif not loop.how() then
-    misuse("cannot wait here")
-  elseif o.timeout == 0 then  -- never wait: it cannot succeed
+  end
+  loop.must "connect"
+  if o.timeout == 0 then  -- never wait: it cannot succeed
     close_given(o)
     return nil, "timeout"
   end

@@ -87,8 +87,9 @@ local function wait_and_fetch(link, step, want, timeout)
   end
 end
 
-local function fetch(link, step, want, timeout)
-  options.check_timeout(timeout, "receive")
+-- where: who was called.
+local function fetch(where, link, step, want, timeout)
+  options.check_timeout(timeout, where)
   if is_busy(link) then return nil, "busy" end
   if (link.streak or 0) >= STREAK and timeout ~= 0 then give_way(link) end
   local a, b, c, d = take(link, step)
@@ -96,14 +97,14 @@ local function fetch(link, step, want, timeout)
     link.streak = (link.streak or 0) + 1
     link:read_on()
   elseif b == "again" then
-    if may_wait(link, timeout) then
+    if may_wait(link, timeout, where) then
       return wait_and_fetch(link, step, want, timeout)
     end
     link:catch_up(want)
     a, b, c, d = take(link, step)
     if a == nil and b == "again" then return nil, "timeout" end
   elseif b == "in parts" then
-    misuse("receive: a message is being received in parts")
+    misuse("%s: a message is being received in parts (receive_part)", where)
   end
   return a, b, c, d
 end
@@ -117,7 +118,7 @@ local receive_step, part_step = conn_methods.receive, conn_methods.receive_part
 ---@return "text"|"binary"|string kind # or "timeout", "busy", "closed"
 ---@return integer? code, string? reason # with "closed"
 function methods.receive(ws, timeout)
-  return trim(fetch(link_of(ws, "receive"), receive_step, MESSAGE, timeout))
+  return trim(fetch("receive", link_of(ws, "receive"), receive_step, MESSAGE, timeout))
 end
 
 --- The next piece of a message, at most 64 KiB, as it arrives; bound by neither
@@ -126,12 +127,13 @@ end
 ---@return "text"|"binary"|string kind
 ---@return boolean|integer last, string? reason
 function methods.receive_part(ws, timeout)
-  return trim(fetch(link_of(ws, "receive_part"), part_step, PART, timeout))
+  local link = link_of(ws, "receive_part")
+  return trim(fetch("receive_part", link, part_step, PART, timeout))
 end
 
 local next_message
 function next_message(ws)
-  local message, kind = fetch(core.link(ws[CONN]), receive_step, MESSAGE)
+  local message, kind = fetch("messages", core.link(ws[CONN]), receive_step, MESSAGE)
   if message == nil and kind == "busy" then
     misuse("messages: another coroutine is receiving")
   end
@@ -155,9 +157,9 @@ function methods.send(ws, message, kind, opts)
   local link = link_of(ws, "send")
   kind = kind or "text"
   sender.check_message("send", message, kind)
-  if not opts then return trim(sender.send(link, nil, message, kind)) end
+  if not opts then return trim(sender.send("send", link, nil, message, kind)) end
   local o = options.check("send", opts)
-  return trim(sender.send(link, o.timeout, message, kind, nil, nil, o.compress))
+  return trim(sender.send("send", link, o.timeout, message, kind, nil, nil, o.compress))
 end
 
 --- Begins a message that is sent in pieces. Others' messages queue behind it.
@@ -168,7 +170,7 @@ function methods.writer(ws, kind, opts)
   local link = link_of(ws, "writer")
   kind = kind or "text"
   sender.check_message("writer", "", kind)
-  local o = options.check("send", opts)
+  local o = options.check("writer", opts)
   if link.writing then return nil, "busy" end
   if link.stage ~= "open" then return closed(link) end
   return new_writer(link, kind, o.compress)
@@ -194,7 +196,7 @@ function methods.ping(ws, payload, timeout)
     return closed(link)
   end
   timeout = timeout or link.options.ping_timeout
-  local waits = may_wait(link, timeout)
+  local waits = may_wait(link, timeout, "ping")
   pings = pings + 1
   local begun = link.loop.now()
   local serial = link.conn:ping(payload or string.pack(">I8", pings))
@@ -261,7 +263,8 @@ function methods.close(ws, code, reason, timeout)
   local link = link_of(ws, "close")
   options.check_timeout(timeout, "close")
   check_close(code, reason)
-  local waits = may_wait(link, timeout)
+  if link.stage == "gone" then return outcome(link) end
+  local waits = may_wait(link, timeout, "close")
   local ok, rule = link:begin_close(code or 1000, reason)
   if not ok then misuse("close: %s", rule) end
   if link.conn:marked() and link.loop.how() == "turn" then link:flush() end

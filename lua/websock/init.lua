@@ -34,7 +34,7 @@ end
 ---@return string? err # "address in use", ...
 ---@return string? place # "127.0.0.1:8080", or a path
 function websock.listen(opts)
-  return Server.listen(loop, opts)
+  return Server.listen(loop, opts, "listen")
 end
 
 --- listen, and run until server:stop().
@@ -102,8 +102,8 @@ function websock.now()
   return loop.now()
 end
 
-local function deadline(timeout)
-  options.check_timeout(timeout)
+local function deadline(where, timeout)
+  options.check_timeout(timeout, where)
   return timeout and loop.now() + timeout
 end
 
@@ -113,9 +113,9 @@ local PARK = {}  -- what `park` waits for: `wake` ends no wait of the library
 ---@param timeout? number
 ---@return any ... # the values of `wake`, or nil, "timeout"
 function websock.park(timeout)
-  local at = deadline(timeout)
+  local at = deadline("park", timeout)
   if timeout == 0 then return nil, "timeout" end
-  return loop.park(at, PARK)
+  return loop.park(at, PARK, "park")
 end
 
 --- Lets a parked coroutine go on with these values.
@@ -132,7 +132,7 @@ local function descriptor(object)
   if type(object) == "number" then
     local fd = math.tointeger(object)
     if fd and fd >= 0 then return fd end
-    misuse("wait: a descriptor from 0 up expected, got %s", tostring(object))
+    misuse("wait: a descriptor from 0 up expected, got %s", options.show(object))
   end
   local inner = tostring(object):find("(copas wrapped)", 1, true) and object.socket
     or object
@@ -161,7 +161,7 @@ function websock.wait(fd_or_socket, mode, timeout)
   end
   local fd, object = descriptor(fd_or_socket)
   if mode == "r" and object and has_buffered(object) then return true end
-  local at = deadline(timeout)
+  local at = deadline("wait", timeout)
   if timeout == 0 then return loop.probe(fd, mode) end
   return loop.wait(fd, mode, at)
 end

@@ -2,6 +2,7 @@
 -- documentation per option; a spec holds docs/reference.md against them.
 
 local misuse = require "websock.misuse"
+local nearest = require "websock.nearest"
 local text_of = require "websock.text"
 
 local MiB, KiB = 1024 * 1024, 1024
@@ -249,6 +250,8 @@ options.compress = {
   threshold = {256, integer(0), "smallest message that is compressed"},
 }
 
+options.serve = options.listen
+
 options.set_tls = {
   tls = connection.tls,
 }
@@ -256,6 +259,10 @@ options.set_tls = {
 options.send = {
   timeout = {nil, seconds, "seconds to wait for room in the queue"},
   compress = {nil, boolean, "whether to compress this message, where agreed"},
+}
+
+options.writer = {
+  compress = options.send.compress,
 }
 
 options.publish = {
@@ -283,6 +290,25 @@ local function check_one(where, name, option, value)
   misuse("%s: option '%s': %s expected, got %s", where, name, expected, show(value))
 end
 
+-- Where an option belongs that is none of `all`, in words, or nil.
+local function home_of(name, all)
+  for _, inner in ipairs {"tls", "compress"} do
+    if all[inner] and options[inner][name] then return "it belongs in '" .. inner .. "'" end
+  end
+  for _, where in ipairs {"connect", "listen", "accept"} do
+    if options[where][name] then return where .. " has it" end
+  end
+end
+
+-- What may help whoever has given an option that there is not.
+local function hint(name, all)
+  if type(name) ~= "string" then return "" end
+  local meant = nearest(name, all)
+  if meant then return (" (did you mean '%s'?)"):format(meant) end
+  local home = home_of(name, all)
+  return home and " (" .. home .. ")" or ""
+end
+
 -- The options of one table, all of whose names are in `all`.
 local function check_table(where, all, given)
   local checked = {}
@@ -290,7 +316,7 @@ local function check_table(where, all, given)
   for name, value in pairs(given or {}) do
     local option = all[name]
     if not option then
-      misuse("%s: unknown option '%s'", where, tostring(name))
+      misuse("%s: unknown option '%s'%s", where, text_of(name), hint(name, all))
     end
     check_one(where, name, option, value)
     checked[name] = value
@@ -300,7 +326,7 @@ end
 
 --- The given options with the defaults filled in; raises on one that is unknown
 --- or out of range.
----@param where "connect"|"listen"|"accept"|"send"|"publish"|"broadcast"|"tls" # whose options they are
+---@param where string # whose options they are: "connect", "listen", "send" ...
 ---@param given table?
 ---@return table
 function options.check(where, given)

@@ -30,9 +30,14 @@ function sender.queued(link, bytes)
   if link.loop.how() == "turn" then link:push() else link:mark() end
 end
 
+--- Raises about a text message that is none.
+function sender.no_text(where)
+  misuse('%s: a text message must be UTF-8 (or send it as "binary")', where)
+end
+
 -- One frame into the queue, if there is room. writer: it is a writer's; compress:
 -- nil leaves it to the core.
-local function try_send(link, message, opcode, more, writer, compress)
+local function try_send(where, link, message, opcode, more, writer, compress)
   if link.stage ~= "open" then return closed(link) end
   if link.writing and not writer then return nil, "writing" end
   local bytes, err = link.conn:send(message, opcode, link.options.max_queue, more,
@@ -42,7 +47,7 @@ local function try_send(link, message, opcode, more, writer, compress)
     sender.queued(link, bytes)
     return true
   elseif err == "utf8" then
-    misuse("send: a text message must be UTF-8")
+    sender.no_text(where)
   elseif err == "closed" then
     return closed(link)
   end
@@ -74,11 +79,11 @@ local function wait_in_line(link, deadline, first, writer)
 end
 
 -- Waits until the frame can be queued.
-local function send_in_turn(link, timeout, message, opcode, more, writer, compress)
+local function send_in_turn(where, link, timeout, message, opcode, more, writer, compress)
   local deadline, first = deadline_of(link, timeout), false
   repeat
     local err = wait_in_line(link, deadline, first, writer)
-    local ok, why, code, reason = try_send(link, message, opcode, more, writer,
+    local ok, why, code, reason = try_send(where, link, message, opcode, more, writer,
       compress)
     if ok or why == "closed" then return ok, why, code, reason end
     first = true
@@ -97,24 +102,25 @@ end
 -- In this order: closed, its own writer, the line, try, wait. Outside the loop
 -- nobody else may ever read: then it looks whether a Close has come, and has pings
 -- answered.
-function sender.send(link, timeout, message, opcode, more, writer, compress)
+-- where: who was called.
+function sender.send(where, link, timeout, message, opcode, more, writer, compress)
   if link.stage == "open" and link.loop.how() == "turn" then link:look() end
   if link.stage ~= "open" then return closed(link) end
   if is_busy(link, writer) then return nil, "busy" end
   local why
   if writer or not link:first_sender() then
-    local ok, err, code, reason = try_send(link, message, opcode, more, writer,
+    local ok, err, code, reason = try_send(where, link, message, opcode, more, writer,
       compress)
     if ok or err == "closed" then return ok, err, code, reason end
     why = err
   end
-  if not may_wait(link, timeout) then
+  if not may_wait(link, timeout, where) then
     return nil, why == "writing" and "timeout" or "queue full"
   end
   if opcode == "text" and not more and not core.is_utf8(message) then
-    misuse("send: a text message must be UTF-8")
+    sender.no_text(where)
   end
-  return send_in_turn(link, timeout, message, opcode, more, writer, compress)
+  return send_in_turn(where, link, timeout, message, opcode, more, writer, compress)
 end
 
 return sender

@@ -12,6 +12,7 @@ local Link = require "websock.link"
 local Listener = require "websock.listener"
 local misuse = require "websock.misuse"
 local options = require "websock.options"
+local sender = require "websock.sender"
 local socket = require "websock.socket"
 local text_of = require "websock.text"
 local tls = require "websock.tls"
@@ -141,10 +142,10 @@ end
 
 -- listen ----------------------------------------------------------------------
 
-local function check_listen(o)
-  if not o.handler then misuse("listen: option 'handler' is required") end
+local function check_listen(where, o)
+  if not o.handler then misuse("%s: option 'handler' is required", where) end
   if o.port == nil and not o.unix and not o.socket then
-    misuse("listen: option 'port' is required (or 'unix', or 'socket')")
+    misuse("%s: option 'port' is required (or 'unix', or 'socket')", where)
   end
 end
 
@@ -169,13 +170,14 @@ local function listens(o)
 end
 
 --- See docs/reference.md.
-function Server.listen(loop, given)
-  local o = options.check("listen", given)
-  check_listen(o)
-  handshake.prepare("listen", o)
+---@param where "listen"|"serve" # who was called
+function Server.listen(loop, given, where)
+  local o = options.check(where, given)
+  check_listen(where, o)
+  handshake.prepare(where, o)
   local server = new_server(loop, o)
   if o.tls then
-    local context, err = tls.of("listen", o.tls, "server")
+    local context, err = tls.of(where, o.tls, "server")
     if not context then return nil, err end
     server.tls = context.server
   end
@@ -267,9 +269,9 @@ end
 function Server:stop(timeout)
   check_self(self, "stop")
   options.check_timeout(timeout, "stop")
+  if self.ended and self.n_links == 0 then return end
   timeout = timeout or self.options.close_timeout
-  local how = self.loop.how()
-  if timeout > 0 and not how then misuse("cannot wait here") end
+  if timeout > 0 then self.loop.must "stop" end
   stop_listening(self)
   close_everyone(self)
   if timeout > 0 then wait_for_links(self, timeout) end
@@ -300,7 +302,7 @@ local function tell(where, audience, message, kind, given)
   if o.except and not except then
     misuse("%s: option 'except': a connection expected", where)
   elseif kind == "text" and not core.is_utf8(message) then
-    misuse("%s: a text message must be UTF-8", where)
+    sender.no_text(where)
   elseif not audience then
     return 0, 0
   end
@@ -344,7 +346,8 @@ end
 
 --- See docs/reference.md.
 function Server.serve(loop, given)
-  local server, err, place = Server.listen(loop, given)
+  loop.must "serve"
+  local server, err, place = Server.listen(loop, given, "serve")
   if not server then return nil, err, place end
   local _ <close> = server  -- also when this coroutine is closed
   if loop.how() == "turn" then
@@ -452,7 +455,7 @@ function Server.accept(loop, object, given)
   local o = options.check("accept", given)
   check_server(o.server)
   handshake.prepare("accept", o)
-  if not loop.how() then misuse("cannot wait here") end
+  loop.must "accept"
   if o.request and o.tls then
     misuse("accept: a request that was read already has no TLS to come")
   end

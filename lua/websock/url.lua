@@ -48,16 +48,20 @@ local function host_field(parsed)
   return host .. ":" .. parsed.port
 end
 
---- Takes a URL apart. Blanks and control characters in it raise.
+--- Takes a URL apart. CR, LF and NUL raise: nobody types them.
 ---@param text string
+---@param where? string # who was called, "connect" unless given
 ---@return table|nil parsed # scheme ("ws" or "wss"), host, port, target, field (the
 ---   Host field), user and password (decoded) if there is userinfo
 ---@return string? err # "url: ..."
-function url.parse(text)
+function url.parse(text, where)
+  where = where or "connect"
   if type(text) ~= "string" then
-    misuse("url: string expected, got %s", type(text))
+    misuse("%s: url: string expected, got %s", where, type(text))
+  elseif text:find "[\r\n\0]" then
+    misuse("%s: url: CR, LF and NUL are not allowed", where)
   elseif text:find "[%c ]" then
-    misuse("url: blanks and control characters are not allowed")
+    return nil, "url: blanks and control characters are not allowed"
   end
   local scheme, rest = text:match "^(%a[%w+.-]*)://(.*)$"
   scheme = scheme and SYNONYMS[scheme:lower()]

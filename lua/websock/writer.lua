@@ -13,13 +13,18 @@ local running = coroutine.running
 local Writer = {__name = "websock.writer"}
 Writer.__index = Writer
 
-local function write(self, chunk, timeout, more)
-  if self.done then misuse("writer: its message is finished") end
-  sender.check_message("write", chunk, "text")
-  options.check_timeout(timeout, "write")
+-- where: who was called.
+local function write(where, self, chunk, timeout, more)
+  if getmetatable(self) ~= Writer then
+    misuse("%s: writer expected (writer:%s, not writer.%s)", where, where, where)
+  elseif self.done then
+    misuse("%s: the message is finished", where)
+  end
+  sender.check_message(where, chunk, "text")
+  options.check_timeout(timeout, where)
   if self.link.writing then self.link.writing = running() end  -- whose it is now
   local ok, err, code, reason =
-    sender.send(self.link, timeout, chunk, self.opcode, more, true, self.compress)
+    sender.send(where, self.link, timeout, chunk, self.opcode, more, true, self.compress)
   if ok then self.opcode = "continuation" end
   return trim(ok, err, code, reason)
 end
@@ -33,13 +38,14 @@ end
 --- Sends a piece of the message; text may be split inside a character.
 ---@return true|nil, string? err, integer? code, string? reason
 function Writer:write(chunk, timeout)
-  return write(self, chunk, timeout, true)
+  return write("write", self, chunk, timeout, true)
 end
 
 --- Ends the message, with one more piece if one is given.
 ---@return true|nil, string? err, integer? code, string? reason
 function Writer:finish(chunk, timeout)
-  local ok, err, code, reason = write(self, chunk or "", timeout, false)
+  if chunk == nil then chunk = "" end
+  local ok, err, code, reason = write("finish", self, chunk, timeout, false)
   if ok then release(self) end
   return trim(ok, err, code, reason)
 end
@@ -52,6 +58,11 @@ local function abandon(self)
 end
 
 Writer.__close, Writer.__gc = abandon, abandon
+
+function Writer:__tostring()
+  local state = self.done and "ended" or "open"
+  return ("websock.writer (%s): %p"):format(state, self)
+end
 
 --- The writer of a link that nobody else is writing on.
 ---@param kind "text"|"binary"

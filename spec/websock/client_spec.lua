@@ -155,7 +155,7 @@ describe("connect", function()
       raises("connect: unknown option 'time_out'", "ws://a", {time_out = 1})
       raises("connect: option 'timeout'", "ws://a", {timeout = "1"})
       raises("connect: options: table expected", "ws://a", 1)
-      raises("url: string expected", nil)
+      raises("connect: url: string expected, got nil", nil)
     end)
 
     it("of later versions say so", function()

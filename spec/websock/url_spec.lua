@@ -93,17 +93,29 @@ describe("url", function()
     refused("ws://[::1]x", "port")
   end)
 
-  it("attack 21: raises on blanks and control characters anywhere", function()
-    for _, byte in ipairs {"\r", "\n", "\0", "\t", " ", "\127"} do
-      for _, text in ipairs {"ws://a/%sb", "ws://a%s/", "%sws://a", "ws://u%s@a", "ws://a/?%s"} do
-        local bad = text:gsub("%%s", {["%s"] = byte})
-        assert.error_matches(function() url.parse(bad) end, "blanks and control characters")
-      end
+  -- Texts with this byte anywhere in them.
+  local function each_with(byte, f)
+    for _, text in ipairs {"ws://a/%sb", "ws://a%s/", "%sws://a", "ws://u%s@a", "ws://a/?%s", "ws://a/%s"} do
+      f((text:gsub("%%s", {["%s"] = byte})))
+    end
+  end
+
+  it("attack 21: raises on CR, LF and NUL anywhere", function()
+    for _, byte in ipairs {"\r", "\n", "\0", "\r\n", " \n"} do
+      each_with(byte, function(text)
+        assert.error_matches(function() url.parse(text) end, "connect: url: CR, LF and NUL are not allowed")
+      end)
+    end
+  end)
+
+  it("refuses blanks and other control characters anywhere", function()
+    for _, byte in ipairs {"\t", " ", "\127", "\1", "\27"} do
+      each_with(byte, function(text) refused(text, "blanks and control characters are not allowed") end)
     end
   end)
 
   it("raises on what is no string", function()
-    assert.error_matches(function() url.parse() end, "url: string expected, got nil")
+    assert.error_matches(function() url.parse() end, "connect: url: string expected, got nil")
     assert.error_matches(function() url.parse(1) end, "url: string expected, got number")
   end)
 end)

@@ -276,6 +276,28 @@ function loop.how()
   if in_c:is_current() and isyieldable() then return "yield" end
 end
 
+-- Why a call made here cannot wait.
+local function obstacle()
+  if in_c:is_current() then
+    return "a C function on the way, such as table.sort, string.gsub or "
+      .. "coroutine.close, cannot yield"
+  end
+  local _, is_main = running()
+  if is_main then
+    return "a finalizer, or a function that the loop calls, must not hold it up"
+  end
+  return "this coroutine, an iterator of coroutine.wrap perhaps, is none of the "
+    .. "loop's, but runs inside one"
+end
+
+--- The same for who has to wait: raises where it cannot.
+---@param where? string # who was called
+function loop.must(where)
+  local how = loop.how()
+  if how then return how end
+  misuse("%s: cannot wait here: %s", where or "park", obstacle())
+end
+
 local turn
 
 local function expire(timer)
@@ -309,9 +331,10 @@ end
 --- Waits until somebody wakes the calling thread from this.
 ---@param deadline number? # a time of `now`
 ---@param what any # what it waits for: only who names it wakes it
+---@param where? string # who was called
 ---@return any ... # the values of `wake`, or nil, "timeout"
-function loop.park(deadline, what)
-  local how = loop.how() or misuse("cannot wait here")
+function loop.park(deadline, what, where)
+  local how = loop.must(where)
   local thread = running()
   parked[thread] = what
   if deadline then deadlines[thread] = loop.at(deadline, thread) end
@@ -327,7 +350,7 @@ end
 local SLEEP = {}  -- nobody wakes a sleeper
 
 function loop.sleep(seconds)
-  loop.park(now() + seconds, SLEEP)
+  loop.park(now() + seconds, SLEEP, "sleep")
 end
 
 -- Descriptors -----------------------------------------------------------------
@@ -444,7 +467,7 @@ end
 
 local function check_outside(name)
   if turning then
-    misuse("'%s' called inside the loop", name)
+    misuse("%s: cannot be called inside the loop", name)
   end
 end
 

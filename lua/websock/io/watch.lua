@@ -3,7 +3,6 @@
 
 local core = require "websock.core"
 local loop = require "websock.io.loop"
-local misuse = require "websock.misuse"
 
 local READ, WRITE, HANGUP = 1, 2, 4
 
@@ -57,7 +56,7 @@ end}
 --- Waits until fd is ready for "r" or "w".
 ---@return boolean|nil, string? # nil, "timeout" | nil, "busy" | nil, err
 function loop.wait(fd, mode, deadline)
-  if not loop.how() then misuse("cannot wait here") end
+  loop.must "wait"
   local direction, thread = mode == "r" and READ or WRITE, coroutine.running()
   local self = watch_of(fd)
   local other = self[direction]
