@@ -9,9 +9,12 @@
 ---@class websock
 ---@field core websock.core
 ---@field on_error? fun(err: any, thread: thread?, traceback: string) of spawned functions; default: stderr
+---@field log? false|websock.Log what an operator has to know; nil: warnings and errors to stderr, false: nowhere
 ---@field _VERSION string
 local websock = {}
 
+---@alias websock.Level "debug"|"info"|"warn"|"error"
+---@alias websock.Log fun(level: websock.Level, event: string, fields: table<string, string|number>)
 ---@alias websock.Kind "text"|"binary"
 ---@alias websock.Fields table<string, string|number|(string|number)[]>|[string, string|number][]
 ---@alias websock.LaterBoolean false only false in this version

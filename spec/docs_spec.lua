@@ -279,8 +279,25 @@ describe("docs/reference.md", function()
       has("writer:" .. name)
     end
     for name in slurp("lua/websock/server.lua"):gmatch '\nfunction Server:(%l[%l_]+)' do
-      if name ~= "welcome" and name ~= "report" then has("server:" .. name) end
+      if name ~= "welcome" and name ~= "cannot_accept" then has("server:" .. name) end
     end
+  end)
+end)
+
+describe("docs/reference.md, of the log", function()
+  it("has every event with its level", function()
+    local written, documented = {}, {}
+    for path in io.popen "find lua -name '*.lua'":lines() do
+      for level, event in slurp(path):gmatch 'log%.write%("(%l+)", "([%l ]+)"' do
+        written[level .. " " .. event] = true
+      end
+    end
+    local table_of_events = slurp "docs/reference.md":match "| level | event |.-\n\n"
+    for level, event in table_of_events:gmatch '\n| `"(%l+)"` | `"([%l ]+)"` |' do
+      documented[level .. " " .. event] = true
+    end
+    assert.same(names(written), names(documented))
+    assert.is_true(#names(written) > 0)
   end)
 end)
 
@@ -360,7 +377,7 @@ describe("library/websock.lua", function()
 
   it("has the methods of servers", function()
     local methods = methods_of("Server", "lua/websock/server.lua")
-    for _, name in ipairs {"accept", "listen", "report", "serve", "welcome"} do
+    for _, name in ipairs {"accept", "cannot_accept", "listen", "serve", "welcome"} do
       methods[name] = nil  -- the library's own
     end
     assert.same(names(methods), annotated "Server:")

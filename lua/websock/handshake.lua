@@ -4,6 +4,7 @@
 
 local connection = require "websock.connection"
 local headers = require "websock.headers"
+local log = require "websock.log"
 local text_of = require "websock.text"
 local origin = require "websock.origin"
 local callable = require("websock.options").callable
@@ -100,12 +101,43 @@ local function host_of(conn)
     or conn:head_field "host"
 end
 
+local PLAIN = {
+  ["Content-Type"] = "text/plain; charset=utf-8", ["X-Content-Type-Options"] = "nosniff",
+}
+
+-- The line that would let a page in; nil where there is none.
+local function remedy(field)
+  local ok = pcall(origin.compile, "listen", {field})
+  return ok and ("origins = {%q}"):format(log.shown(field)) or nil
+end
+
+local BODY = [[
+Origin not allowed.
+  Origin: %s
+  Host:   %s
+The option 'origins' of this server says which pages may connect: %s.
+]]
+
+-- A page from another place: told to whoever looks at the answer in the browser,
+-- and to the log.
+local function refuse_origin(link, o)
+  local field, host = link.conn:head_field "origin", host_of(link.conn) or ""
+  local line, remote = remedy(field), log.place(link.remote)
+  local rule = o.origins == "same" and [["same", those that it serves itself]]
+    or "those of its list"
+  local body = BODY:format(log.shown(field), log.shown(host), rule)
+  if line then body = body .. ("To let this one in: %s\n"):format(line) end
+  reject(link, 403, PLAIN, body)
+  log.write("warn", "origin refused", {origin = log.bare(field), host = log.bare(host),
+    remote = remote, hint = line and "to let its pages in: " .. line})
+  return nil, "refused"
+end
+
 -- true | nil, err
 local function authorize(link, o)
   local conn = link.conn
   if not origin.allowed(o.origins, conn:head_field "origin", host_of(conn), o.tls) then
-    reject(link, 403, nil, "Origin not allowed\n")
-    return nil, "refused"
+    return refuse_origin(link, o)
   end
   if not o.authorize then return true end
   local ok, allowed, status, fields, body = call(link, o.authorize, request_of(link))

@@ -5,6 +5,7 @@ assert(_VERSION == "Lua 5.4" or _VERSION == "Lua 5.5", "websock needs Lua 5.4 or
 
 local loop = require "websock.io.loop"
 local client = require "websock.client"
+local log = require "websock.log"
 local misuse = require "websock.misuse"
 require "websock.io.signal"  -- loop.signal
 require "websock.io.watch"   -- loop.wait
@@ -206,14 +207,30 @@ end
 
 websock.core = core
 
--- on_error is the loop's: of functions that were spawned.
+-- Fields that are kept elsewhere: on_error is the loop's, of functions that were
+-- spawned.
+local get, set = {}, {}
+
+function get.on_error() return loop.on_error end
+
+function set.on_error(f)
+  if f ~= nil then check_function("on_error", f) end
+  loop.on_error = f
+end
+
+function get.log() return log.sink end
+
+function set.log(f)
+  if f then check_function("log", f) end
+  log.sink = f
+end
+
 return setmetatable(websock, {
   __index = function(_, key)
-    if key == "on_error" then return loop.on_error end
+    if get[key] then return get[key]() end
   end,
   __newindex = function(self, key, value)
-    if key ~= "on_error" then return rawset(self, key, value) end
-    if value ~= nil then check_function("on_error", value) end
-    loop.on_error = value
+    if not set[key] then return rawset(self, key, value) end
+    set[key](value)
   end,
 })

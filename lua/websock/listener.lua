@@ -88,7 +88,7 @@ function Listener:stopped(err)
   self.waiting = self.loop.at(self.loop.now() + RETRY, self)
   if not self.told then
     self.told = true
-    self.server:report(err, nil, "websock: accept: " .. err)
+    self.server:cannot_accept(err)
   end
 end
 

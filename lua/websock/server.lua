@@ -9,6 +9,7 @@ local driver = require "websock.driver"
 local handshake = require "websock.handshake"
 local headers = require "websock.headers"
 local Link = require "websock.link"
+local log = require "websock.log"
 local Listener = require "websock.listener"
 local misuse = require "websock.misuse"
 local options = require "websock.options"
@@ -34,17 +35,13 @@ end
 
 -- Errors ----------------------------------------------------------------------
 
-local function to_stderr(_, _, traceback)
-  io.stderr:write("websock: ", traceback, "\n")
-end
-
 -- What reports an error of a handler or hook: never raises.
 local function reporter(on_error)
   return function(err, ws, traceback)
-    if not on_error then return to_stderr(err, ws, traceback) end
+    if not on_error then return log.stderr(traceback) end
     local ok, second = pcall(on_error, err, ws, traceback)
     if ok then return end
-    to_stderr(nil, nil, traceback .. "\nand on_error raised: " .. text_of(second))
+    log.stderr(traceback .. "\nand on_error raised: " .. text_of(second))
   end
 end
 
@@ -70,11 +67,18 @@ local function leave(link)
   topics.leave(link)
 end
 
+-- A TLS handshake that has failed concerns nobody here, but for curious operators.
+local function tell_tls(link)
+  local err = not link.ws and link.conn:tls_error()
+  if err then log.write("info", "tls failed", {err = err, remote = log.place(link.remote)}) end
+end
+
 local function gone(link)
   local server = link.server
   server.links[link] = nil
   server.n_links = server.n_links - 1
   if link.refuse then server.n_refused = server.n_refused - 1 end
+  tell_tls(link)
   for _, listener in ipairs(server.listeners) do listener:retry() end
   if server.n_links > 0 then return end
   for _, thread in ipairs(server.stopping) do server.loop.wake(server, thread) end
@@ -106,9 +110,17 @@ local function answer_and_live(link)
   link.server.options.handler(ws)
 end
 
+-- The core has refused a request by itself, or there will be none.
+local function tell_refused(link)
+  if link.conn:tls_error() then return end
+  local _, rule, _, _, _, _, _, status = link.conn:ending()
+  log.write("info", "request refused",
+    {status = status, rule = rule, remote = log.place(link.remote)})
+end
+
 local function on_request(link)
   local o = link.server.options
-  if link.conn:state() == "closed" then return end  -- refused by the core
+  if link.conn:state() == "closed" then return tell_refused(link) end
   if handshake.has_hooks(o) then
     link.loop.spawn_for(link, answer_and_live, link)
   elseif handshake.answer(link, o) then
@@ -117,27 +129,41 @@ local function on_request(link)
   end
 end
 
---- A connection that has been accepted.
-function Server:welcome(fd, remote)
-  local o = self.options
-  local full = o.max_connections
-    and self.n_links - self.n_refused >= o.max_connections
-  if full and self.n_refused >= MOST_REFUSED then return core.closefd(fd) end
-  local link = new_link(self, o, self.config)
+local function admit(server, fd, remote, full)
+  local link = new_link(server, server.options, server.config)
   if full then
     link.refuse = 503  -- once it has said what it wants
-    self.n_refused = self.n_refused + 1
+    server.n_refused = server.n_refused + 1
   end
   link.remote = remote
-  join(self, link)
+  join(server, link)
   local ok, err = link:attach(fd)
   if not ok then gone(link) end
-  if ok and self.tls then ok, err = link:secure(self.tls, "") end
-  if not ok then self:report(err, nil, "websock: accept: " .. err) end
+  if ok and server.tls then ok, err = link:secure(server.tls, "") end
+  if not ok then server:cannot_accept(err) end
 end
 
-function Server:report(...)
-  self.options.report(...)
+--- A connection that has been accepted.
+function Server:welcome(fd, remote)
+  local most = self.options.max_connections
+  local full = most and self.n_links - self.n_refused >= most
+  if full and self.n_refused >= MOST_REFUSED then
+    core.closefd(fd)
+  else
+    admit(self, fd, remote, full)
+  end
+  if full then
+    log.write("warn", "too many connections",
+      {max_connections = most, remote = log.place(remote)})
+  end
+end
+
+--- A connection could not be accepted: on_error is told, else the log. A function
+--- in place of the log is told anyhow.
+function Server:cannot_accept(err)
+  local on_error = self.options.on_error
+  if on_error then self.options.report(err, nil, "websock: accept: " .. err) end
+  if log.sink or not on_error then log.write("error", "accept failed", {err = err}) end
 end
 
 -- listen ----------------------------------------------------------------------

@@ -13,6 +13,7 @@
 -- as nothing has to be decided about them.
 
 local core = require "websock.core"
+local log = require "websock.log"
 local misuse = require "websock.misuse"
 local text_of = require "websock.text"
 local Queue = require "websock.io.queue"
@@ -134,7 +135,7 @@ local function report(err, thread, traceback)
     if ok then return end
     traceback = traceback .. "\nand on_error raised: " .. text_of(second)
   end
-  io.stderr:write("websock: ", traceback, "\n")
+  log.stderr(traceback)
 end
 
 --- Reports an error that belongs to no connection.
