@@ -101,7 +101,9 @@ enum {                 /* types of event */
                         ws_head; data and size are the body of a plain one */
        WS_OPEN,        /* client: the handshake succeeded: ws_head */
        WS_REFUSED /* client: another status than 101: ws_head; data and size
-                        are the body as far as max_body goes */
+                        are the body as far as max_body goes, or as far as it
+                        came (ws_eof, ws_abort). Of a head that is larger than
+                        max_header, the fields that fitted, and no body */
 };
 
 typedef struct ws_event {
@@ -167,7 +169,7 @@ void ws_eof (ws_conn *c);
 /* The transport is lost or dropped: the connection ends with 1006 and this
    reason ("reset", "aborted", "ping timeout"; a string that lives for ever),
    unless it had ended before. What is queued is forgotten; whole messages that
-   have arrived stay to be received. */
+   have arrived stay to be received, and so does a refusal whose head has. */
 void ws_abort (ws_conn *c, const char *why);
 
 /* The next event: > 0 its type (*ev filled in), 0 more bytes are needed,

@@ -173,17 +173,20 @@ static int protocol (ws_conn *c, ws_hs *hs) {
 }
 
 
-/* How a refusal's body ends (RFC 9112 section 6.3). */
+/* How a refusal's body ends (RFC 9112 section 6.3). Where that cannot be told it
+   goes up to the transport's end: the status counts, whatever becomes of it. */
 static int body (ws_conn *c, ws_hs *hs) {
-  ws_str coding;
-  size_t count = ws_hs_find(c, "Transfer-Encoding", &coding);
+  ws_str coding, value;
+  size_t length, codings = ws_hs_find(c, "Transfer-Encoding", &coding);
+  size_t lengths = ws_hs_find(c, "Content-Length", &value);
   if (hs->http.status == 204 || hs->http.status == 304) return HTTP_WHOLE;
   hs->body.kind = BODY_EOF;
   hs->body.length = SIZE_MAX;
-  if (count == 0) return ws_hs_length(c, hs);
-  if (count == 1 && ws_is(coding, "chunked")) {
+  if (codings == 1 && ws_is(coding, "chunked")) {
     hs->body.kind = BODY_CHUNKED;
     hs->body.length = 0;
+  } else if (codings == 0 && lengths == 1 && ws_number(value, &length)) {
+    hs->body.length = length;
   }
   return HTTP_WHOLE;
 }
@@ -203,11 +206,21 @@ static int skip_interim (ws_conn *c, ws_hs *hs) {
 }
 
 
+/* A refusal with a larger head than is allowed still has its status, and the
+   fields that came whole. Where its body would begin is not known. */
+static int cut_head (ws_hs *hs) {
+  if (hs->fault.status != 431 || hs->http.status < 200) return HTTP_BAD;
+  ws_http_cut(&hs->http);
+  hs->body.max = 0;
+  return HTTP_WHOLE;
+}
+
+
 static int read_answer (ws_conn *c, ws_hs *hs) {
   int r = ws_hs_read_head(c, hs);
   while (r == HTTP_WHOLE && hs->http.status < 200 && hs->http.status != 101)
     r = skip_interim(c, hs);
-  return r;
+  return r == HTTP_BAD ? cut_head(hs) : r;
 }
 
 
@@ -233,6 +246,25 @@ static int failed (ws_conn *c) {
   const char *rule = c->hs->fault.rule;
   ws_hs_free(c);
   return ws_fail(c, 1006, rule);
+}
+
+
+/* No more comes: a refusal whose head is here is over. */
+static int cut_short (ws_conn *c, ws_event *ev) {
+  int r = ws_client_next(c, ev);
+  if (r != HTTP_MORE) return r;
+  c->hs->body.max = c->hs->body.size;
+  return ws_client_next(c, ev);
+}
+
+
+void ws_client_lost (ws_conn *c) {
+  static ws_hs_step *const head[] = {read_answer, NULL};
+  ws_hs *hs = c->hs;
+  ws_event ev;
+  if (hs == NULL || c->state != WS_CONNECTING) return;
+  if (hs->phase == 0 && ws_hs_advance(c, head) != HTTP_WHOLE) return;
+  if (hs->http.status != 101 && cut_short(c, &ev) > 0) c->event = WS_REFUSED;
 }
 
 

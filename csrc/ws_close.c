@@ -151,6 +151,7 @@ void ws_eof (ws_conn *c) {
 void ws_abort (ws_conn *c, const char *why) {
   if (c->lost) return;
   ws_ahead(c);
+  if (c->config->role == WS_CLIENT) ws_client_lost(c);
   ws_out_free(c);
   if (c->state != WS_CLOSED) ws_drop(c, why);
   c->lost = 1;

@@ -196,19 +196,6 @@ size_t ws_hs_lists (const ws_conn *c, const char *name, const char *token) {
 }
 
 
-/* A Content-Length that is repeated is refused even if its values are equal, as
-   RFC 9110 section 8.6 allows: proxies have been fooled with less. */
-int ws_hs_length (ws_conn *c, ws_hs *hs) {
-  ws_str value;
-  size_t count = ws_hs_find(c, "Content-Length", &value);
-  if (count == 0) return HTTP_WHOLE;
-  if (count > 1 || !ws_number(value, &hs->body.length))
-    return ws_fault_set(&hs->fault, 400, "invalid Content-Length");
-  hs->body.kind = BODY_LENGTH;
-  return HTTP_WHOLE;
-}
-
-
 int ws_host_valid (ws_str host) {
   size_t i;
   if (host.n > 0 && host.p[0] == '[') {

@@ -62,9 +62,6 @@ int ws_hs_each (const ws_conn *c, const char *name, ws_elements *w,
 /* How often the fields of this name list a token (case-insensitive). */
 size_t ws_hs_lists (const ws_conn *c, const char *name, const char *token);
 
-/* Content-Length, or no body if there is none (RFC 9112 section 6.2). */
-int ws_hs_length (ws_conn *c, ws_hs *hs);
-
 /* RFC 3986 section 3.2, without userinfo: a host, and a port perhaps. */
 int ws_host_valid (ws_str host);
 

@@ -81,6 +81,11 @@ void ws_http_release (ws_conn *c, ws_http_head *h) {
 }
 
 
+void ws_http_cut (ws_http_head *h) {
+  if (h->state >= IN_NAME && h->state <= IN_VALUE_END) h->nlines--;
+}
+
+
 /* One empty line before a request is skipped (RFC 9112 section 2.2). */
 static int in_start (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   (void)c, (void)n;

@@ -78,6 +78,8 @@ typedef struct ws_http_head {
    line of a response is unfolded: blanks are written over its CRLF. */
 int ws_http_parse (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n);
 void ws_http_release (ws_conn *c, ws_http_head *h);
+/* Leaves off the field that has not come whole. */
+void ws_http_cut (ws_http_head *h);
 
 /* The classes that the value of a field may have besides blanks. Bytes from 0x80
    on are opaque (RFC 9110 section 5.5), proxies add cities and names; the fields

@@ -325,6 +325,8 @@ void ws_opened (ws_conn *c);
    that no more will come, and on 0 ws_conn.c then ends the connection. */
 int ws_server_next (ws_conn *c, ws_event *ev);
 int ws_client_next (ws_conn *c, ws_event *ev);
+/* The transport is gone: makes a refusal whose head is here the current event. */
+void ws_client_lost (ws_conn *c);
 void ws_hs_taken (ws_conn *c); /* its current event is taken */
 void ws_hs_free (ws_conn *c);  /* idempotent */
 

@@ -50,6 +50,20 @@ static int host (ws_conn *c, ws_hs *hs) {
 }
 
 
+/* RFC 9112 section 6.2. A Content-Length that is repeated is refused even if its
+   values are equal, as RFC 9110 section 8.6 allows: proxies have been fooled with
+   less. */
+static int content_length (ws_conn *c, ws_hs *hs) {
+  ws_str value;
+  size_t count = ws_hs_find(c, "Content-Length", &value);
+  if (count == 0) return HTTP_WHOLE;
+  if (count > 1 || !ws_number(value, &hs->body.length))
+    return refused(hs, 400, "invalid Content-Length");
+  hs->body.kind = BODY_LENGTH;
+  return HTTP_WHOLE;
+}
+
+
 /* RFC 9112 section 6.3: a request is chunked once and nothing else. */
 static int transfer_coding (ws_conn *c, ws_hs *hs) {
   ws_str value;
@@ -247,7 +261,7 @@ static int is_attempt (const ws_conn *c) {
 
 static int check (ws_conn *c, ws_hs *hs) {
   static ws_hs_step *const always[] = {
-      known_method, host, ws_hs_length, transfer_coding, expectation, NULL};
+      known_method, host, content_length, transfer_coding, expectation, NULL};
   static ws_hs_step *const plain[] = {body_size, NULL};
   static ws_hs_step *const handshake[] = {
       method, target,    named_host,          upgrade, version, key,

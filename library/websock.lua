@@ -68,6 +68,7 @@ local websock = {}
 ---@field protocols? string[] subprotocols to offer, the preferred one first
 ---@field headers? websock.Fields more fields of the request
 ---@field origin? string the Origin field
+---@field max_header? integer most bytes of the answer's head (16 KiB)
 ---@field family? "any"|"inet"|"inet6" which addresses to try ("any")
 ---@field unix? string path of a Unix socket to dial in place of the URL's host
 ---@field socket? any a connected socket object, owned from the call on
@@ -133,7 +134,7 @@ local websock = {}
 ---@field status integer
 ---@field reason? string
 ---@field headers table<string, string> any case may be indexed; repeats joined by ", "
----@field body? string of a refusal: its first 64 KiB
+---@field body? string of a refusal: what came of it, at most 64 KiB
 
 -- Connections -----------------------------------------------------------------
 

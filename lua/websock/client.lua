@@ -124,22 +124,24 @@ end
 
 local REASONS = {eof = "the connection ended before the answer"}
 
--- Waits for the answer.
+local function failed(link, reason)
+  link:drop "aborted"
+  return nil, link.conn:tls_error() or "handshake: " .. (REASONS[reason] or reason)
+end
+
+-- Waits for the answer. Once the time is up the connection is dropped, which is
+-- how a refusal ends whose body does not.
 local function shake_hands(loop, link, deadline)
   link.connecting = coroutine.running()
+  local late = false
   while true do
     local what, body, _, reason = link.conn:handshake()
     if what == "open" then return open(link) end
     if what == "refused" then return refused(link, body) end
-    if body == "closed" then
-      link:drop "aborted"
-      return nil, link.conn:tls_error() or "handshake: " .. (REASONS[reason] or reason)
-    end
-    local _, err = loop.park(deadline, link)
-    if err == "timeout" then
-      link:drop "aborted"
-      return nil, "timeout"
-    end
+    if late and body == "closed" then return nil, "timeout" end
+    if body == "closed" then return failed(link, reason) end
+    if late then link:drop "aborted" end
+    late = late or select(2, loop.park(deadline, link)) == "timeout"
   end
 end
 

@@ -144,6 +144,7 @@ options.connect = extend(connection, {
   headers = {nil, headers,
     "more fields of the request: a map (a value may be a list), or a list of pairs"},
   origin = {nil, text, "the Origin field"},
+  max_header = {16 * KiB, integer(64), "most bytes of the answer's head"},
   redirects = {0, later("following redirects", 0),
     "redirects to follow (with a later version)"},
   proxy = {nil, later("proxies", false), "a proxy (with a later version)"},

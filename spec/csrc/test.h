@@ -284,8 +284,9 @@ typedef struct feed {
                                              (ws_accept, ws_send, ws_close) */
   size_t parts;   /* ws_next_part with this size instead of ws_next */
   int ahead;      /* calls ws_ahead now and then, and ws_next not always */
-  int open_ended; /* no ws_eof after the bytes */
+  int open_ended; /* no ws_eof after the bytes; FEED_LOST: ws_abort */
 } feed;
+enum { FEED_LOST = 2 };
 
 /* One run of it. */
 typedef struct feeding {
@@ -420,6 +421,7 @@ static inline void feed_out (feeding *f) {
 
 static inline void feed_end (feeding *f) {
   if (!f->how->open_ended) ws_eof(&f->c);
+  if (f->how->open_ended == FEED_LOST) ws_abort(&f->c, "reset");
   feed_events(f);
   ws_closing how = ws_closed(&f->c);
   /* how much of a broken text is given before depends on the splits */

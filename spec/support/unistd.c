@@ -1,6 +1,6 @@
 /*
 ** unistd.c - the system calls that specs need and Lua lacks: processes that
-** fork, and a working directory that changes.
+** fork, a working directory that changes, descriptors that are replaced.
 */
 #include <errno.h>
 #include <stdlib.h>
@@ -42,8 +42,16 @@ static int l_chdir (lua_State *L) {
   return result(L, chdir(luaL_checkstring(L, 1)));
 }
 
+/* unistd.dup2(from, to): closes descriptor `to`, whoever owns it, and puts a copy
+   of `from` in its place */
+static int l_dup2 (lua_State *L) {
+  int from = (int)luaL_checkinteger(L, 1), to = (int)luaL_checkinteger(L, 2);
+  return result(L, dup2(from, to));
+}
+
 LUAMOD_API int luaopen_unistd (lua_State *L) {
   static const luaL_Reg functions[] = {{"chdir", l_chdir},
+                                       {"dup2", l_dup2},
                                        {"exit", l_exit},
                                        {"fork", l_fork},
                                        {"wait", l_wait},
