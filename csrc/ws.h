@@ -7,6 +7,7 @@
 **     p = ws_reserve(c, 1, &room);  n = recv(fd, p, room, 0);
 **     ws_commit(c, n);                                (or ws_eof when n == 0)
 **     while ((r = ws_next(c, &ev)) > 0) { ...use ev...; ws_taken(c); }
+**                        (a WS_REQUEST may as well be answered some time later)
 **     n = ws_pending(c, iov, WS_IOV);  n = writev(fd, iov, n);  ws_sent(c, n);
 **
 ** Nothing calls back, but for memory (ws_alloc) and randomness (ws_random).
@@ -97,8 +98,9 @@ enum { WS_CONTINUATION = 0, WS_TEXT = 1, WS_BINARY = 2 }; /* opcodes */
 enum {                 /* types of event */
        WS_MESSAGE = 1, /* a whole message: opcode, data, size */
        WS_PART,        /* a piece of one: opcode, data, size, last */
-       WS_REQUEST,     /* server: a request to answer by ws_accept or ws_reject:
-                        ws_head; data and size are the body of a plain one */
+       WS_REQUEST,     /* server: a request to answer by ws_accept or ws_reject,
+                        now or, once it is taken, later: ws_head; data and size
+                        are the body of a plain one */
        WS_OPEN,        /* client: the handshake succeeded: ws_head */
        WS_REFUSED /* client: another status than 101: ws_head; data and size
                         are the body as far as max_body goes, or as far as it
@@ -130,7 +132,7 @@ typedef struct ws_field {
 } ws_field;
 
 /* The head of the request or response that the current WS_REQUEST, WS_OPEN or
-   WS_REFUSED event is about. */
+   WS_REFUSED event is about, or of the request that waits for its answer. */
 typedef struct ws_head {
   int upgrade; /* request: 1 for a valid WebSocket handshake, 0 for plain HTTP */
   int minor;   /* HTTP/1.minor */
@@ -183,7 +185,9 @@ int ws_next (ws_conn *c, ws_event *ev);
    been given in part, ws_next is WS_ESTATE until its last part is taken. */
 int ws_next_part (ws_conn *c, ws_event *ev, size_t max);
 
-/* The current event is delivered: its bytes may go. */
+/* The current event is delivered, and not given again: its bytes may go. A
+   WS_REQUEST's head stays until it is answered, or the connection has ended:
+   ws_next is 0 meanwhile, also after ws_eof. Without an event it does nothing. */
 void ws_taken (ws_conn *c);
 
 /* Handles the control frames among the bytes that ws_next has not come to yet,
@@ -208,23 +212,25 @@ size_t ws_unread (const ws_conn *c);
 int ws_request (ws_conn *c, ws_str host, ws_str target, const ws_str *protocols,
                 size_t nprotocols, const ws_field *fields, size_t nfields);
 
-/* Server: answers the current WS_REQUEST, which has to be a handshake, with
-   101. protocol {NULL, 0} chooses none; one that was not offered is WS_EINVAL.
-   RFC 6455 section 4.2.2. */
+/* Server: answers the WS_REQUEST that is current, or taken and not answered yet,
+   with 101; it has to be a handshake. protocol {NULL, 0} chooses none; one that
+   was not offered is WS_EINVAL. RFC 6455 section 4.2.2. */
 int ws_accept (ws_conn *c, ws_str protocol, const ws_field *fields,
                size_t nfields);
 
-/* Server: answers the current WS_REQUEST with this status (200 to 599), fields
-   and body; the connection then ends. Content-Length and Connection: close are
-   added, Content-Type: text/plain where a body has none, the body of an answer
-   to HEAD left out. */
+/* Server: answers that WS_REQUEST, a handshake or not, with this status (200 to
+   599), fields and body; the connection then ends. Content-Length and
+   Connection: close are added, Content-Type: text/plain where a body has none,
+   the body of an answer to HEAD left out. */
 int ws_reject (ws_conn *c, int status, const ws_field *fields, size_t nfields,
                ws_str body);
 
-/* The head of the current event (NULL if it has none), its i-th field (0 ..
-   nfields-1; value without surrounding blanks), the n-th (from 0) subprotocol
-   of the Sec-WebSocket-Protocol fields in a request ({NULL, 0} after the last).
-   A target that is a whole URI overrides Host (RFC 9112 section 3.2.2). */
+/* The head of the current event, or of the request that waits for its answer
+   (NULL if there is neither), its i-th field (0 .. nfields-1; value without
+   surrounding blanks), the n-th (from 0) subprotocol of the
+   Sec-WebSocket-Protocol fields in a request ({NULL, 0} after the last). They
+   point into the receive buffer, which ws_reserve moves. A target that is a
+   whole URI overrides Host (RFC 9112 section 3.2.2). */
 const ws_head *ws_http (const ws_conn *c);
 ws_field ws_http_field (const ws_conn *c, size_t i);
 ws_str ws_offered (const ws_conn *c, size_t n);

@@ -122,7 +122,7 @@ static void write_answer (ws_text *t, const void *what) {
 
 /* The request is answered, otherwise than by 101; later input is dropped. */
 static int finish (ws_conn *c, answer *a, const char *rule) {
-  a->unsent = ws_same(ws_http(c)->method, ws_lit("HEAD"));
+  a->unsent = ws_same(ws_hs_head(c)->method, ws_lit("HEAD"));
   if (ws_text_queue(c, write_answer, a)) return WS_ENOMEM;
   c->event = 0;
   ws_hs_free(c);
@@ -153,7 +153,7 @@ static int is_current (const ws_conn *c) {
 static int is_offered (const ws_conn *c, ws_str protocol) {
   size_t i;
   for (i = 0; i < c->hs->noffered; i++)
-    if (ws_same(ws_offered(c, i), protocol)) return 1;
+    if (ws_same(ws_hs_offer(c, i), protocol)) return 1;
   return 0;
 }
 

@@ -51,6 +51,7 @@ int ws_close (ws_conn *c, unsigned code, const char *reason, size_t n) {
   if (r < 0 || c->sent || c->state == WS_CLOSED) return r;
   if (c->state == WS_CONNECTING) {
     ws_ended(c, 0, "closed");
+    ws_hs_abandon(c);
     return 0;
   }
   r = ws_ahead(c); /* what was here before */
@@ -130,6 +131,7 @@ void ws_drop (ws_conn *c, const char *why) {
   ws_held_free(c); /* the message that they wait for will not end */
   c->why = why;
   c->state = WS_CLOSED;
+  ws_hs_abandon(c);
 }
 
 void ws_ended (ws_conn *c, int status, const char *rule) {

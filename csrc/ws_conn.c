@@ -78,7 +78,7 @@ static int in_handshake (const ws_conn *c) {
 static int handshake_next (ws_conn *c, ws_event *ev) {
   int r = c->config->role == WS_SERVER ? ws_server_next(c, ev)
                                        : ws_client_next(c, ev);
-  if (r == 0 && c->eof) {
+  if (r == 0 && c->eof && !ws_hs_waits(c)) {
     ws_drop(c, "eof");
     r = WS_END;
   }

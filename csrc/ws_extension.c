@@ -137,7 +137,7 @@ static int next_element (walk *w, ws_str *name) {
     do {
       ws_field f;
       if (w->i == w->c->hs->http.nlines) return NO_MORE;
-      f = ws_http_field(w->c, w->i++);
+      f = ws_hs_field(w->c, w->i++);
       if (ws_is(f.name, "Sec-WebSocket-Extensions")) w->rest = f.value;
     } while (w->rest.n == 0);
   }

@@ -41,9 +41,21 @@ void ws_hs_free (ws_conn *c) {
 }
 
 
-/* A request stays current until it is answered; that frees it. */
+/* A request that is taken is not given again, and waits for its answer: that
+   frees it. */
 void ws_hs_taken (ws_conn *c) {
+  c->hs->taken = 1;
   if (c->config->role == WS_SERVER && c->state == WS_CONNECTING) return;
+  ws_hs_free(c);
+  ws_in_rest(c);
+}
+
+
+int ws_hs_waits (const ws_conn *c) { return c->hs && c->hs->taken; }
+
+
+void ws_hs_abandon (ws_conn *c) {
+  if (c->event != 0) return; /* it is told of, until it is taken */
   ws_hs_free(c);
   ws_in_rest(c);
 }
@@ -110,9 +122,8 @@ static ws_str str (const ws_conn *c, ws_span s) {
 }
 
 
-const ws_head *ws_http (const ws_conn *c) {
+const ws_head *ws_hs_head (const ws_conn *c) {
   ws_hs *hs = c->hs;
-  if (hs == NULL) return NULL;
   hs->head.upgrade = hs->upgrade;
   hs->head.minor = hs->http.minor;
   hs->head.status = hs->http.status;
@@ -124,22 +135,41 @@ const ws_head *ws_http (const ws_conn *c) {
 }
 
 
-ws_field ws_http_field (const ws_conn *c, size_t i) {
-  const ws_line *line;
-  if (c->hs == NULL || i >= c->hs->http.nlines) return (ws_field){none, none};
-  line = &c->hs->http.line[i];
+ws_field ws_hs_field (const ws_conn *c, size_t i) {
+  const ws_line *line = &c->hs->http.line[i];
   return (ws_field){str(c, line->name), str(c, line->value)};
 }
 
 
+ws_str ws_hs_offer (const ws_conn *c, size_t i) {
+  return str(c, c->hs->offered[i]);
+}
+
+
+/* What these tell is there from the moment its event is given: before that it
+   comes in, or has been broken off. */
+
+static int is_given (const ws_conn *c) { return c->hs && c->hs->given; }
+
+
+const ws_head *ws_http (const ws_conn *c) {
+  return is_given(c) ? ws_hs_head(c) : NULL;
+}
+
+
+ws_field ws_http_field (const ws_conn *c, size_t i) {
+  if (!is_given(c) || i >= c->hs->http.nlines) return (ws_field){none, none};
+  return ws_hs_field(c, i);
+}
+
+
 ws_str ws_offered (const ws_conn *c, size_t n) {
-  if (c->hs == NULL || n >= c->hs->noffered) return none;
-  return str(c, c->hs->offered[n]);
+  return is_given(c) && n < c->hs->noffered ? ws_hs_offer(c, n) : none;
 }
 
 
 ws_str ws_chosen (const ws_conn *c) {
-  if (c->hs == NULL || c->hs->chosen.n == 0) return none;
+  if (!is_given(c) || c->hs->chosen.n == 0) return none;
   return str(c, c->hs->chosen);
 }
 
@@ -148,7 +178,7 @@ size_t ws_hs_find (const ws_conn *c, const char *name, ws_str *value) {
   size_t i, count = 0;
   *value = none;
   for (i = 0; i < c->hs->http.nlines; i++) {
-    ws_field f = ws_http_field(c, i);
+    ws_field f = ws_hs_field(c, i);
     if (ws_is(f.name, name) && count++ == 0) *value = f.value;
   }
   return count;
@@ -178,7 +208,7 @@ int ws_hs_each (const ws_conn *c, const char *name, ws_elements *w,
     ws_field f;
     do {
       if (w->i == c->hs->http.nlines) return 0;
-      f = ws_http_field(c, w->i++);
+      f = ws_hs_field(c, w->i++);
     } while (!ws_is(f.name, name));
     w->rest = f.value;
   }

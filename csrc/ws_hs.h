@@ -17,7 +17,8 @@ struct ws_hs {
   ws_fault fault;   /* why the message is refused */
   ws_field advice;  /* server: a field of the refusal, if it has a name */
   int phase;        /* steps of ws_hs_advance that are done */
-  int given;        /* its event was, and stays until it is dealt with */
+  int given;        /* its event was; all of it stays until it is dealt with */
+  int taken;        /* ... and is not given again */
   int upgrade;      /* server: the request is a handshake */
   int expects;      /* server: the client awaits 100 Continue */
   ws_span *offered; /* server: the subprotocols offered */
@@ -44,6 +45,12 @@ ws_hs_step ws_hs_read_head, ws_hs_read_body; /* two steps both roles have */
 
 /* Fills in an event about the message that is here. */
 int ws_hs_event (ws_conn *c, ws_event *ev, int type);
+
+/* What ws_http, ws_http_field and ws_offered tell, of what is here so far: there
+   has to be a handshake, and an i-th of them. */
+const ws_head *ws_hs_head (const ws_conn *c);
+ws_field ws_hs_field (const ws_conn *c, size_t i);
+ws_str ws_hs_offer (const ws_conn *c, size_t i);
 
 /* The number of fields of this name, and the first one's value. */
 size_t ws_hs_find (const ws_conn *c, const char *name, ws_str *value);

@@ -327,8 +327,10 @@ int ws_server_next (ws_conn *c, ws_event *ev);
 int ws_client_next (ws_conn *c, ws_event *ev);
 /* The transport is gone: makes a refusal whose head is here the current event. */
 void ws_client_lost (ws_conn *c);
-void ws_hs_taken (ws_conn *c); /* its current event is taken */
-void ws_hs_free (ws_conn *c);  /* idempotent */
+void ws_hs_taken (ws_conn *c);      /* its current event is taken */
+int ws_hs_waits (const ws_conn *c); /* a request that is, for its answer */
+void ws_hs_abandon (ws_conn *c);    /* no event will come of it any more */
+void ws_hs_free (ws_conn *c);       /* idempotent */
 
 #pragma GCC visibility pop
 

@@ -30,7 +30,7 @@ static int advised (ws_hs *hs, int status, const char *rule, const char *name,
 /* Methods that are no application's business: a tunnel (RFC 9110 section 9.3.6),
    and the request sent back with its cookies (9.3.8). */
 static int known_method (ws_conn *c, ws_hs *hs) {
-  ws_str method = ws_http(c)->method;
+  ws_str method = ws_hs_head(c)->method;
   if (ws_same(method, ws_lit("CONNECT")) || ws_same(method, ws_lit("TRACE")))
     return refused(hs, 501, "CONNECT and TRACE are not implemented");
   return HTTP_WHOLE;
@@ -109,7 +109,7 @@ static int body_size (ws_conn *c, ws_hs *hs) {
 /* --------------------------------------------------------- handshakes' rules */
 
 static int method (ws_conn *c, ws_hs *hs) {
-  if (ws_same(ws_http(c)->method, ws_lit("GET"))) return HTTP_WHOLE;
+  if (ws_same(ws_hs_head(c)->method, ws_lit("GET"))) return HTTP_WHOLE;
   return advised(hs, 405, "the method of a handshake is GET", "Allow", "GET");
 }
 
@@ -118,7 +118,7 @@ static int method (ws_conn *c, ws_hs *hs) {
 static int target (ws_conn *c, ws_hs *hs) {
   static const char *const schemes[] = {"http://", "https://", "ws://",
                                         "wss://"};
-  ws_str s = ws_http(c)->target;
+  ws_str s = ws_hs_head(c)->target;
   size_t i;
   if (s.p[0] == '/') return HTTP_WHOLE;
   for (i = 0; i < sizeof schemes / sizeof *schemes; i++) {
@@ -212,7 +212,7 @@ static int offer (ws_conn *c, ws_hs *hs, ws_str name) {
   if (!ws_all(name, CH_TOKEN))
     return refused(hs, 400, "invalid Sec-WebSocket-Protocol");
   for (i = 0; i < hs->noffered; i++)
-    if (ws_same(ws_offered(c, i), name))
+    if (ws_same(ws_hs_offer(c, i), name))
       return refused(hs, 400, "a subprotocol is offered twice");
   if (i == MAX_OFFERED) return refused(hs, 400, "too many subprotocols");
   list = ws_one_more(c, hs->offered, i, &hs->cap, sizeof *list);
@@ -292,6 +292,7 @@ int ws_server_next (ws_conn *c, ws_event *ev) {
     if (c->in.rd == c->in.wr) return 0;
     if (ws_hs_new(c) == NULL) return WS_ENOMEM;
   }
+  if (ws_hs_waits(c)) return 0;
   r = c->hs->fault.status ? HTTP_BAD : ws_hs_advance(c, steps);
   if (r == HTTP_BAD) return ws_refuse(c);
   return r == HTTP_WHOLE ? ws_hs_event(c, ev, WS_REQUEST) : r;
