@@ -21,13 +21,17 @@ local function authorization(target)
   return "Basic " .. b64(target.user .. ":" .. target.password)
 end
 
+-- Adds a field that a request has once; what `headers` says of it counts.
+local function add_one(flat, name, value)
+  local given = headers.count(flat, name)
+  if given > 1 then misuse("connect: header '%s': given twice", name) end
+  if given == 0 and value then flat[#flat + 1], flat[#flat + 2] = name, value end
+end
+
 local function request_fields(o, target)
   local flat = headers.flatten("connect", o.headers)
-  local function add(name, value)
-    flat[#flat + 1], flat[#flat + 2] = name, value
-  end
-  if o.origin then add("Origin", o.origin) end
-  if target.user then add("Authorization", authorization(target)) end
+  add_one(flat, "Origin", o.origin)
+  add_one(flat, "Authorization", target.user and authorization(target))
   return flat
 end
 

@@ -51,6 +51,18 @@ function headers.flatten(where, given)
   return flat
 end
 
+--- How often such a list has a field of this name, in any case.
+---@param flat string[]
+---@param name string
+---@return integer
+function headers.count(flat, name)
+  local n = 0
+  for i = 1, #flat, 2 do
+    if flat[i]:lower() == name:lower() then n = n + 1 end
+  end
+  return n
+end
+
 local any_case = {__index = function(fields, name)
   if type(name) ~= "string" then return nil end
   local lower = name:lower()

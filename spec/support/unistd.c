@@ -50,12 +50,9 @@ static int l_dup2 (lua_State *L) {
 }
 
 LUAMOD_API int luaopen_unistd (lua_State *L) {
-  static const luaL_Reg functions[] = {{"chdir", l_chdir},
-                                       {"dup2", l_dup2},
-                                       {"exit", l_exit},
-                                       {"fork", l_fork},
-                                       {"wait", l_wait},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"chdir", l_chdir}, {"dup2", l_dup2},
+                                       {"exit", l_exit},   {"fork", l_fork},
+                                       {"wait", l_wait},   {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

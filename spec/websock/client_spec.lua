@@ -104,6 +104,36 @@ describe("connect", function()
       assert.equal("1, 2", fields["x-one"])
     end)
 
+    it("has Origin and Authorization once, from `headers` where they are there too", function()
+      for _, given in ipairs {
+        {Origin = "http://b", Authorization = "Bearer b"}, {origin = "http://b", AUTHORIZATION = "Bearer b"},
+        {{"oRigin", "http://b"}, {"authorization", "Bearer b"}}, {{"Authorization", "Bearer b"}, Origin = "http://b"},
+        {Origin = {"http://b"}, Authorization = {"Bearer b"}},
+      } do
+        local _, fields = request_of({origin = "http://a", headers = given}, "a:a@")
+        assert.same({"http://b", "Bearer b"}, {fields.origin, fields.authorization})
+      end
+    end)
+
+    it("has them from where they are", function()
+      local _, fields = request_of({origin = "http://a", headers = {Authorization = "Bearer b"}}, "a:a@")
+      assert.same({"http://a", "Bearer b"}, {fields.origin, fields.authorization})
+      _, fields = request_of({origin = "http://a", headers = {{"origin", "http://b"}}}, "a:a@")
+      assert.same({"http://b", "Basic YTph"}, {fields.origin, fields.authorization})
+      _, fields = request_of({origin = "http://a", headers = {["X-Origin"] = "c", Origin = {}}}, "a:a@")
+      assert.same({"http://a", "Basic YTph"}, {fields.origin, fields.authorization})
+      _, fields = request_of {headers = {Origin = "", authorization = ""}}
+      assert.same({"", ""}, {fields.origin, fields.authorization})
+    end)
+
+    it("raises where `headers` has one of them twice", function()
+      for name, given in pairs {Origin = {{"origin", "http://a"}, {"Origin", "http://b"}},
+        Authorization = {Authorization = {"a", "b"}}} do
+        assert.error_matches(function() websock.connect("ws://127.0.0.1:1", {headers = given}) end,
+          "connect: header '" .. name .. "': given twice")
+      end
+    end)
+
     it("attack 21: CR, LF and NUL raise before anything is sent", function()
       local accepted
       local url = serve(function() accepted = true end)

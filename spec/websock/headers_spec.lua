@@ -50,6 +50,12 @@ describe("headers", function()
     assert.error_matches(function() flat {{"A"}} end, "header 'A'")
   end)
 
+  it("are counted in any case", function()
+    local list = flat {{"Origin", "Other"}, {"X", "1"}, {"oRIGIN", "2"}}
+    assert.same({2, 1, 0}, {headers.count(list, "origin"), headers.count(list, "x"), headers.count(list, "Other")})
+    assert.equal(0, headers.count({}, "x"))
+  end)
+
   it("may be indexed in any case", function()
     local fields = headers.any_case {["sec-websocket-key"] = "k"}
     assert.equal("k", fields["sec-websocket-key"])
