@@ -158,6 +158,91 @@ describe("websock, the command", function()
     end)
   end)
 
+  -- On a terminal: what it gets, with both streams, and the exit status.
+  local function on_terminal(input, ...)
+    local words = {process.python, "spec/support/terminal.py", input, "env",
+      "LD_PRELOAD=" .. (os.getenv "SANITIZED" or ""), "scripts/lua", "bin/websock", ...}
+    local status, seen = process.run(words)
+    return seen, status
+  end
+
+  local function hex(text)
+    return (text:gsub(".", function(char) return ("%02x"):format(char:byte()) end))
+  end
+
+  describe("on a terminal", function()
+    it("marks messages, and binary ones by their size", function()
+      local seen, status = on_terminal("hi\ndo binary abc\n", url)
+      assert.equal(("connected to %s\n< hi\n<3 bytes of binary>\nclosed 1000\n"):format(url), seen)
+      assert.equal(0, status)
+    end)
+
+    it("spells out what it would obey, and lets no message look like a status line", function()
+      for message, shown in pairs {
+        ["\27[2J\27]0;title\7"] = "< ^[[2J^[]0;title^G",
+        ["a\nclosed 1000"] = "< a\n| closed 1000",
+        ["a\rwebsock: b\27M"] = "< a^Mwebsock: b^[M",
+        ["\u{9b}2J"] = "< <U+009B>2J",
+        ["\u{202e}gpj.exe"] = "< <U+202E>gpj.exe",
+        ["tab\there, \u{e9}"] = "< tab\there, \u{e9}",
+        ["a\n\nb\n"] = "< a\n| \n| b\n| ",
+        [""] = "< ",
+      } do
+        local seen = on_terminal("do hex " .. hex(message) .. "\n", "--quiet", url)
+        assert.equal(shown .. "\n", seen)
+      end
+    end)
+
+    it("spells bytes out that --binary prints as they are elsewhere", function()
+      assert.equal("< M-^[2J^[c\n", (on_terminal("\x9b2J\27c\n", "--quiet", "--binary", url)))
+      local _, out = client("\x9b2J\27c\n", "--quiet", "--binary")
+      assert.equal("\x9b2J\27c\n", out)
+    end)
+  end)
+
+  describe("what a peer chooses", function()
+    it("reaches a pipe as it came", function()
+      local message = "\27[2J\r\nclosed 1000\u{9b}"
+      local _, out = client("do hex " .. hex(message) .. "\n")
+      assert.equal(message .. "\n", out)
+    end)
+
+    it("is spelled out in a close reason", function()
+      local reason = "a\27[2J\nclosed 1000\r\u{9b}\u{202e}"
+      local status, _, err = client("do closehex 4000 " .. hex(reason) .. "\n", "--linger", "60")
+      assert.matches("\nclosed 4000 a^[[2J^Jclosed 1000^M<U+009B><U+202E>\n", err, 1, true)
+      assert.equal(1, status)
+    end)
+
+    it("is spelled out and marked in a refusal", function()
+      local status, _, err = command.run {url .. "hostile"}
+      assert.equal(("websock: %shostile: refused: 403 Forbidden\n| ^[[2J^[]0;title^G<U+009B>2J\n"
+        .. "| closed 1000^M\n"):format(url), err)
+      assert.equal(1, status)
+    end)
+
+    it("is spelled out in a reason phrase", function()
+      local bad = url:gsub(":%d+/", ":" .. peer:expect "bad (%d+)" .. "/")
+      local _, _, err = command.run {bad}
+      assert.equal(("websock: %s: refused: 403 M-^[2J<U+009B>2J\n"):format(bad), err)
+    end)
+
+    it("is shown of a refusal's text, to a kilobyte, and of nothing else", function()
+      local _, _, err = command.run {url .. "long"}
+      assert.matches("^[^\n]*: refused: 403 Forbidden\n| line\n| line\n", err)
+      assert.is_true(#err < 2000)
+      _, _, err = command.run {url .. "page"}
+      assert.matches("^[^\n]*: refused: 403 Forbidden\n$", err)
+    end)
+
+    it("includes arguments that somebody else has written", function()
+      for _, args in ipairs {{"--\27[2J"}, {"ws://a/\27[2J\n"}, {"no\27[2J"}, {"-H", "a\27: b", url}} do
+        local _, _, err = command.run(args)
+        assert.is_nil(err:find "\27")
+      end
+    end)
+  end)
+
   describe("commands", function()
     it("/ping prints the round trip", function()
       local status, out, err = client("/ping\n")
@@ -266,6 +351,35 @@ describe("websock, the command", function()
       assert.equal(0, status)
     end)
 
+    it("comes on Ctrl-C, too, before there is a connection", function()
+      local deaf = require("support.raw").server()
+      local running <close> = command.start {"ws://127.0.0.1:" .. deaf.port .. "/"}
+      local theirs = assert(deaf:accept())
+      theirs:head()  -- and is not answered
+      running:signal "INT"
+      local status, _, err = running:wait()
+      assert.same({1, ""}, {status, err})
+      theirs:close()
+      deaf:close()
+    end)
+
+    it("comes at once with a second Ctrl-C, or SIGTERM", function()
+      local deaf = require("support.raw").server()
+      for _, name in ipairs {"INT", "TERM"} do
+        local running <close> = command.start {"ws://127.0.0.1:" .. deaf.port .. "/"}
+        local theirs = assert(deaf:accept())
+        theirs:welcome()
+        running:expect("err", "(connected)")
+        running:signal(name)
+        assert(theirs:closed())  -- and is not answered
+        running:signal(name)
+        local status = running:wait()
+        assert.equal(name == "INT" and 130 or 143, status)
+        theirs:close()
+      end
+      deaf:close()
+    end)
+
     it("comes with 1001 on SIGTERM", function()
       local running <close> = command.start {url}
       running:expect("err", "(connected)")
@@ -327,6 +441,7 @@ describe("websock, the command", function()
       ["not a port: 65536"] = {"--listen", "65536"},
       ["a URL does not go with %-%-listen"] = {"--listen", "0", "ws://localhost/"},
       ["%-%-binary does not go with %-%-listen"] = {"--listen", "0", "--binary"},
+      ["more than one %-%-origin"] = {"--origin", "http://a", "--origin", "http://b", "ws://localhost/"},
       ["%-%-host needs %-%-listen"] = {"--host", "::1", "ws://localhost/"},
       ["%-%-insecure needs a wss:// URL"] = {"--insecure", "ws://localhost/"},
       ["%-%-ca needs a wss:// URL"] = {"--ca=x", "http://localhost/"},
@@ -416,6 +531,16 @@ describe("websock, the command", function()
       assert.equal(("listening on %s\n"):format(address), err)
     end)
 
+    it("ends at once on a second Ctrl-C, whoever is silent", function()
+      local server <close> = command.start {"--listen", "0"}
+      local deaf = require("support.raw").open(server:expect("err", "^listening on ws://127%.0%.0%.1:(%d+)/\n"))
+      server:signal "INT"
+      assert.equal(1001, (deaf:closed()))  -- and is not answered
+      server:signal "INT"
+      assert.equal(130, (server:wait()))
+      deaf:close()
+    end)
+
     it("--host, --protocol and --max-message set the server's options", function()
       local server <close> = command.start {"--listen", "0", "--host", "127.0.0.2",
         "--protocol", "soap", "--max-message", "5"}
@@ -428,6 +553,24 @@ describe("websock, the command", function()
       assert.equal("", out)
       assert.matches("closed 1009", err)
       assert.equal(1, status)
+    end)
+
+    it("--origin lets pages from elsewhere in, and '*' all", function()
+      for _, case in ipairs {{{"http://a.example", "http://b.example"}, "http://b.example"},
+          {{"*"}, "http://c.example"}, {{}, nil, "http://c.example"},
+          {{"http://a.example"}, nil, "http://c.example"}} do
+        local args = {"--listen", "0"}
+        for _, origin in ipairs(case[1]) do table.move({"--origin", origin}, 1, 2, #args + 1, args) end
+        local server <close> = command.start(args)
+        local address = server:expect("err", "^listening on (%S+)\n")
+        local status, out, err = command.run({"--origin", case[2] or case[3], address}, "hi\n")
+        if case[2] then
+          assert.same({0, "hi\n"}, {status, out})
+        else
+          assert.matches("refused: 403 Forbidden\n| Origin not allowed%.\n|   Origin: " .. case[3], err)
+          server:expect("err", "(websock: warn: origin refused: )")
+        end
+      end
     end)
 
     it("says when the port is taken", function()

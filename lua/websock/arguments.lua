@@ -16,7 +16,7 @@ usage: websock [options] URL            connect; lines go out, messages come in
 
   -H, --header 'NAME: VALUE'  send this field with the handshake (repeatable)
       --protocol NAME         offer (or accept) this subprotocol (repeatable)
-      --origin ORIGIN         send this Origin
+      --origin ORIGIN         send this Origin (or let its pages in, repeatable)
       --timeout SECONDS       for connecting, and for a ping's answer (10)
       --linger SECONDS        after the end of input, wait so long for messages
       --max-message BYTES     largest message accepted (1048576; 0: no limit)
@@ -35,8 +35,11 @@ a command; write // to send a slash.
 ]==] .. arguments.COMMANDS .. [==[
 
 Messages are printed one per line on standard output, all else on standard
-error. After the end of input the answers are still printed: it closes once
-the server has answered pings and sent nothing else meanwhile.
+error. On a terminal a message begins with "< ", its further lines with "| ",
+and control characters are spelled out (^[); pipes get it as it came.
+After the end of input the answers are still printed: it closes once the server
+has answered pings and sent nothing else meanwhile. Ctrl-C closes the connection
+or server, a second one ends the command at once.
 Exit status: 0 closed normally, 1 failed, 2 wrong usage. Normal are the codes
 1000, 1001 and 1005 (none given), and any with which you have closed. A line or
 a command that could not be sent makes it 1.
@@ -75,7 +78,7 @@ end
 local OPTIONS = {
   ["--header"]      = {field = "headers", read = header, many = true, half = "client"},
   ["--protocol"]    = {field = "protocols", read = text, many = true},
-  ["--origin"]      = {field = "origin", read = text, half = "client"},
+  ["--origin"]      = {field = "origins", read = text, many = true},
   ["--timeout"]     = {field = "timeout", read = number, half = "client"},
   ["--linger"]      = {field = "linger", read = number, half = "client"},
   ["--max-message"] = {field = "max_message", read = whole},
@@ -159,6 +162,9 @@ local function check(result)
       return nil, name .. (half == "server" and " does not go with --listen"
                            or " needs --listen")
     end
+  end
+  if result.url and result.origins and result.origins[2] then
+    return nil, "more than one --origin"
   end
   if result.listen and result.url then return nil, "a URL does not go with --listen" end
   if not result.listen and not result.url then return nil, "no URL given" end

@@ -4,11 +4,14 @@
 local websock = require "websock"
 local arguments = require "websock.arguments"
 local core = require "websock.core"
+local printable = require "websock.printable"
 
 local cli = {}
 
+local MOST_BODY = 1024  -- bytes that are shown of a refusal's body
+
 -- Exit statuses, as --help tells them.
-local OK, FAILED, USAGE = 0, 1, 2
+local OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 local function say(...)
   io.stderr:write(table.concat({...}), "\n")
@@ -70,8 +73,9 @@ end
 
 -------------------------------------------------------------------- the client
 
--- One run of the client: {ws=, options=, received=, closing=}. `closing` tells
--- that we, not the server, began to close.
+-- One run of the client: {ws=, options=, received=, closing=, terminal=}. `closing`
+-- tells that we, not the server, began to close; `terminal` that a person reads our
+-- output.
 local Session = {}
 Session.__index = Session
 
@@ -79,9 +83,16 @@ function Session:status(...)
   if not self.options.quiet then say(...) end
 end
 
+-- On a terminal a message can neither give orders nor be taken for what we say.
+local function marked(message)
+  return "< " .. printable(message, "\n\t"):gsub("\n", "\n| ")
+end
+
 function Session:print(message, kind)
   if kind == "binary" and not self.options.binary then
     message = ("<%d bytes of binary>"):format(#message)
+  elseif self.terminal then
+    message = marked(message)
   end
   return io.stdout:write(message, "\n") and io.stdout:flush()
 end
@@ -121,7 +132,7 @@ function commands.close(session, rest)
   local word, reason = rest:match("^(%S*)%s*(.*)$")
   local code = word == "" and 1000 or word:find("^%d+$") and tonumber(word)
   if may_be_sent(code) then return session:close(math.tointeger(code), reason) end
-  session:complain("/close: not a code that may be sent: ", word,
+  session:complain("/close: not a code that may be sent: ", printable(word),
     " (1000-1003, 1007-1014, 3000-4999)")
 end
 
@@ -132,7 +143,7 @@ end
 function Session:command(line)
   local name, rest = line:match("^/(%S*)%s*(.-)%s*$")
   if commands[name] then return commands[name](self, rest) end
-  self:complain("unknown command, not sent: ", line,
+  self:complain("unknown command, not sent: ", printable(line),
     "\nThere are /ping, /close and /help; // sends a slash.")
 end
 
@@ -194,14 +205,30 @@ function Session:run()
   end
   local reason = ws.close_reason
   self:status("closed ", tostring(ws.close_code),
-              reason and reason ~= "" and " " .. reason or "")
+              reason and reason ~= "" and " " .. printable(reason) or "")
   local normal = self.closing or ws.close_code == 1000 or ws.close_code == 1001
                  or ws.close_code == 1005
   return ws.close_clean and normal and not self.failed and OK or FAILED
 end
 
--- Ctrl-C says good-bye; before there is a connection, or when pressed again
--- while the server does not answer, it just ends.
+-- Calls f when the signal arrives. When it comes again it ends the program.
+local function on_signal(name, f)
+  websock.signal(name, function()
+    websock.signal(name)
+    f()
+  end)
+end
+
+-- Runs the loop; returns a status if it ended badly. Of a second Ctrl-C Lua's
+-- interpreter makes an error.
+local function run()
+  local ok, ended = pcall(websock.run)
+  if ok then return not ended and FAILED or nil end
+  if tostring(ended):find("interrupted!", 1, true) then return INTERRUPTED end
+  error(ended, 0)
+end
+
+-- Ctrl-C says good-bye; before there is a connection it just ends.
 function Session:interrupted(code)
   if not self.ws or self.closing then return websock.stop() end
   self:close(code)
@@ -214,40 +241,49 @@ local function client_tls(options)
           cert = options.cert, key = options.key}
 end
 
+-- What a server says of its refusal: its status line, and the first lines of a text.
+local function explanation(response)
+  if not response then return "" end
+  local shown = {printable((": %s %s"):format(response.status, response.reason or ""))}
+  if (response.headers["content-type"] or ""):find "^text/plain" then
+    for line in (response.body or ""):sub(1, MOST_BODY):gmatch "[^\n]+" do
+      shown[#shown + 1] = "| " .. printable(line, "\t")
+    end
+  end
+  return table.concat(shown, "\n")
+end
+
 local function connect(session)
   local options = session.options
   local ws, err, response, status = call(websock.connect, options.url, {
     timeout = options.timeout, protocols = options.protocols,
-    headers = options.headers, origin = options.origin,
+    headers = options.headers, origin = options.origins and options.origins[1],
     max_message = limit(options.max_message), tls = client_tls(options),
   })
   if ws then
     session.ws = ws
-    session:status("connected to ", options.url,
+    session:status("connected to ", printable(options.url),
                    ws.protocol and " speaking " .. ws.protocol or "")
     return true
   end
-  if response then
-    err = ("%s: %s %s"):format(err, response.status, response.reason or "")
-  end
-  say("websock: ", options.url, ": ", err)
+  say("websock: ", printable(options.url), ": ", printable(err), explanation(response))
   return nil, status or err:find("^url: ") and USAGE or FAILED
 end
 
 local function client(options)
   options.timeout = options.timeout or 10
-  local session = setmetatable({options = options, received = 0}, Session)
+  local session = setmetatable({options = options, received = 0,
+    terminal = os.execute "test -t 1"}, Session)
   local status = FAILED
   websock.signal("PIPE", function() end)    -- writing reports the closed pipe
-  websock.signal("INT", function() session:interrupted(1000) end)
-  websock.signal("TERM", function() session:interrupted(1001) end)
+  on_signal("INT", function() session:interrupted(1000) end)
+  on_signal("TERM", function() session:interrupted(1001) end)
   websock.spawn(function()
     local connected, failure = connect(session)
     status = failure or connected and session:run()
     websock.stop()    -- the coroutine that waits for input need not end
   end)
-  websock.run()
-  return status
+  return run() or status
 end
 
 -------------------------------------------------------------------- the server
@@ -263,6 +299,12 @@ local function echo(ws, status)
   status(peer, " closed ", tostring(ws.close_code))
 end
 
+-- nil where no option says anything of it.
+local function origins_of(options)
+  local list = options.origins
+  return list and list[1] == "*" and "*" or list
+end
+
 local function serve(options)
   local function status(...)
     if not options.quiet then say(...) end
@@ -271,20 +313,19 @@ local function serve(options)
   local tls = options.cert and {cert = options.cert, key = options.key}
   local server, err, _, usage = call(websock.listen, {
     host = host, port = options.listen, protocols = options.protocols,
-    max_message = limit(options.max_message), tls = tls,
+    origins = origins_of(options), max_message = limit(options.max_message), tls = tls,
     handler = function(ws) echo(ws, status) end,
   })
   if not server then
-    say("websock: cannot listen on ", address(host, options.listen), ": ", err)
+    say("websock: cannot listen on ", address(host, options.listen), ": ", printable(err))
     return usage or FAILED
   end
   for _, name in ipairs {"INT", "TERM"} do
-    websock.signal(name, function() server:stop() end)
+    on_signal(name, function() server:stop() end)
   end
   local _, bound = server:getsockname()
   say("listening on ", tls and "wss" or "ws", "://", address(host, bound), "/")
-  websock.run()
-  return OK
+  return run() or OK
 end
 
 --- Runs the command.
@@ -293,7 +334,7 @@ end
 function cli.main(args)
   local options, err = arguments.parse(args)
   if not options then
-    say("websock: ", err, "\nTry 'websock --help'.")
+    say("websock: ", printable(err), "\nTry 'websock --help'.")
     return USAGE
   end
   if options.help or options.version then

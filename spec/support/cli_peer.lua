@@ -24,6 +24,18 @@ function answers.binary(ws, bytes)
   ws:send(bytes, "binary")
 end
 
+local function from_hex(digits)
+  return (digits:gsub("%x%x", function(pair) return string.char(tonumber(pair, 16)) end))
+end
+
+function answers.hex(ws, digits)
+  ws:send(from_hex(digits))
+end
+
+function answers.closehex(ws, code, digits)
+  ws:close(math.tointeger(tonumber(code)), from_hex(digits))
+end
+
 -- Speaks when a client that only waits for pongs would have gone.
 function answers.later(ws, words)
   websock.spawn(function()
@@ -33,10 +45,34 @@ function answers.later(ws, words)
   end)
 end
 
+-- What a terminal would obey, and a line that looks like the command's own.
+local HOSTILE = "\27[2J\27]0;title\7\u{9b}2J\nclosed 1000\r"
+
+local REFUSALS = {
+  ["/nowhere"] = {404},
+  ["/hostile"] = {403, {["Content-Type"] = "text/plain"}, HOSTILE},
+  ["/page"] = {403, {["Content-Type"] = "text/html"}, "<p>no</p>"},
+  ["/long"] = {403, nil, ("line\n"):rep(10000)},
+}
+
+-- An answer whose reason phrase a terminal would obey.
+local function refuse_badly(listener)
+  websock.wait(listener, "r")
+  local sock = listener:accept()
+  sock:settimeout(10)
+  repeat local line = sock:receive "*l" until not line or line == ""
+  sock:send "HTTP/1.1 403 \x9b2J\u{9b}2J\r\nContent-Length: 0\r\n\r\n"
+  sock:close()
+end
+
 local server = assert(websock.listen {
   port = 0,
   protocols = {"chat", "soap"},
-  authorize = function(request) return request.path ~= "/nowhere", 404 end,
+  authorize = function(request)
+    local refusal = REFUSALS[request.path]
+    if not refusal then return true end
+    return false, table.unpack(refusal, 1, 3)
+  end,
   handler = function(ws)
     for message, kind in ws:messages() do
       local name, a, b = message:match("^do (%S+) ?(%S*) ?(.*)$")
@@ -44,6 +80,10 @@ local server = assert(websock.listen {
     end
   end,
 })
+local bad = assert(require "socket".bind("127.0.0.1", 0))
+bad:settimeout(0)
+websock.spawn(function() while true do refuse_badly(bad) end end)
 print("port " .. select(2, server:getsockname()))
+print("bad " .. select(2, bad:getsockname()))
 io.stdout:flush()
 websock.run()

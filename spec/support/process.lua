@@ -58,7 +58,8 @@ function process.start (words, options)
   options = options or {}
   local self = setmetatable({ out = os.tmpname(), turn = options.turn }, Process)
   self.status, self.pid_file = self.out .. ".status", self.out .. ".pid"
-  local env = { "env", "-u", "LD_PRELOAD" }
+  -- a shell has its background ignore Ctrl-C
+  local env = { "env", "--default-signal=INT", "-u", "LD_PRELOAD" }
   for name, value in pairs(options.env or {}) do
     env[#env + 1] = name .. "=" .. value
   end
