@@ -65,6 +65,8 @@ static int tls_new (lua_State *L) {
   return self->ctx ? 1 : websock_nil(L, why);
 }
 
+/* The end of a context, also by __close; idempotent. Connections have their own
+   part of it. */
 static int tls_gc (lua_State *L) {
   tls *self = (tls *)luaL_checkudata(L, 1, TLS);
   net_tls_ctx *ctx = self->ctx;
@@ -79,8 +81,16 @@ net_tls_ctx *websock_totls (lua_State *L, int arg) {
   return self->ctx;
 }
 
+static int tls_tostring (lua_State *L) {
+  lua_pushfstring(L, TLS ": %p", luaL_checkudata(L, 1, TLS));
+  return 1;
+}
+
 static const luaL_Reg methods[] = {{NULL, NULL}};
-static const luaL_Reg meta[] = {{"__gc", tls_gc}, {NULL, NULL}};
+static const luaL_Reg meta[] = {{"__gc", tls_gc},
+                                {"__close", tls_gc},
+                                {"__tostring", tls_tostring},
+                                {NULL, NULL}};
 
 void websock_open_tls (lua_State *L) {
   websock_newtype(L, TLS, methods, meta);

@@ -91,12 +91,13 @@ end
 local function plug(loop, link, o, target, context, deadline)
   local object, err = get_socket(loop, o, target, deadline)
   if not object then return nil, err end
-  local fd, how, foreign, received = socket.take("connect", object)
+  local fd, how, foreign, received = socket.take("connect: option 'socket'", object)
   if o.nodelay and how == driver.native and not o.unix then
     core.nodelay(fd, true)
   end
   link.driver = how
   local ok
+  if o.given then o.given.taken = true end
   ok, err = link:attach(fd, foreign)
   if not ok then return nil, "connect: " .. err end
   return begin(link, context, o, target, received)
@@ -155,10 +156,6 @@ local unfinished = {__close = function(self)
   if self.link.stage == "handshake" then self.link:drop "aborted" end
 end}
 
-local function close_given(o)
-  if o.socket then pcall(o.socket.close, o.socket) end
-end
-
 local function connect(loop, target, context, o)
   local link = prepare(loop, o, target)
   local _ <close> = setmetatable({link = link}, unfinished)
@@ -168,27 +165,30 @@ local function connect(loop, target, context, o)
   return shake_hands(loop, link, deadline)
 end
 
+-- The context of a connection to this target; nil for one without TLS. Whoever asks
+-- for TLS gets it, or an error.
+local function context_of(target, o)
+  if target.scheme == "wss" then
+    if o.tls and o.socket and socket.is_foreign(o.socket) then
+      misuse "connect: option 'tls': a socket object that is no LuaSocket's has its own TLS"
+    end
+    return tls.of("connect", o.tls, "client")
+  end
+  if o.tls then return nil, "url: wss:// expected beside the option 'tls'" end
+end
+
 --- See docs/reference.md.
 function client.connect(loop, text, given)
+  local mine <close> = socket.given(type(given) == "table" and given.socket)
   local o = options.check("connect", given)
+  o.given = mine
   local target, err = url.parse(text, "connect")
-  if not target then
-    close_given(o)
-    return nil, err
-  end
+  if not target then return nil, err end
   loop.must "connect"
-  if o.timeout == 0 then  -- never wait: it cannot succeed
-    close_given(o)
-    return nil, "timeout"
-  end
+  if o.timeout == 0 then return nil, "timeout" end  -- never wait: it cannot succeed
   local context
-  if target.scheme == "wss" then
-    context, err = tls.of("connect", o.tls, "client")
-    if not context then
-      close_given(o)
-      return nil, err
-    end
-  end
+  context, err = context_of(target, o)
+  if err then return nil, err end
   return connect(loop, target, context, o)
 end
 

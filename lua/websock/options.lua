@@ -41,6 +41,16 @@ local function positive(value)
   return type(value) == "number" and value > 0, "a number of seconds above 0"
 end
 
+-- Strings that C reads.
+local function plain(value)
+  return type(value) == "string" and not value:find("\0", 1, true),
+    "a string without zero bytes"
+end
+
+local function filled(value)
+  return plain(value) and value ~= "", "a string of one byte or more, without zero bytes"
+end
+
 local function is_list_of_strings(value)
   local expected = "a list of strings"
   if type(value) ~= "table" then return false, expected end
@@ -149,7 +159,7 @@ options.connect = extend(connection, {
     "redirects to follow (with a later version)"},
   proxy = {nil, later("proxies", false), "a proxy (with a later version)"},
   family = {"any", one_of("any", "inet", "inet6"), "which addresses to try"},
-  unix = {nil, text, "path of a Unix socket to dial in place of the URL's host"},
+  unix = {nil, filled, "path of a Unix socket to dial in place of the URL's host"},
   socket = {nil, is_socket,
     "a connected socket object; owned by the connection from the call on"},
 })
@@ -187,22 +197,16 @@ options.accept = extend(served, {
 
 options.listen = extend(served, {
   handler = {nil, callable, "function(ws), run for each connection"},
-  host = {"127.0.0.1", text, '"*": every address, IPv4 and IPv6'},
+  host = {"127.0.0.1", filled, '"*": every address, IPv4 and IPv6'},
   port = {nil, either(integer(0, 65535), false),
     "0: any that is free; false: no listener"},
-  unix = {nil, text, "path of a Unix socket to listen on in place of host and port"},
+  unix = {nil, filled, "path of a Unix socket to listen on in place of host and port"},
   socket = {nil, is_socket, "a socket object that is listening already"},
   backlog = {511, integer(1), "connections that wait to be accepted"},
   reuseport = {false, boolean, "SO_REUSEPORT: several processes share the port"},
   max_connections = {false, count_or_none,
     "more are answered with 503; false: no limit"},
 })
-
--- Strings that C reads.
-local function plain(value)
-  return type(value) == "string" and not value:find("\0", 1, true),
-    "a string without zero bytes"
-end
 
 local function is_list_of_names(value)
   local expected = "a list of strings of 1 to 255 bytes"
@@ -217,21 +221,23 @@ end
 --- table goes unchecked, and without its defaults, for having a metatable.
 options.Context = {__name = "websock.tls"}
 
--- Of the option `tls`, and of websock.tls.
+-- Of the option `tls`, and of websock.tls. The fourth says whose it is, if it means
+-- nothing to the other end.
 options.tls = {
-  verify = {true, boolean, "a client verifies chain and host name"},
-  ca_file = {nil, plain, "authorities, in place of the system's"},
-  ca_path = {nil, plain, "a folder of them, as `openssl rehash` leaves it"},
+  verify = {true, boolean, "a client verifies chain and host name", "client"},
+  ca_file = {nil, plain, "authorities, in place of the system's", "client"},
+  ca_path = {nil, plain, "a folder of them, as `openssl rehash` leaves it", "client"},
   cert = {nil, plain, "the certificate, followed by its chain; a server needs one"},
   key = {nil, plain, "its private key"},
   password = {nil, plain, "what the key is encrypted with"},
-  server_name = {nil, plain, "whom a client asks for and verifies, in place of the URL's host"},
+  server_name = {nil, plain,
+    "whom a client asks for and verifies, in place of the URL's host", "client"},
   alpn = {nil, is_list_of_names, "application protocols in order of preference"},
   min_version = {"1.2", one_of("1.2", "1.3"), "the oldest version of TLS"},
   ciphers = {nil, plain, "of TLS 1.2, as OpenSSL lists them"},
   ciphersuites = {nil, plain, "of TLS 1.3"},
   client_ca = {nil, plain,
-    "a server's clients need a certificate of one of these authorities"},
+    "a server's clients need a certificate of one of these authorities", "server"},
   keylog = {nil, plain, "a file that gets the keys, for debugging"},
 }
 
@@ -274,6 +280,22 @@ options.publish = {
 
 options.broadcast = options.publish
 
+-- Of each pair only one can count.
+local APART = {
+  connect = {{"unix", "socket"}, {"family", "unix"}, {"family", "socket"}},
+  listen = {
+    {"unix", "socket"}, {"host", "unix"}, {"port", "unix"}, {"reuseport", "unix"},
+    {"host", "socket"}, {"port", "socket"}, {"reuseport", "socket"}, {"backlog", "socket"},
+  },
+}
+APART.serve = APART.listen
+
+-- Which end the option `tls` of a function is about; websock.tls is about both.
+local ROLES = {
+  connect = "client", listen = "server", serve = "server", accept = "server",
+  set_tls = "server",
+}
+
 -- Checking --------------------------------------------------------------------
 
 --- A value as an error message shows it.
@@ -310,8 +332,21 @@ local function hint(name, all)
   return home and " (" .. home .. ")" or ""
 end
 
+local OTHERS = {
+  client = "means nothing to a server (whose clients `client_ca` is about)",
+  server = "means nothing to a client (who trusts the authorities of `ca_file`)",
+}
+
+-- role: the only one that these options are about, if it is.
+local function check_role(where, name, option, role)
+  local whose = option[4]
+  if whose and role and whose ~= role then
+    misuse("%s: option '%s' %s", where, name, OTHERS[whose])
+  end
+end
+
 -- The options of one table, all of whose names are in `all`.
-local function check_table(where, all, given)
+local function check_table(where, all, given, role)
   local checked = {}
   for name, option in pairs(all) do checked[name] = option[1] end
   for name, value in pairs(given or {}) do
@@ -320,9 +355,20 @@ local function check_table(where, all, given)
       misuse("%s: unknown option '%s'%s", where, text_of(name), hint(name, all))
     end
     check_one(where, name, option, value)
+    check_role(where, name, option, role)
     checked[name] = value
   end
   return checked
+end
+
+-- false is as if it were not given.
+local function check_pairs(where, given)
+  for _, pair in ipairs(APART[where] or {}) do
+    local one, other = pair[1], pair[2]
+    if given[one] and given[other] then
+      misuse("%s: option '%s' does not go with '%s'", where, one, other)
+    end
+  end
 end
 
 --- The given options with the defaults filled in; raises on one that is unknown
@@ -335,12 +381,13 @@ function options.check(where, given)
     misuse("%s: options: table expected, got %s", where, type(given))
   end
   local checked = check_table(where, options[where], given)
+  check_pairs(where, given or {})
   if type(checked.compress) == "table" then
     checked.compress = check_table(where .. ": compress", options.compress,
       checked.compress)
   end
   if type(checked.tls) == "table" and getmetatable(checked.tls) ~= options.Context then
-    checked.tls = check_table(where .. ": tls", options.tls, checked.tls)
+    checked.tls = check_table(where .. ": tls", options.tls, checked.tls, ROLES[where])
   end
   return checked
 end

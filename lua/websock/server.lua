@@ -198,6 +198,7 @@ end
 --- See docs/reference.md.
 ---@param where "listen"|"serve" # who was called
 function Server.listen(loop, given, where)
+  local mine <close> = socket.given(type(given) == "table" and given.socket)
   local o = options.check(where, given)
   check_listen(where, o)
   handshake.prepare(where, o)
@@ -212,6 +213,7 @@ function Server.listen(loop, given, where)
     if not listeners then return nil, err, place end
     server.listeners = listeners
   end
+  if mine then mine.taken = true end
   return server
 end
 
@@ -420,6 +422,16 @@ local function check_server(server)
   end
 end
 
+local function check_socket(object, o)
+  if not object then
+    misuse("accept: a socket object expected, got %s", text_of(object))
+  elseif o.request and o.tls then
+    misuse "accept: option 'tls' does not go with 'request', which came without"
+  elseif o.tls and socket.is_foreign(object) then
+    misuse "accept: option 'tls': a socket object that is no LuaSocket's has its own TLS"
+  end
+end
+
 local function remote_of(fd)
   local host, port, family = core.peer(fd)
   return {host = host or "", port = port or 0, family = family}
@@ -437,8 +449,8 @@ end
 
 -- A link of the server's over somebody's socket, fed with what has been read from
 -- that already.
-local function adopt(server, o, object, head, context)
-  local fd, how, foreign, received = socket.take("accept", object)
+local function adopt(server, o, mine, head, context)
+  local fd, how, foreign, received = socket.take("accept", mine.object)
   local link = new_link(server, o, core.config("server", o))
   link.remote = remote_of(fd)
   link.options, link.report, link.driver = o, o.report, how
@@ -447,6 +459,7 @@ local function adopt(server, o, object, head, context)
     core.nodelay(fd, true)
   end
   join(server, link)
+  mine.taken = true
   local ok, err = link:attach(fd, foreign)
   if not ok then
     gone(link)
@@ -478,28 +491,21 @@ end
 
 --- See docs/reference.md.
 function Server.accept(loop, object, given)
+  local mine <close> = socket.given(object)
   local o = options.check("accept", given)
   check_server(o.server)
   handshake.prepare("accept", o)
   loop.must "accept"
-  if o.request and o.tls then
-    misuse("accept: a request that was read already has no TLS to come")
-  end
+  check_socket(object, o)
   local head = o.request and rebuild(o.request) or ""
   local context, err
   if o.tls then context, err = tls.of("accept", o.tls, "server") end
-  if err then
-    object:close()
-    return nil, err
-  end
+  if err then return nil, err end
   local server = o.server or nobodys(loop)
-  if server.stopped then
-    object:close()
-    return nil, "closed"
-  end
+  if server.stopped then return nil, "closed" end
   o.report = reporter(o.on_error or server.options.on_error)
   local link
-  link, err = adopt(server, o, object, head, context)
+  link, err = adopt(server, o, mine, head, context)
   if not link then return nil, err end
   return shake_hands(loop, link, o)
 end

@@ -5,6 +5,7 @@ local core = require "websock.core"
 local luasocket = require "socket"
 local driver = require "websock.driver"
 local misuse = require "websock.misuse"
+local text_of = require "websock.text"
 
 local socket = {}
 
@@ -18,6 +19,25 @@ local function is_luasocket(object)
   local name = tostring(object)
   return type(object) == "userdata"
     and (name:find "^tcp{" or name:find "^unix") ~= nil
+end
+
+--- Whether an object is driven through its methods, as LuaSec's are.
+function socket.is_foreign(object)
+  return not is_luasocket(unwrap(object))
+end
+
+-- An object is closed with this unless it was taken.
+local Given = {__close = function(self)
+  if not self.taken then pcall(function() self.object:close() end) end
+end}
+
+--- For a to-be-closed variable: a socket object, or what was given for one, belongs
+--- to the library from the call on. It is closed however the call ends, unless
+--- `taken` is set.
+---@return table? # nil if nothing was given
+function socket.given(object)
+  if not object then return nil end
+  return setmetatable({object = object}, Given)
 end
 
 -- The bytes that LuaSocket has read ahead.
@@ -41,6 +61,7 @@ local function check_methods(where, object)
 end
 
 --- The descriptor of a socket object; raises where it has none.
+---@param where string # who was called, and perhaps by which option
 ---@return integer fd, table driver, any object, string received
 function socket.take(where, object)
   object = unwrap(object)
@@ -58,11 +79,12 @@ end
 --- The same of a listening one.
 function socket.take_listener(where, object)
   object = unwrap(object)
-  if not is_luasocket(object) then
-    misuse("%s: option 'socket': a listening LuaSocket object expected", where)
+  if not is_luasocket(object) or not tostring(object):find("{server}", 1, true) then
+    misuse("%s: option 'socket': a listening LuaSocket object expected, got %s", where,
+      text_of(object))
   end
   local fd = math.tointeger(object:getfd())
-  if not fd or fd < 0 then misuse("%s: the socket is closed", where) end
+  if not fd or fd < 0 then misuse("%s: option 'socket': it is closed", where) end
   object:setfd(-1)
   core.nonblocking(fd)
   return fd

@@ -21,8 +21,9 @@ end
 -- gives no other one.
 local HTTP = {"http/1.1"}
 
--- Others may still use it.
-function Context.__close() end
+-- Others may still use it. What it is made of is collected by itself.
+local function leave_alone() end
+Context.__close, Context.__gc = leave_alone, leave_alone
 
 -- RFC 7301 section 3.1: each name behind its length.
 local function wire_form(names)
@@ -31,9 +32,14 @@ local function wire_form(names)
   return table.concat(packed)
 end
 
-local function check_pair(where, o)
-  if (o.cert == nil) ~= (o.key == nil) then
-    misuse("%s: 'cert' and 'key' come together", where)
+-- Settings that nobody would look at without another one.
+local NEEDS = {{"cert", "key"}, {"key", "cert"}, {"password", "key"}, {"client_ca", "cert"}}
+
+local function check_needs(where, o)
+  for _, pair in ipairs(NEEDS) do
+    if o[pair[1]] and not o[pair[2]] then
+      misuse("%s: option '%s' needs '%s'", where, pair[1], pair[2])
+    end
   end
 end
 
@@ -97,7 +103,7 @@ end
 -- What a table of settings means, or none.
 local function context_of(where, o)
   if not o then return default_context() end
-  check_pair(where .. ": option 'tls'", o)
+  check_needs(where .. ": tls", o)
   return new(o)
 end
 
@@ -129,7 +135,7 @@ end
 function tls.new(given)
   if given == nil then misuse("tls: table expected, got nil") end
   local o = options.check("tls", given)
-  check_pair("tls", o)
+  check_needs("tls", o)
   return new(o)
 end
 

@@ -17,7 +17,7 @@ end
 ---"server", unless the options say otherwise (tls = false: none at all).
 ---@param options? table # of websock.listen
 function wss.serve(options)
-  local all = {port = 0, handler = wss.echo, tls = certificates.of "server"}
+  local all = {port = not (options and options.unix) and 0 or nil, handler = wss.echo, tls = certificates.of "server"}
   for name, value in pairs(options or {}) do all[name] = value end
   all.tls = all.tls or nil
   return ends.listen(all)

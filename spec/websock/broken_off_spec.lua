@@ -42,7 +42,8 @@ end
 local function dialled(name, options)
   local all = {timeout = 1000, ping_interval = false}
   for key, value in pairs(options or {}) do all[key] = value end
-  if name:find "^wss" then all.tls = wss.trusting() end
+  local own = type(all.socket) == "table"  -- taken to have its own TLS
+  if name:find "^wss" and not own then all.tls = wss.trusting() end
   return begun(websock.connect, name, all)
 end
 

@@ -557,7 +557,8 @@ describe("connect", function()
         "a socket object needs the method 'receive'")
       local sock = socket.tcp()
       sock:close()
-      assert.error_matches(function() websock.connect("ws://a", {socket = sock}) end, "socket is closed")
+      assert.error_matches(function() websock.connect("ws://a", {socket = sock}) end,
+        "connect: option 'socket': the socket is closed")
     end)
 
     it("may be a Unix socket's", function()

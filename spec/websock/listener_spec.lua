@@ -237,7 +237,12 @@ describe("listener", function()
     assert.error_matches(function() listen {socket = {}} end, "a listening LuaSocket object expected")
     local bound = assert(socket.bind("127.0.0.1", 0))
     bound:close()
-    assert.error_matches(function() listen {socket = bound} end, "the socket is closed")
+    assert.error_matches(function() listen {socket = bound} end, "listen: option 'socket': it is closed")
+    for _, object in ipairs {socket.tcp(), (assert(socket.connect("127.0.0.1", ends.port(listen {port = 0}))))} do
+      assert.error_matches(function() listen {socket = object} end,
+        "listen: option 'socket': a listening LuaSocket object expected, got tcp{%a+}: ")
+      assert.equal(-1, object:getfd())
+    end
   end)
 
   it("accepts more than a turn's batch", function()

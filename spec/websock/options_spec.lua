@@ -199,4 +199,77 @@ describe("options", function()
       assert.error_matches(function() options.check_timeout(value) end, "timeout: a number of seconds")
     end
   end)
+
+  describe("that nobody would look at raise:", function()
+    local function raises(expected, where, given)
+      local ok, err = pcall(options.check, where, given)
+      assert.is_false(ok, expected)
+      assert.equal(where .. ": " .. expected, (err:gsub("^.-:%d+: ", "")))
+    end
+
+    it("one of a pair of which only one can count", function()
+      local VALUES = {unix = "/a", socket = {}, family = "inet", host = "*", port = 80, reuseport = true,
+        backlog = 5}
+      for where, pairs_of in pairs {
+        connect = {"unix socket", "family unix", "family socket"},
+        listen = {"unix socket", "host unix", "port unix", "reuseport unix", "host socket", "port socket",
+          "reuseport socket", "backlog socket"},
+      } do
+        for _, pair in ipairs(pairs_of) do
+          local one, other = pair:match "(%S+) (%S+)"
+          local given = {[one] = VALUES[one], [other] = VALUES[other]}
+          raises(("option '%s' does not go with '%s'"):format(one, other), where, given)
+          given[one] = nil
+          options.check(where, given)
+        end
+      end
+    end)
+
+    it("but not where one of them is switched off", function()
+      options.check("listen", {unix = "/a", port = false, reuseport = false})
+      options.check("listen", {port = false})
+    end)
+
+    it("settings of TLS that are about the other end", function()
+      local CLIENT = {verify = true, ca_file = "a", ca_path = "a", server_name = "a"}
+      for _, where in ipairs {"listen", "serve", "accept", "set_tls"} do
+        for name, value in pairs(CLIENT) do
+          raises(("tls: option '%s' means nothing to a server (whose clients `client_ca` is about)")
+            :format(name), where, {tls = {cert = "a", key = "a", [name] = value}})
+        end
+        options.check(where, {tls = {cert = "a", key = "a", client_ca = "a", alpn = {"a"}}})
+      end
+      raises("tls: option 'client_ca' means nothing to a client (who trusts the authorities of `ca_file`)",
+        "connect", {tls = {client_ca = "a"}})
+      options.check("connect", {tls = CLIENT})
+    end)
+
+    it("but not where websock.tls makes one context of them for both ends", function()
+      options.check("tls", {cert = "a", key = "a", ca_file = "a", client_ca = "a", verify = false})
+    end)
+
+    it("settings of TLS that need another one", function()
+      local websock = require "websock"
+      local function needs(one, other, given)
+        assert.error_matches(function() websock.tls(given) end,
+          ("tls: option '%s' needs '%s'$"):format(one, other))
+        if one == "client_ca" then return end
+        assert.error_matches(function() websock.connect("wss://a", {tls = given}) end,
+          ("connect: tls: option '%s' needs '%s'$"):format(one, other))
+      end
+      needs("cert", "key", {cert = "a"})
+      needs("key", "cert", {key = "a"})
+      needs("password", "key", {password = "a"})
+      needs("client_ca", "cert", {client_ca = "a"})
+    end)
+  end)
+
+  it("check paths and hosts: neither empty nor with a zero byte", function()
+    for _, name in ipairs {"unix", "host"} do
+      accepts("listen", name, "a")
+      refuses("listen", name, "", "\0", "a\0b", 1)
+    end
+    accepts("connect", "unix", "/a")
+    refuses("connect", "unix", "", "/a\0")
+  end)
 end)

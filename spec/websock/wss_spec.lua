@@ -226,7 +226,7 @@ describe("wss", function()
 
     it("by a Unix socket", function()
       local path = certificates.path "socket"
-      local server = wss.serve {unix = path, port = nil}
+      local server = wss.serve {unix = path}
       local ws = assert(websock.connect("wss://localhost/", {unix = path, tls = wss.trusting()}))
       wss.assert_echo(ws, "over a path")
       ws:abort()
