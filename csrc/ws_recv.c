@@ -195,18 +195,24 @@ static int give (ws_conn *c, ws_event *ev, int type, size_t size) {
   return type;
 }
 
+/* Like assemble; but while an event is current nothing else happens: to go on
+   might break a rule, which forgets the message. */
+static int available (ws_conn *c, size_t max) {
+  return c->event != 0 ? 1 : assemble(c, max);
+}
+
 int ws_recv_next (ws_conn *c, ws_event *ev) {
   if (c->parts)
     return ws_misuse(c, WS_ESTATE, "a message is being received in parts");
-  int r = assemble(c, 0);
+  int r = available(c, 0);
   if (r <= 0) return nothing(c, r);
   return give(c, ev, WS_MESSAGE, here(c));
 }
 
 int ws_recv_part (ws_conn *c, ws_event *ev, size_t max) {
-  int r = assemble(c, max);
+  int r = available(c, max);
   if (r <= 0) return nothing(c, r);
-  size_t n = here(c);
+  size_t n = c->event == WS_PART ? c->part : here(c);
   c->parts = 1;
   c->part = n < max ? n : max;
   return give(c, ev, WS_PART, c->part);

@@ -321,6 +321,27 @@ TEST(parts_asked_for_twice) {
   text_free(&in);
 }
 
+/* Though more was asked for the second time, and what follows breaks a rule. */
+TEST(a_current_part_stays_before_broken_text) {
+  feed how = {.role = WS_CLIENT, .start = compressed, .open_ended = 1};
+  feeding f;
+  ws_event ev;
+  text in = {NULL, 0, 0};
+  heap_reset();
+  frame(&in, WS_CLIENT, FIN | RSV1 | TEXT, packed, encode_alone("ab\xFF", 3));
+  feed_open(&f, &how);
+  feed_put(&f, in.p, in.n);
+  CHECK(ws_next_part(&f.c, &ev, 1) == WS_PART && ev.size == 1);
+  CHECK(ws_next_part(&f.c, &ev, 100) == WS_PART && ev.size == 1);
+  CHECK(ev.data[0] == 'a' && !ev.last);
+  ws_taken(&f.c);
+  CHECK(ws_next_part(&f.c, &ev, 100) == WS_END);
+  CHECK(ws_closed(&f.c).code == 1007);
+  text log = feed_close(&f);
+  text_free(&log);
+  text_free(&in);
+}
+
 /* A message that is sent while half of one is here touches nothing of that. */
 TEST(sending_in_the_middle_of_receiving) {
   feed how = {.role = WS_CLIENT, .start = compressed, .open_ended = 1};
