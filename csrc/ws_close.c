@@ -98,7 +98,7 @@ int ws_close_received (ws_conn *c, const unsigned char *p, size_t n) {
     reason->n = (unsigned char)(n - 2);
     memcpy(reason->p, p + 2, n - 2);
   }
-  int r = c->sent ? 0 : answer_close(c, p, n);
+  int r = c->sent || c->lost ? 0 : answer_close(c, p, n);
   if (r < 0) {
     if (reason) ws_realloc(c, reason, sizeof *reason, 0);
     return r;

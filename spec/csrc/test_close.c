@@ -419,6 +419,24 @@ TEST(lost_after_the_end) {
   stop(&f);
 }
 
+/* ws_abort had no memory to look at the Close frame. */
+TEST(no_close_frame_after_abort) {
+  BOTH(role) {
+    feed how = {.role = role};
+    feeding f;
+    start(&f, &how);
+    put_str(&f, FIN | CLOSE,
+            "\x03\xE8"
+            "bye");
+    heap.fail_at = 1;
+    ws_abort(&f.c, "reset");
+    CHECK(heap.failed && ws_state(&f.c) == WS_CLOSED);
+    CHECK_STR(end(&f), "end 1000 \"bye\"");
+    CHECK(ws_queued(&f.c) == 0 && !ws_closed(&f.c).sent);
+    stop(&f);
+  }
+}
+
 TEST(eof_while_closing) {
   feed how = {.role = WS_SERVER};
   feeding f;
