@@ -138,7 +138,9 @@ void ws_in_advance (ws_conn *c, size_t n) {
 
 void ws_in_cut (ws_conn *c, size_t n) {
   if (n < unread(&c->in)) c->in.wr = c->in.rd + n;
-  c->ahead = c->whole = unread(&c->in);
+  n = unread(&c->in);
+  if (c->ahead > n) c->ahead = n;
+  if (c->whole > n) c->whole = n;
 }
 
 void ws_in_rest (ws_conn *c) {

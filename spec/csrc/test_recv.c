@@ -497,6 +497,21 @@ TEST(events_stay_current_until_taken) {
   text_free(&log);
 }
 
+/* Half a message, before a rule is broken, is not waited for. */
+TEST(what_is_not_whole_does_not_wait) {
+  feed how = {.role = WS_CLIENT};
+  feeding f;
+  feed_open(&f, &how);
+  feed_put(&f,
+           "\x01\x01"
+           "a\x82\x00",
+           5);
+  CHECK(ws_ahead(&f.c) == 0 && ws_state(&f.c) == WS_CLOSED);
+  CHECK(!ws_waiting(&f.c));
+  text log = feed_close(&f);
+  text_free(&log);
+}
+
 TEST(an_empty_message_stays_current_too) {
   feed how = {.role = WS_CLIENT};
   feeding f;
