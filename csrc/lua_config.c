@@ -61,15 +61,20 @@ static void flag (lua_State *L, const char *name, int *value) {
   lua_pop(L, 1); /* remove the field */
 }
 
+/* A window from the table on the top: 8 to 15, false for none. */
+static void window (lua_State *L, const char *name, int *bits) {
+  int none = lua_getfield(L, -1, name) == LUA_TBOOLEAN && !lua_toboolean(L, -1);
+  lua_pop(L, 1); /* remove the field */
+  *bits = none ? 0 : (int)setting(L, name, *bits, 8, 15);
+}
+
 /* compress of the table at 2: true, or a table of settings. */
 static void compression (lua_State *L, ws_compression *z) {
   if (lua_getfield(L, 2, "compress") == LUA_TTABLE) {
     flag(L, "server_no_context_takeover", &z->server_no_context_takeover);
     flag(L, "client_no_context_takeover", &z->client_no_context_takeover);
-    z->server_max_window_bits = (int)setting(L, "server_max_window_bits",
-                                             z->server_max_window_bits, 8, 15);
-    z->client_max_window_bits = (int)setting(L, "client_max_window_bits",
-                                             z->client_max_window_bits, 8, 15);
+    window(L, "server_max_window_bits", &z->server_max_window_bits);
+    window(L, "client_max_window_bits", &z->client_max_window_bits);
     z->level = (int)setting(L, "level", z->level, 0, 9);
     z->mem_level = (int)setting(L, "mem_level", z->mem_level, 1, 9);
     z->threshold = (size_t)setting(L, "threshold", (lua_Integer)z->threshold, 0,

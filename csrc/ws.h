@@ -58,7 +58,9 @@ void ws_pool_trim (ws_pool *p);
 typedef struct ws_compression {
   int on; /* default 0: neither */
   int server_no_context_takeover, client_no_context_takeover; /* 1 */
-  int server_max_window_bits, client_max_window_bits;         /* 8 to 15; 12 */
+  /* 8 to 15; 12. 0 says nothing of that window: a client leaves it out of its
+     offer, for a server it is 15. */
+  int server_max_window_bits, client_max_window_bits;
   int level;        /* zlib's, 0 to 9; 1 */
   int mem_level;    /* zlib's, 1 to 9; 5 */
   size_t threshold; /* bytes from which ws_send compresses by itself; 256 */

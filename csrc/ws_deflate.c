@@ -139,7 +139,7 @@ ws_stream *ws_deflater (const ws_conn *c) {
   int bits = c->out_window & WS_BITS;
   int own = c->config->role == WS_CLIENT ? how->client_max_window_bits
                                          : how->server_max_window_bits;
-  if (bits > own) bits = own;
+  if (own > 0 && bits > own) bits = own;
   if (bits < 9) bits = 9;
   return borrow(c, (settings){bits, how->level, how->mem_level});
 }

@@ -194,7 +194,10 @@ static int next_terms (walk *w, terms *t) {
 
 /* ------------------------------------------------------------- the server */
 
-static int least (int a, int b) { return a < b ? a : b; }
+/* The smaller window, of one's own setting and what the offer says. */
+static int least (int own, int bits) {
+  return own > 0 && own < bits ? own : bits;
+}
 
 
 static unsigned char window (int bits, int no_takeover, int named) {
@@ -238,51 +241,94 @@ int ws_extension_offers (ws_conn *c, ws_hs *hs) {
 
 /* ------------------------------------------------------------- the client */
 
-static void write_offer (ws_text *t, const ws_compression *own, int limited) {
-  char text[64];
-  ws_text_lit(t, NAME);
-  if (own->server_no_context_takeover)
-    ws_text_lit(t, "; server_no_context_takeover");
-  if (own->client_no_context_takeover)
-    ws_text_lit(t, "; client_no_context_takeover");
-  snprintf(text, sizeof text, "; server_max_window_bits=%d",
-           own->server_max_window_bits);
-  if (limited) ws_text_lit(t, text);
-  snprintf(text, sizeof text, "=%d", own->client_max_window_bits);
-  ws_text_lit(t, "; client_max_window_bits");
-  if (own->client_max_window_bits < MOST_BITS) ws_text_lit(t, text);
+/* One element of what is offered. */
+typedef struct offer {
+  int server_no, client_no; /* asks for, hints at no context takeover */
+  int server_bits;          /* asks for this window, 0: for none */
+  int client_bits;          /* the answer may name this one, 0: none */
+} offer;
+
+enum { OFFERS = 3 };
+
+
+/* What one would like; then the same without a limit of the server's window, for
+   servers that cannot limit it have to decline such an offer (RFC 7692 section
+   7.1.2.1); then the name alone, for those that know no parameters. Returns how
+   many there are. */
+static int offers (const ws_compression *own, offer *o) {
+  int n = 0;
+  offer first = {own->server_no_context_takeover,
+                 own->client_no_context_takeover, own->server_max_window_bits,
+                 own->client_max_window_bits};
+  if (first.server_bits == MOST_BITS) first.server_bits = 0;
+  if (first.server_bits) o[n++] = first;
+  first.server_bits = 0;
+  o[n++] = first;
+  if (first.server_no || first.client_no || first.client_bits)
+    o[n++] = (offer){0, 0, 0, 0};
+  return n;
 }
 
 
-/* Servers that cannot limit their window have to decline an offer that asks for
-   it (RFC 7692 section 7.1.2.1): another one follows that does not. */
+static void write_offer (ws_text *t, const offer *o) {
+  char text[64];
+  ws_text_lit(t, NAME);
+  if (o->server_no) ws_text_lit(t, "; server_no_context_takeover");
+  if (o->client_no) ws_text_lit(t, "; client_no_context_takeover");
+  snprintf(text, sizeof text, "; server_max_window_bits=%d", o->server_bits);
+  if (o->server_bits) ws_text_lit(t, text);
+  if (o->client_bits) ws_text_lit(t, "; client_max_window_bits");
+  snprintf(text, sizeof text, "=%d", o->client_bits);
+  if (o->client_bits && o->client_bits < MOST_BITS) ws_text_lit(t, text);
+}
+
+
 void ws_extension_offer (ws_text *t, const ws_compression *own) {
-  int limited = own->server_max_window_bits < MOST_BITS;
+  offer o[OFFERS];
+  int i, n = offers(own, o);
   if (!own->on) return;
   ws_text_lit(t, "Sec-WebSocket-Extensions: ");
-  write_offer(t, own, limited);
-  if (limited) {
-    ws_text_lit(t, ", ");
-    write_offer(t, own, 0);
+  for (i = 0; i < n; i++) {
+    if (i > 0) ws_text_lit(t, ", ");
+    write_offer(t, &o[i]);
   }
   ws_text_lit(t, "\r\n");
 }
 
 
-/* The rule that an answer to our offer breaks, or NULL. */
+/* May this offer be answered so? What was asked for has to be granted (RFC 7692
+   sections 7.1.1.1 and 7.1.2.1), and a window for the client may be named only
+   where it was offered (7.1.2.2). The rest may come unasked. */
+static int allows (const offer *o, const terms *t) {
+  if (o->server_no && !t->seen[SERVER_NO_TAKEOVER]) return 0;
+  if (o->server_bits && !t->seen[SERVER_BITS]) return 0;
+  if (o->server_bits && t->server_bits > o->server_bits) return 0;
+  return !t->seen[CLIENT_BITS] || t->client_bits <= o->client_bits;
+}
+
+
+/* The rule that an answer breaks, whichever offer it is held against, or NULL.
+   The last offer grants all that an answer can leave out, so that only what it
+   adds can be wrong; it is told from the first, which has most to add to. */
+static const char *offer_rule (const ws_conn *c, const terms *t) {
+  offer o[OFFERS];
+  int i, n = offers(&c->config->compression, o);
+  for (i = 0; i < n; i++)
+    if (allows(&o[i], t)) return NULL;
+  if (t->client_bits > o[0].client_bits)
+    return "client_max_window_bits above what was offered (RFC 7692 7.1.2.2)";
+  return "server_no_context_takeover was asked for (RFC 7692 7.1.1.1)";
+}
+
+
+/* The rule that an element of an answer breaks, or NULL. */
 static const char *answer_rule (const ws_conn *c, const terms *t) {
-  const ws_compression *own = &c->config->compression;
-  if (!t->known || !own->on) return "an extension that was not offered";
+  if (!t->known || !c->config->compression.on)
+    return "an extension that was not offered";
   if (c->in_window) return "an extension twice (RFC 7692 5.1)";
   if (t->broken || (t->seen[CLIENT_BITS] && !t->client_value))
     return "invalid parameter of permessage-deflate (RFC 7692 7.1)";
-  if (own->server_no_context_takeover && !t->seen[SERVER_NO_TAKEOVER])
-    return "server_no_context_takeover was asked for (RFC 7692 7.1.1.1)";
-  if (t->seen[SERVER_BITS] && t->server_bits > own->server_max_window_bits)
-    return "server_max_window_bits above what was asked for (RFC 7692 7.1.2.1)";
-  if (t->seen[CLIENT_BITS] && t->client_bits > own->client_max_window_bits)
-    return "client_max_window_bits above what was offered (RFC 7692 7.1.2.2)";
-  return NULL;
+  return offer_rule(c, t);
 }
 
 

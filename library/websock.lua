@@ -57,8 +57,8 @@ local websock = {}
 ---@class websock.CompressOptions
 ---@field server_no_context_takeover? boolean each message from the server is compressed by itself (true)
 ---@field client_no_context_takeover? boolean each message from the client is compressed by itself (true)
----@field server_max_window_bits? integer 8 to 15: how far back the server's compressor looks (12)
----@field client_max_window_bits? integer 8 to 15: how far back the client's compressor looks (12)
+---@field server_max_window_bits? integer|false 8 to 15: how far back the server's compressor looks (12); false: unsaid
+---@field client_max_window_bits? integer|false 8 to 15: how far back the client's compressor looks (12); false: unsaid
 ---@field level? integer zlib's level, 0 to 9 (1)
 ---@field mem_level? integer zlib's memory level, 1 to 9 (5)
 ---@field threshold? integer smallest message that is compressed, in bytes (256)

@@ -242,7 +242,7 @@ options.tls = {
 }
 
 -- Of the option `compress`.
-local window_bits = integer(8, 15)
+local window_bits = either(integer(8, 15), false)
 options.compress = {
   server_no_context_takeover = {true, boolean,
     "each message from the server is compressed by itself"},

@@ -108,6 +108,17 @@ TEST(offers_to_a_server_without_limits) {
   own.takeover = 0, own.server_bits = own.client_bits = 12;
 }
 
+/* 0: nothing is said of windows that nobody asks about. */
+TEST(offers_to_a_server_that_leaves_windows_out) {
+  own.server_bits = own.client_bits = 0;
+  OFFER(PMD, PMD BOTH_NO);
+  OFFER(PMD CLIENT_BITS, PMD BOTH_NO);
+  OFFER(PMD SERVER_BITS "=15", PMD BOTH_NO SERVER_BITS "=15");
+  OFFER(PMD SERVER_BITS "=9" CLIENT_BITS "=10",
+        PMD BOTH_NO SERVER_BITS "=9" CLIENT_BITS "=10");
+  own.server_bits = own.client_bits = 12;
+}
+
 TEST(the_first_offer_that_can_be_accepted_is) {
   OFFER(PMD SERVER_BITS "=10, " PMD, PMD BOTH_NO SERVER_BITS "=10");
   OFFER(PMD SERVER_BITS "=7, " PMD SERVER_BITS "=9",
@@ -269,13 +280,25 @@ static void requested (const char *want) {
 
 TEST(what_a_client_offers) {
   requested(EXTENSIONS PMD BOTH_NO S12 CLIENT_BITS
-            "=12, " PMD BOTH_NO CLIENT_BITS "=12\r\n");
+            "=12, " PMD BOTH_NO CLIENT_BITS "=12, " PMD "\r\n");
   own.takeover = 1, own.server_bits = own.client_bits = 15;
-  requested(EXTENSIONS PMD CLIENT_BITS "\r\n");
+  requested(EXTENSIONS PMD CLIENT_BITS ", " PMD "\r\n");
   own.server_bits = 8;
   requested(EXTENSIONS PMD SERVER_BITS "=8" CLIENT_BITS ", " PMD CLIENT_BITS
-                                       "\r\n");
-  own.takeover = 0, own.server_bits = own.client_bits = 12;
+                                       ", " PMD "\r\n");
+  own.server_bits = 14, own.client_bits = 14;
+  requested(EXTENSIONS PMD SERVER_BITS "=14" CLIENT_BITS "=14, " PMD CLIENT_BITS
+                                       "=14, " PMD "\r\n");
+  own.server_bits = own.client_bits = 0;
+  requested(EXTENSIONS PMD "\r\n");
+  own.server_bits = 9;
+  requested(EXTENSIONS PMD SERVER_BITS "=9, " PMD "\r\n");
+  own.takeover = 0;
+  requested(EXTENSIONS PMD BOTH_NO SERVER_BITS "=9, " PMD BOTH_NO ", " PMD
+                                               "\r\n");
+  own.server_bits = 0, own.client_bits = 12;
+  requested(EXTENSIONS PMD BOTH_NO CLIENT_BITS "=12, " PMD "\r\n");
+  own.server_bits = own.client_bits = 12;
   own.off = 1;
   requested(NULL);
   own.off = 0;
@@ -286,12 +309,63 @@ TEST(answers) {
   ANSWER(PMD BOTH_NO);
   ANSWER(PMD BOTH_NO S12 CLIENT_BITS "=12");
   ANSWER(PMD SERVER_NO SERVER_BITS "=8" CLIENT_BITS "=8");
+  /* to the second offer */
+  ANSWER(PMD SERVER_NO SERVER_BITS "=15");
+  ANSWER(PMD SERVER_NO CLIENT_NO SERVER_BITS "=13" CLIENT_BITS "=12");
+  /* to the third */
+  ANSWER(PMD);
+  ANSWER(PMD SERVER_BITS "=15");
+  ANSWER(PMD SERVER_BITS "=8");
+  ANSWER(PMD CLIENT_NO);
   CHECK_STR(get(""), "none; state 1");
   CHECK_STR(get(EXTENSIONS ",\r\n"), "none; state 1");
   own.takeover = 1, own.server_bits = own.client_bits = 15;
   ANSWER(PMD);
   ANSWER(PMD BOTH_NO SERVER_BITS "=15" CLIENT_BITS "=15");
   ANSWER(PMD SERVER_BITS "=9");
+  own.takeover = 0, own.server_bits = own.client_bits = 12;
+}
+
+/* Each answer there is, against each set of offers: it is legal if one of them
+   allows it (RFC 7692 sections 7.1.1 and 7.1.2). */
+static int is_legal (int server_no, int server_bits, int client_bits) {
+  int i, legal = 0;
+  for (i = 0; i < 3; i++) {
+    int asks_no = i < 2 && !own.takeover;
+    int asks_bits = i == 0 && own.server_bits < 15 ? own.server_bits : 0;
+    int most = i < 2 ? own.client_bits : 0;
+    int ok = !asks_no || server_no;
+    if (asks_bits && (server_bits == 0 || server_bits > asks_bits)) ok = 0;
+    if (client_bits > most) ok = 0;
+    legal |= ok;
+  }
+  return legal;
+}
+
+static void hold (int server_no, int server_bits, int client_bits) {
+  text t = {NULL, 0, 0};
+  text_addf(&t, RESPONSE EXTENSIONS PMD);
+  if (server_no) text_addf(&t, SERVER_NO);
+  if (server_bits) text_addf(&t, SERVER_BITS "=%d", server_bits);
+  if (client_bits) text_addf(&t, CLIENT_BITS "=%d", client_bits);
+  text_addf(&t, "\r\n\r\n");
+  text log = feed_once(&client, t.p, t.n, 50);
+  int legal = strstr(log.p, "; state 1") != NULL;
+  CHECK(legal == is_legal(server_no, server_bits, client_bits));
+  text_free(&log);
+  text_free(&t);
+}
+
+TEST(every_answer_against_every_offer) {
+  static const int sizes[] = {0, 8, 11, 12, 13, 15};
+  enum { N = sizeof sizes / sizeof *sizes };
+  for (int i = 0; i < 2 * N * N; i++) {
+    own.takeover = i & 1;
+    own.server_bits = sizes[i / 2 % N];
+    own.client_bits = sizes[i / 2 / N];
+    for (int j = 0; j < 2 * N * N; j++)
+      hold(j & 1, sizes[j / 2 % N], sizes[j / 2 / N]);
+  }
   own.takeover = 0, own.server_bits = own.client_bits = 12;
 }
 
@@ -310,11 +384,20 @@ TEST(answers_that_break_a_rule) {
   REFUSED(PMD SERVER_NO "=1", INVALID);
   REFUSED(PMD SERVER_NO SERVER_NO, INVALID);
   REFUSED(PMD SERVER_NO "; __index", INVALID);
-  REFUSED(PMD, "server_no_context_takeover was asked for (RFC 7692 7.1.1.1)");
-  REFUSED(PMD SERVER_NO SERVER_BITS "=13",
-          "server_max_window_bits above what was asked for (RFC 7692 7.1.2.1)");
-  REFUSED(PMD SERVER_NO CLIENT_BITS "=13",
-          "client_max_window_bits above what was offered (RFC 7692 7.1.2.2)");
+#define NO_TAKEOVER \
+  "server_no_context_takeover was asked for (RFC 7692 7.1.1.1)"
+#define LARGER_WINDOW \
+  "client_max_window_bits above what was offered (RFC 7692 7.1.2.2)"
+  REFUSED(PMD CLIENT_BITS "=12", NO_TAKEOVER);
+  REFUSED(PMD SERVER_BITS "=12" CLIENT_BITS "=8", NO_TAKEOVER);
+  REFUSED(PMD SERVER_NO CLIENT_BITS "=13", LARGER_WINDOW);
+  REFUSED(PMD CLIENT_BITS "=13", LARGER_WINDOW);
+  REFUSED(PMD SERVER_NO SERVER_BITS "=12" CLIENT_BITS "=15", LARGER_WINDOW);
+  own.client_bits = 0;
+  REFUSED(PMD SERVER_NO CLIENT_BITS "=8", LARGER_WINDOW);
+  own.server_bits = 0, own.takeover = 1;
+  REFUSED(PMD CLIENT_BITS "=15", LARGER_WINDOW);
+  own.takeover = 0, own.server_bits = own.client_bits = 12;
   REFUSED(PMD SERVER_NO ", " PMD SERVER_NO,
           "an extension twice (RFC 7692 5.1)");
   REFUSED(PMD SERVER_NO "\r\n" EXTENSIONS PMD SERVER_NO,

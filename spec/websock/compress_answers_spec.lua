@@ -90,6 +90,42 @@ describe("compression offered by a client", function()
       or parameters.client_max_window_bits == 15)
   end)
 
+  -- All elements of the field.
+  local function all_offers(compress)
+    local list = {}
+    for element in offered(compress):gmatch "[^,]+" do
+      local name, parameters = compressed.parse(element)
+      assert.equal("permessage-deflate", name)
+      list[#list + 1] = parameters
+    end
+    return list
+  end
+
+  it("is made again without a limit for the server, and by the name alone", function()
+    local flags = {server_no_context_takeover = true, client_no_context_takeover = true}
+    local function with(parameters)
+      for name, value in pairs(flags) do parameters[name] = value end
+      return parameters
+    end
+    assert.same({with {server_max_window_bits = 12, client_max_window_bits = 12},
+      with {client_max_window_bits = 12}, {}}, all_offers(true))
+    assert.same({with {client_max_window_bits = true}, {}},
+      all_offers {server_max_window_bits = 15, client_max_window_bits = 15})
+    assert.same({{client_max_window_bits = true}, {}}, all_offers(OFF))
+  end)
+
+  it("leaves out the windows that are false", function()
+    local no = {server_no_context_takeover = false, client_no_context_takeover = false}
+    local function windows(server, client)
+      return all_offers {server_max_window_bits = server, client_max_window_bits = client,
+        server_no_context_takeover = no.server_no_context_takeover,
+        client_no_context_takeover = no.client_no_context_takeover}
+    end
+    assert.same({{}}, windows(false, false))
+    assert.same({{server_max_window_bits = 9}, {}}, windows(9, false))
+    assert.same({{client_max_window_bits = 9}, {}}, windows(false, 9))
+  end)
+
   it("is agreed on when the answer takes it, whatever its order and its spelling", function()
     local full = compressed.value {
       server_no_context_takeover = true, client_no_context_takeover = true,
@@ -102,6 +138,11 @@ describe("compression offered by a client", function()
       offer("server_no_context_takeover", 'server_max_window_bits="12"', 'client_max_window_bits="9"'),
       offer("server_no_context_takeover", "server_max_window_bits=8"),
       offer("server_no_context_takeover", "server_max_window_bits=9", "client_max_window_bits=8"),
+      -- the second offer: the server's window is its own business
+      "permessage-deflate; server_no_context_takeover; server_max_window_bits=15",
+      offer("server_no_context_takeover", "client_max_window_bits=12"),
+      -- the third: so is all of it
+      offer(), offer "client_no_context_takeover", offer "server_max_window_bits=15", offer "server_max_window_bits=8",
     } do
       local ws = assert(connect(true, value))
       assert.matches("^permessage%-deflate", ws.extensions)
@@ -128,7 +169,12 @@ describe("compression offered by a client", function()
     fails(true, "x-unknown, " .. offer("server_no_context_takeover", "server_max_window_bits=12"))
     fails(true, {offer("server_no_context_takeover", "server_max_window_bits=12"), "x-unknown"})
     for bits = 13, 15 do
-      fails(true, offer("server_no_context_takeover", "server_max_window_bits=" .. bits))
+      fails(true, offer("server_no_context_takeover", "client_max_window_bits=" .. bits))
+    end
+    -- a window for the client is no answer to the third offer, nor to one without it
+    fails(true, offer "client_max_window_bits=12")
+    for bits = 8, 15 do
+      fails({client_max_window_bits = false}, offer("server_no_context_takeover", "client_max_window_bits=" .. bits))
     end
   end)
 

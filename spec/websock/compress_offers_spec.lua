@@ -281,7 +281,7 @@ describe("compression's options", function()
 
   it("raise on what is out of range, and name it", function()
     for _, name in ipairs(BITS) do
-      for _, bad in ipairs {7, 16, 0, -9, 9.5, "12", false, true, {}, 0 / 0} do
+      for _, bad in ipairs {7, 16, 0, -9, 9.5, "12", true, {}, 0 / 0} do
         raises({[name] = bad}, name)
       end
     end
@@ -297,7 +297,7 @@ describe("compression's options", function()
     for _, compress in ipairs {
       {server_max_window_bits = 8, client_max_window_bits = 8, level = 1, mem_level = 1, threshold = 0},
       {server_max_window_bits = 15, client_max_window_bits = 15, level = 9, mem_level = 9, threshold = 1 << 30},
-      {server_max_window_bits = 9.0},
+      {server_max_window_bits = false, client_max_window_bits = false}, {server_max_window_bits = 9.0},
     } do
       assert.is_table(agreed(listen(compress), offer()))
     end

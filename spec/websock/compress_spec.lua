@@ -179,6 +179,29 @@ describe("compressed messages", function()
       end)
     end)
 
+    -- A server that knows no parameters keeps history and the largest window; what
+    -- a client sends to it stays within the client's own settings.
+    it("with a server that answers by the name alone", function()
+      local ws, peer = ends.client({compress = {threshold = 0}}, compressed.field {})
+      assert.equal("permessage-deflate", ws.extensions)
+      local pair = compressed.pair("client", ws, peer,
+        {client_max_window_bits = 12, client_no_context_takeover = true})
+      local text = bytes("json", 20000)
+      ends.inside(function()
+        for _ = 1, 3 do
+          pair:say(text)
+          assert_same(text, (assert(pair:receive())))
+          ws:send(text)
+          local heard = pair:hear()
+          assert.is_true(heard.compressed)
+          assert_same(text, heard.text)
+        end
+        local noise = bytes("random", 2000)
+        pair:say(noise .. text .. noise, "binary")  -- farther back than 12 bits reach
+        assert_same(noise .. text .. noise, (assert(pair:receive())))
+      end)
+    end)
+
     both("not, when they raise, and history is as before", {threshold = 0}, function(pair)
       local text = bytes("json", 2000)
       pair.ws:send(text)

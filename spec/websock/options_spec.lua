@@ -160,6 +160,7 @@ describe("options", function()
     for _, name in ipairs {"server_max_window_bits", "client_max_window_bits"} do
       refuses_one(name, 7, 16, 8.5, "12", true, NAN)
       assert.equal(8, options.check("connect", {compress = {[name] = 8}}).compress[name])
+      assert.is_false(options.check("connect", {compress = {[name] = false}}).compress[name])
       assert.equal(15, options.check("connect", {compress = {[name] = 15}}).compress[name])
     end
     refuses_one("level", -1, 10, "1")

@@ -18,9 +18,10 @@ local endings = {
   ["kept open"] = function(peer) peer:rest() end,
   ["ended"] = function(peer) peer:close() end,
   ["reset"] = function(peer)
-    local file <close>, fd = descriptors.of(io.open, "/dev/null")
+    local null, fd = descriptors.of(io.open, "/dev/null")
     peer.sock:setoption("linger", {on = true, timeout = 0})
     unistd.dup2(fd, peer.sock:getfd())  -- closed without a word of TLS
+    null:close()
   end,
   ["cut without close_notify"] = function(peer) core.shutdown(peer.sock:getfd()) end,
 }

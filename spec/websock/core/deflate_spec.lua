@@ -40,6 +40,9 @@ describe("core.config", function()
         assert.error_matches(function() core.config("server", {compress = {[name] = value}}) end, name)
       end
       assert.has_error(function() core.config("server", {compress = {[name] = "x"}}) end)
+      local accepts_false = pcall(core.config, "server", {compress = {[name] = false}})
+      assert.equal(range[2] == 15, accepts_false, name)
+      assert.error_matches(function() core.config("server", {compress = {[name] = true}}) end, "number")
     end
     assert.error_matches(function() core.config("client", {compress = {threshold = -1}}) end, "threshold")
   end)
