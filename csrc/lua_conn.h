@@ -68,6 +68,7 @@ typedef struct conn {
   const char *err;       /* of the write that failed, until it is told */
   uint64_t ponged;       /* ws_ponged, as told last */
   uint64_t written;      /* bytes that the transport has taken */
+  uint64_t accepted;     /* and the peer, see conn:accepted */
   size_t max_queue;      /* bytes queued above which send waits */
   double used;           /* when a message went in or out, see heartbeat.lua */
   lua_State *receiver;   /* CONN_RECEIVER, who waits or waited last */

@@ -107,6 +107,28 @@ static int conn_written (lua_State *L) {
   return 1;
 }
 
+/* Bytes given to the kernel that the peer's has not acknowledged. */
+static size_t in_flight (const conn *c) {
+  size_t n = c->tls ? net_tls_unsent(c->tls) : 0;
+  return n + (c->fd == NET_NONE ? 0 : (size_t)net_in_flight(c->fd));
+}
+
+/* conn:accepted() -> how many bytes the peer's system has accepted so far, as sent
+   (a figure to be compared with others), how many are here and it has not. Of a
+   Unix socket the kernel tells memory, not bytes: the figure may lag, but never
+   goes back. */
+static int conn_accepted (lua_State *L) {
+  conn *c = websock_toconn(L);
+  size_t flight = in_flight(c);
+  uint64_t given = c->written;
+  if (c->tls) given = net_tls_sent(c->tls) + net_tls_unsent(c->tls);
+  if (given > flight && given - flight > c->accepted)
+    c->accepted = given - flight;
+  lua_pushinteger(L, (lua_Integer)c->accepted);
+  lua_pushinteger(L, (lua_Integer)(ws_queued(core(c)) + flight));
+  return 2;
+}
+
 /* conn:forget(): nothing more can be sent; what is queued goes. */
 static int conn_forget (lua_State *L) {
   forget(websock_toconn(L));
@@ -192,6 +214,8 @@ static int conn_ponged (lua_State *L) {
 
 
 const luaL_Reg websock_send_methods[] = {
-    {"forget", conn_forget}, {"output", conn_output},   {"ping", conn_ping},
-    {"ponged", conn_ponged}, {"push", conn_push},       {"send", conn_send},
-    {"sent", conn_sent},     {"written", conn_written}, {NULL, NULL}};
+    {"accepted", conn_accepted}, {"forget", conn_forget},
+    {"output", conn_output},     {"ping", conn_ping},
+    {"ponged", conn_ponged},     {"push", conn_push},
+    {"send", conn_send},         {"sent", conn_sent},
+    {"written", conn_written},   {NULL, NULL}};

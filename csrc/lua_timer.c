@@ -84,15 +84,19 @@ static int timers_first (lua_State *L) {
   return 1;
 }
 
-/* timers:due(now) -> slot, handle | nothing: takes the earliest one out */
+/* timers:due(now) -> slot, handle, at | nothing: takes the earliest one out,
+   which was set to that time */
 static int timers_due (lua_State *L) {
   int handle;
   uint32_t slot;
+  double at = 0;
   net_timers *t = check_open(L);
+  net_timer_first(t, &at);
   if (!net_timer_due(t, luaL_checknumber(L, 2), &handle, &slot)) return 0;
   lua_pushinteger(L, slot);
   lua_pushinteger(L, handle);
-  return 2;
+  lua_pushnumber(L, at);
+  return 3;
 }
 
 static int timers_tostring (lua_State *L) {

@@ -46,7 +46,9 @@ int net_shutdown_write (net_fd fd); /* 0 or NET_ERROR */
 void net_close (net_fd fd);         /* never blocks, keeps errno */
 int net_so_error (net_fd fd);       /* takes SO_ERROR: 0 or an errno */
 int net_unread (net_fd fd);         /* bytes to read (FIONREAD), 0 if unknown */
-net_fd net_dup (net_fd fd);         /* CLOEXEC; NET_NONE on error */
+int net_in_flight (net_fd fd); /* bytes written that the peer's system has not
+                                  acknowledged, 0 if unknown */
+net_fd net_dup (net_fd fd);    /* CLOEXEC; NET_NONE on error */
 int net_nodelay (net_fd fd, int on); /* 0 or NET_ERROR (not a TCP socket) */
 
 /* A printable address: host without brackets and scope as getnameinfo prints

@@ -133,6 +133,21 @@ int net_unread (net_fd fd) {
   return ioctl(fd, FIONREAD, &n) < 0 ? 0 : n;
 }
 
+int net_in_flight (net_fd fd) {
+  int n = 0;
+#if defined(__linux__)
+  if (ioctl(fd, TIOCOUTQ, &n) < 0) n = 0;
+#elif defined(FIONWRITE)
+  if (ioctl(fd, FIONWRITE, &n) < 0) n = 0;
+#elif defined(SO_NWRITE)
+  socklen_t size = sizeof n;
+  if (getsockopt(fd, SOL_SOCKET, SO_NWRITE, &n, &size) < 0) n = 0;
+#else
+  (void)fd;
+#endif
+  return n > 0 ? n : 0;
+}
+
 net_fd net_dup (net_fd fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }
 
 int net_nodelay (net_fd fd, int on) {

@@ -112,6 +112,7 @@ static int send_bytes (net_tls *t, net_tls_bytes *b) {
   if (sent == NET_ERROR) t->saved = net_error();
   if (sent < 0) return (int)sent;
   b->at += (size_t)sent;
+  t->sent += (uint64_t)sent;
   return b->at == b->n ? 1 : NET_AGAIN;
 }
 
@@ -153,6 +154,8 @@ int net_tls_flush (net_tls *t) {
 }
 
 size_t net_tls_unsent (const net_tls *t) { return t->left.n - t->left.at; }
+
+uint64_t net_tls_sent (const net_tls *t) { return t->sent; }
 
 /* -------------------------------------------------------------- the handshake */
 

@@ -85,8 +85,10 @@ int net_tls_flush (net_tls *t);
    while net_tls_flush has something. */
 int net_tls_writable (const net_tls *t);
 size_t net_tls_unsent (const net_tls *t); /* what net_tls_flush has */
-int net_tls_done (const net_tls *t);      /* is the handshake over? */
-int net_tls_resumed (const net_tls *t);   /* did it resume a session? */
+uint64_t
+net_tls_sent (const net_tls *t);     /* encrypted bytes that the kernel got */
+int net_tls_done (const net_tls *t); /* is the handshake over? */
+int net_tls_resumed (const net_tls *t); /* did it resume a session? */
 int net_tls_heard (net_tls *t); /* have bytes come since it was asked last? */
 /* Whether there are whole records, or given bytes, that net_tls_recv has not
    come to. */

@@ -49,6 +49,7 @@ struct net_tls {
   pid_t pid; /* whose connection it is: a child's end leaves it alone */
   net_tls_bytes given; /* read by somebody else */
   net_tls_bytes left;  /* what the kernel has not taken */
+  uint64_t sent;       /* bytes that the kernel has taken */
   size_t offered; /* bytes at the front of net_tls_sendv's that are encrypted */
   char *place;
   const char *why;

@@ -101,6 +101,7 @@ build = {
     ["websock.cli"] = "lua/websock/cli.lua",
     ["websock.client"] = "lua/websock/client.lua",
     ["websock.connection"] = "lua/websock/connection.lua",
+    ["websock.deadline"] = "lua/websock/deadline.lua",
     ["websock.dial"] = "lua/websock/dial.lua",
     ["websock.driver"] = "lua/websock/driver.lua",
     ["websock.handshake"] = "lua/websock/handshake.lua",

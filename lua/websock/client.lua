@@ -39,6 +39,7 @@ local ClientLink = Link.class {role = "client"}
 
 -- The answer is there: whoever connects goes on.
 function ClientLink:on_handshake()
+  self:set_deadline(nil)
   self.loop.wake(self, self.connecting)
 end
 
@@ -100,6 +101,7 @@ local function plug(loop, link, o, target, context, deadline)
   if o.given then o.given.taken = true end
   ok, err = link:attach(fd, foreign)
   if not ok then return nil, "connect: " .. err end
+  link:set_deadline(deadline and deadline - loop.now())
   return begin(link, context, o, target, received)
 end
 
@@ -131,22 +133,20 @@ local REASONS = {eof = "the connection ended before the answer"}
 
 local function failed(link, reason)
   link:drop "aborted"
+  if link.timed_out then return nil, "timeout" end
   return nil, link.conn:tls_error() or "handshake: " .. (REASONS[reason] or reason)
 end
 
--- Waits for the answer. Once the time is up the connection is dropped, which is
--- how a refusal ends whose body does not.
-local function shake_hands(loop, link, deadline)
+-- Waits for the answer. At its deadline the link is dropped, which is how a refusal
+-- ends whose body does not.
+local function shake_hands(loop, link)
   link.connecting = coroutine.running()
-  local late = false
   while true do
     local what, body, _, reason = link.conn:handshake()
     if what == "open" then return open(link) end
     if what == "refused" then return refused(link, body) end
-    if late and body == "closed" then return nil, "timeout" end
     if body == "closed" then return failed(link, reason) end
-    if late then link:drop "aborted" end
-    late = late or select(2, loop.park(deadline, link)) == "timeout"
+    loop.park(nil, link)
   end
 end
 
@@ -162,7 +162,7 @@ local function connect(loop, target, context, o)
   local deadline = o.timeout and loop.now() + o.timeout
   local ok, err = plug(loop, link, o, target, context, deadline)
   if not ok then return nil, err end
-  return shake_hands(loop, link, deadline)
+  return shake_hands(loop, link)
 end
 
 -- The context of a connection to this target; nil for one without TLS. Whoever asks

@@ -81,6 +81,7 @@ local function wait_and_fetch(link, step, want, timeout)
     local _, err = loop.park(deadline, link)
     receiving(link, false)
     link.receiver = nil
+    if err == "timeout" then link:catch_up(want) end
     local a, b, c, d = take(link, step)
     if a ~= nil or b ~= "again" then return a, b, c, d end
     if err == "timeout" then return nil, "timeout" end
@@ -210,6 +211,8 @@ function methods.ping(ws, payload, timeout)
   repeat
     answered, err = link.loop.park(begun + timeout, link)
   until answered or err or link.stage ~= "open" and link.stage ~= "closing"
+  if err then link:last_look() end
+  if link.pingers[serial] == nil then answered = answered or link.loop.now() end
   link.pingers[serial] = nil
   if answered then return answered - begun end
   if err then return nil, err end
@@ -235,6 +238,7 @@ local function wait_for_end(link, timeout)
   while link.stage ~= "gone" and err ~= "timeout" do
     _, err = link.loop.park(deadline, link)
   end
+  if err == "timeout" then link:last_look() end
   call.remove(link.closers, me)
   if link.stage ~= "gone" then return nil, "timeout" end
   return outcome(link)

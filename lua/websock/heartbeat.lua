@@ -7,11 +7,17 @@
 -- to be read from the transport: an application that is busy, or a loop that was
 -- not turned for a while, is never mistaken for a dead peer. Nor is one that is
 -- slow to read, and finds the ping behind all that was queued before.
+--
+-- Before any of this is judged, the connection is read and written once more: see
+-- deadline.lua.
+
+local deadline = require "websock.deadline"
 
 local heartbeat = {}
 
 local NEVER = math.huge
 local GRACE = 1  -- the last second of ping_timeout: a second look, a turn later
+local MANY = 65536  -- bytes before a ping that are more than just on their way
 
 local pings = 0
 
@@ -32,12 +38,13 @@ end
 
 local function send_ping(link, time)
   local o = link.options
+  local accepted, left = link.conn:accepted()
+  link.pinged_at = (link.stuck or left > MANY) and accepted or nil
   pings = pings + 1
   -- seven bytes: those of ws:ping have eight, and answer for themselves
   link.ping_serial = link.conn:ping(string.pack(">I7", pings))
   link.pinged, link.suspect = time, nil
   link.conn:heard(false)
-  link.pinged_at = link.conn:written()
   link.next_ping = time + o.ping_interval
   link:mark()
   return time + o.ping_timeout - grace(o)
@@ -49,25 +56,44 @@ local function has_unread(link)
   return link.conn:more() or link.driver.unread(link) > 0
 end
 
--- A transport that was full takes bytes again because the peer does.
+-- The ping stood behind bytes that the peer had not accepted, and it accepts them.
 local function takes_bytes(link)
-  return link.stuck and link.conn:written() ~= link.pinged_at
+  return link.pinged_at and link.conn:accepted() ~= link.pinged_at
+end
+
+local function is_alive(link)
+  return link.conn:heard() or has_unread(link) or takes_bytes(link)
+end
+
+-- A second look, later by as much as the first one came late.
+local function suspect(link, time, late)
+  local after = grace(link.options)
+  if late > deadline.LATE then after = math.max(after, late) end
+  link.suspect = time + after
+  return link.suspect
+end
+
+-- Whether the ping is answered, by whatever the peer does; else nil, and the time
+-- of the next look.
+local function is_answered(link, time)
+  local o = link.options
+  local due = link.suspect or link.pinged + o.ping_timeout - grace(o)
+  if time >= due then link:last_look() end
+  if link.stage ~= "open" then return nil, NEVER end
+  if not link.pinged or is_alive(link) then return true end
+  if time < due then return nil, due end
+  if not link.suspect then return nil, suspect(link, time, time - due) end
+  link:drop "ping timeout"
+  return nil, NEVER
 end
 
 -- The time of the next look.
 local function check_ping(link, time)
-  local o = link.options
-  if not o.ping_interval then return NEVER end
+  if not link.options.ping_interval then return NEVER end
   if link.pinged then
-    if link.conn:heard() or has_unread(link) or takes_bytes(link) then
-      link.pinged = nil
-    elseif not link.suspect then
-      link.suspect = true
-      return time + grace(o)
-    else
-      link:drop "ping timeout"
-      return NEVER
-    end
+    local answered, at = is_answered(link, time)
+    if not answered then return at end
+    link.pinged = nil
   end
   if time < link.next_ping then return link.next_ping end
   return send_ping(link, time)
@@ -83,38 +109,64 @@ end
 
 -- Writing ---------------------------------------------------------------------
 
-local function check_writing(link, time)
-  local o = link.options
-  if not link.stuck then return NEVER end
-  local written = link.conn:written()
+-- Whether bytes still wait; notes when the peer has accepted some.
+local function is_stuck(link, time)
+  local accepted = link.conn:accepted()
+  if accepted ~= link.stuck_at then link.stuck, link.stuck_at = time, accepted end
   if link.conn:queued() == 0 then link.stuck = nil end
-  if not link.stuck or not o.ping_interval then
-    return NEVER
-  elseif written ~= link.stuck_at then
-    link.stuck, link.stuck_at = time, written
-  elseif time - link.stuck >= o.ping_timeout then
-    link:drop "ping timeout"
-    return NEVER
+  return link.stuck and link.options.ping_interval
+end
+
+local function check_writing(link, time)
+  local limit = link.options.ping_timeout
+  if not link.stuck or not is_stuck(link, time) then return NEVER end
+  if time - link.stuck >= limit then
+    link:last_look()
+    if link.stage ~= "open" or not is_stuck(link, time) then return NEVER end
   end
-  return link.stuck + o.ping_timeout
+  if time - link.stuck < limit then
+    return deadline.next_look(link.stuck, limit, time)
+  end
+  link:drop "ping timeout"
+  return NEVER
 end
 
 --- A write came up short: bytes wait for the peer.
 function heartbeat.stuck(link)
   if link.stuck or not link.beat then return end
-  local time = link.loop.now()
-  link.stuck, link.stuck_at = time, link.conn:written()
-  if link.options.ping_interval then look_by(link, time + link.options.ping_timeout) end
+  local time, o = link.loop.now(), link.options
+  link.stuck, link.stuck_at = time, (link.conn:accepted())
+  if o.ping_interval then
+    look_by(link, deadline.next_look(time, o.ping_timeout, time))
+  end
 end
 
 -- Idleness --------------------------------------------------------------------
 
-local function check_idle(link, time)
-  local limit = link.options.idle_timeout
-  if not limit then return NEVER end
+-- When the connection is idle for too long, as things are at this time.
+local function idle_at(link, time)
   if link.conn:waiting() or link.stuck then link.conn:used(time) end
-  local used = link.loop.turn:latest(link.conn:used())
-  if time - used < limit then return used + limit end
+  return link.loop.turn:latest(link.conn:used()) + link.options.idle_timeout
+end
+
+-- The loop was late: as long again, once, for neither side could do anything.
+local function put_off(link, time, late)
+  if late <= deadline.LATE or link.conn:used() == link.put_off then return nil end
+  local limit = link.options.idle_timeout
+  link.put_off = link.conn:used(time - limit + math.min(limit, late))
+  return link.put_off + limit
+end
+
+local function check_idle(link, time)
+  if not link.options.idle_timeout then return NEVER end
+  local at = idle_at(link, time)
+  if time >= at then
+    link:last_look()
+    if link.stage ~= "open" then return NEVER end
+    at = idle_at(link, time)
+  end
+  if time >= at then at = put_off(link, time, time - at) end
+  if at then return at end
   link:begin_close(1001, "idle timeout")
   return NEVER
 end

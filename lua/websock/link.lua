@@ -9,6 +9,7 @@
 -- -> "closed" (the WebSocket is; the transport drains) -> "gone".
 
 local core = require "websock.core"
+local deadline = require "websock.deadline"
 local heartbeat = require "websock.heartbeat"
 
 local READ, WRITE, HANGUP = 1, 2, 4
@@ -33,15 +34,19 @@ function Link.class(common)
 end
 
 --- A link for a connection in its opening handshake; `attach` gives it a
---- transport. deadline is when the handshake has to be over.
+--- transport.
 ---@param config userdata # of the core
----@param deadline number? # a time of loop.now
-function Link.new(class, config, deadline)
+function Link.new(class, config)
   local self = setmetatable({stage = "handshake"}, class)
   self.conn = core.conn(config, self)
   if class.options then self.conn:limit(class.options.max_queue) end
-  self.timer = deadline and class.loop.at(deadline, self)
   return self
+end
+
+--- When the stage that has begun has to be over: so many seconds from now.
+---@param seconds number|nil # nil: no limit
+function Link:set_deadline(seconds)
+  deadline.set(self, seconds)
 end
 
 --- Takes over the transport that driver.open was given.
@@ -277,19 +282,6 @@ end
 
 -- Ending ----------------------------------------------------------------------
 
--- Sets the deadline of the stage that begins, unless the one before still runs.
-local function set_deadline(self)
-  if not self.timer then
-    local at = self.loop.now() + self.options.close_timeout
-    self.timer = self.loop.at(at, self)
-  end
-end
-
-local function cancel_deadline(self)
-  if self.timer then self.loop.cancel(self.timer) end
-  self.timer = nil
-end
-
 -- It is no longer open: nobody counts on it any more.
 local function leave(self)
   heartbeat.stop(self)
@@ -299,7 +291,7 @@ end
 
 --- The handshake is done: ws exists.
 function Link:opened(ws)
-  cancel_deadline(self)
+  deadline.clear(self)
   self.stage, self.asked = "open", nil
   self.ws = ws
   heartbeat.start(self)
@@ -320,7 +312,7 @@ function Link:advance()
       self.stage = "closed"
       leave(self)
       self.loop.hold(self)
-      set_deadline(self)
+      deadline.drain(self)
       wake_all(self)
     end
     self:shut()
@@ -328,7 +320,7 @@ function Link:advance()
     self.stage = "closing"
     leave(self)
     self.loop.hold(self)
-    set_deadline(self)
+    deadline.drain(self)
     wake_list(self, {self.waiting_writer})
     wake_list(self, self.senders)
   end
@@ -359,7 +351,7 @@ function Link:release()
   if self.stage == "gone" then return end
   self.stage = "gone"
   leave(self)
-  cancel_deadline(self)
+  deadline.clear(self)
   if self.fd then self.loop.unregister(self.fd) end
   if self.fd then self.driver.close(self) end
   if self.handle then self.handle:close() end
@@ -380,17 +372,15 @@ function Link:failed()
   self:drop "aborted"
 end
 
---- The loop: it is time for the heartbeat, or the deadline of the opening or
---- closing handshake, or of what came after it, has passed.
-function Link:expired(timer)
-  if timer ~= self.timer then return heartbeat.look(self) end
-  self.timer = nil
-  if self.stage == "closed" then
-    self:release()
-  else
-    self.timed_out = true
-    self:drop "aborted"
-  end
+--- The loop: it is time for the heartbeat, or the deadline of the stage that it
+--- is in may be over.
+---@param late number # seconds since that time
+function Link:expired(timer, late)
+  if timer ~= self.timer then return heartbeat.look(self, late) end
+  if not deadline.is_over(self, late) then return end
+  if self.stage == "closed" then return self:release() end
+  self.timed_out = true
+  self:drop "aborted"
 end
 
 --- Begins the closing handshake.
@@ -399,6 +389,13 @@ function Link:begin_close(code, reason)
   local ok, rule = self.conn:close(code, reason)
   if ok then self:digest(self.conn:poll(0)) end
   return ok, rule
+end
+
+--- Reads and writes once, before somebody judges what has not happened by now: the
+--- loop may not have come to it.
+function Link:last_look()
+  self:pump()
+  if self.stage ~= "gone" then self:push(true) end
 end
 
 local function flush_now(self)

@@ -64,7 +64,7 @@ local Place = {__close = function(self)
 end}
 
 -- Waits: a writer in front of the line, others in it, at its head again if their
--- turn had come.
+-- turn had come. Returns what ended it, and whether nobody is before this one.
 local function wait_in_line(link, deadline, first, writer)
   local place <close> = setmetatable({link = link, thread = running()}, Place)
   link.conn:line(true)
@@ -75,14 +75,15 @@ local function wait_in_line(link, deadline, first, writer)
     table.insert(link.senders, first and 1 or #link.senders + 1, place.thread)
   end
   local _, err = link.loop.park(deadline, link)
-  return err
+  return err, writer or link.senders and link.senders[1] == place.thread
 end
 
 -- Waits until the frame can be queued.
 local function send_in_turn(where, link, timeout, message, opcode, more, writer, compress)
   local deadline, first = deadline_of(link, timeout), false
   repeat
-    local err = wait_in_line(link, deadline, first, writer)
+    local err, is_next = wait_in_line(link, deadline, first, writer)
+    if err and is_next then link:last_look() end
     local ok, why, code, reason = try_send(where, link, message, opcode, more, writer,
       compress)
     if ok or why == "closed" then return ok, why, code, reason end

@@ -58,8 +58,9 @@ end
 -- Connections -----------------------------------------------------------------
 
 local function new_link(server, o, config)
-  local deadline = o.handshake_timeout and server.loop.now() + o.handshake_timeout
-  return Link.new(server.class, config, deadline)
+  local link = Link.new(server.class, config)
+  link:set_deadline(o.handshake_timeout or nil)
+  return link
 end
 
 local function leave(link)
@@ -247,10 +248,15 @@ end
 
 -- Stopping --------------------------------------------------------------------
 
+-- They may go while the list is gone through.
+local function list_of(links)
+  local list = {}
+  for link in pairs(links) do list[#list + 1] = link end
+  return list
+end
+
 local function close_everyone(server)
-  local links = {}
-  for link in pairs(server.links) do links[#links + 1] = link end
-  for _, link in ipairs(links) do
+  for _, link in ipairs(list_of(server.links)) do
     if link.stage == "open" then
       link:begin_close(1001, "server stops")
       if link.conn:marked() then link:flush() end
@@ -261,9 +267,7 @@ local function close_everyone(server)
 end
 
 local function drop_everyone(server)
-  local links = {}
-  for link in pairs(server.links) do links[#links + 1] = link end
-  for _, link in ipairs(links) do
+  for _, link in ipairs(list_of(server.links)) do
     if link.stage == "closed" then link:release() else link:drop "aborted" end
   end
 end
@@ -289,6 +293,7 @@ local function wait_for_links(server, timeout)
     _, err = server.loop.park(deadline, server)
   end
   if server.n_links == 0 then server.stopping = {} end
+  for _, link in ipairs(list_of(server.links)) do link:last_look() end
 end
 
 --- Stops accepting, closes everyone with 1001, waits for the connections, then

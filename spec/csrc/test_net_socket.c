@@ -227,6 +227,34 @@ TEST(sendv_is_partial_when_there_is_no_room) {
 }
 
 /* SIGPIPE would end this process. */
+TEST(in_flight_is_what_the_peer_has_not_accepted) {
+  static char many[1 << 16];
+  net_address peer;
+  net_iov v = {many, sizeof many};
+  long sent, total = 0;
+  int small = 4096, b2, a2 = tcp(&b2, &peer), left;
+  CHECK(net_in_flight(a2) == 0);
+  CHECK(net_in_flight(-1) == 0);
+  setsockopt(b2, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+  net_nonblocking(a2);
+  while ((sent = net_sendv(a2, &v, 1)) > 0) total += sent;
+  left = net_in_flight(a2);
+#ifdef __linux__
+  CHECK(left > 0);
+#endif
+  CHECK(left < total); /* the peer's system has room for some */
+  while (total > 0 && is_ready(b2, POLLIN)) {
+    long got = net_recv(b2, many, sizeof many);
+    if (got <= 0) break;
+    total -= got;
+  }
+  CHECK(total == 0);
+  for (int i = 0; i < 1000 && net_in_flight(a2) > 0; i++) poll(NULL, 0, 10);
+  CHECK(net_in_flight(a2) == 0);
+  close(a2);
+  close(b2);
+}
+
 TEST(sendv_to_nobody_fails_without_a_signal) {
   net_iov v = {"x", 1};
   pair(SOCK_STREAM);

@@ -105,8 +105,8 @@ describe("limits", function()
     assert.matches("101", (peer:head()))
   end)
 
-  it("close_timeout holds for a plain answer that nobody reads", function()
-    local server = listen {close_timeout = 0.1, http = function()
+  it("ping_timeout holds for a plain answer that nobody reads", function()
+    local server = listen {ping_timeout = 0.1, http = function()
       return 200, nil, ("x"):rep(16 * 1024 * 1024)
     end}
     local before = descriptors.count()

@@ -4,7 +4,7 @@
 --
 --   watcher:ready(what)   a registered descriptor is ready (see loop.register)
 --   source:again()        what stopped early goes on (loop.again)
---   timer:expired(handle) a timer is due (loop.at)
+--   timer:expired(handle, late) a timer is due (loop.at)
 --
 -- All of these are made by the library and never wait. Watchers and timers are
 -- referred to weakly: users, waiters and loop.hold keep them alive. A watcher may
@@ -69,7 +69,8 @@ end
 
 -- Timers ----------------------------------------------------------------------
 
---- Calls object:expired() at this time; returns a handle for `cancel`.
+--- Calls object:expired(handle, late) at this time, or late seconds after it
+--- where the turn before took longer; returns a handle for `cancel`.
 function loop.at(time, object)
   local handle = timers:set(time, 0)
   timed[handle] = object
@@ -301,7 +302,7 @@ end
 
 local turn
 
-local function expire(timer)
+local function expire(timer, late)
   local object = timed[timer]
   if not object then return end
   timed[timer] = nil
@@ -309,7 +310,7 @@ local function expire(timer)
     deadlines[object] = nil
     let_go_on(object, TIMEOUT)
   else
-    guarded(object, "expired", timer)
+    guarded(object, "expired", timer, late)
   end
 end
 
@@ -428,9 +429,9 @@ local function serve_timers()
   local time = in_c:time()
   local due = timers.due
   while true do
-    local _, handle = due(timers, time)
+    local _, handle, at = due(timers, time)
     if not handle then return end
-    expire(handle)
+    expire(handle, time - at)
   end
 end
 
@@ -449,6 +450,16 @@ local turn_guard = setmetatable({}, {__close = function()
   in_c:reset()
 end})
 
+-- Waits until something is ready. A signal that interrupts this, such as SIGCONT,
+-- hides what is: then that is asked for once more, without waiting.
+---@return boolean # whether the poller has told it: else no timer is judged
+local function poll(seconds)
+  local n, err = loop.poller():wait(seconds)
+  if err == "interrupted" then n, err = poller:wait(0) end
+  if not n and err ~= "interrupted" then error("websock: poll: " .. err, 0) end
+  return n ~= nil
+end
+
 -- One turn; waits at most `timeout` seconds (nil: as long as it takes).
 function turn(timeout)
   turning = true
@@ -457,11 +468,10 @@ function turn(timeout)
   in_c:flush()
   local stop, wait = again.last, loop.timeout()
   if not wait or timeout and timeout < wait then wait = timeout end
-  local n, err = loop.poller():wait(wait)
-  if not n and err ~= "interrupted" then error("websock: poll: " .. err, 0) end
+  local has_polled = poll(wait)
   again:serve(stop, serve_source)  -- those that were there before
   in_c:serve(poller)
-  serve_timers()
+  if has_polled then serve_timers() end
   ready:serve(ready.last, run_thread)  -- whom they wake has its turn in the next
   in_c:flush()
 end

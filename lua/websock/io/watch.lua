@@ -68,6 +68,7 @@ function loop.wait(fd, mode, deadline)
   self[direction] = thread
   local ok, err = self:update()
   if ok then ok, err = loop.park(deadline, self) end
+  if err == "timeout" then ok, err = loop.probe(fd, mode) end  -- late, perhaps
   if ok or err == "not pollable" then return true end  -- a file: always ready
   return nil, err
 end

@@ -15,10 +15,10 @@ describe("core.timers", function()
     assert.equal(3, timers:first())
   end)
 
-  it("gives the handle with the slot", function()
+  it("gives the handle with the slot, and when it was due", function()
     local timers <close> = core.timers()
     local handle = timers:set(1, 4294967295)
-    assert.same({4294967295, handle}, {timers:due(1)})
+    assert.same({4294967295, handle, 1}, {timers:due(1.5)})
     assert.equal(0, select("#", timers:due(1)))
   end)
 

@@ -3,6 +3,7 @@
 
 local socket = require "socket"
 local websock = require "websock"
+local core = require "websock.core"
 local child = require "support.child"
 local descriptors = require "support.descriptors"
 local ends = require "support.ends"
@@ -108,6 +109,44 @@ describe("loop", function()
       local begun = websock.now()
       websock.sleep(0.02)
       assert.is_true(websock.now() - begun >= 0.02)
+    end)
+
+    -- Has the poller's waits interrupted, as by signals; returns their timeouts.
+    local function interrupt(times)
+      local methods, waits = debug.getmetatable(core.poller()).__index, {}
+      local original = methods.wait
+      function methods.wait(poller, timeout)
+        waits[#waits + 1] = timeout
+        if #waits <= times then return nil, "interrupted" end
+        return original(poller, timeout)
+      end
+      ends.at_end(function() methods.wait = original end)
+      return waits
+    end
+
+    it("ends in a turn whose wait was interrupted: that asks once more", function()
+      websock.spawn(function()
+        websock.sleep(0)
+        note "slept"
+      end)
+      websock.step()
+      local waits = interrupt(1)
+      websock.step(0)
+      assert.same({0, 0}, waits)
+      assert.same({"slept"}, log)
+    end)
+
+    it("does not end before the poller has told what is ready", function()
+      websock.spawn(function()
+        websock.sleep(0)
+        note "slept"
+      end)
+      websock.step()
+      interrupt(2)
+      websock.step(0)
+      assert.same({}, log)
+      websock.step(0)
+      assert.same({"slept"}, log)
     end)
 
     it("raises on what are no seconds", function()
