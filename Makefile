@@ -282,6 +282,7 @@ help:
 	@echo 'make run [PORT=8080]    the chat example, on a fresh machine too'
 	@echo 'make run TLS=1          the same over https and wss'
 	@echo 'make test               every test; installs what it needs'
+	@echo 'make deps-run           only install what programs of yours need'
 	@echo 'make deps               only install what run and test need'
 	@echo 'make check              lint, formatting, layers, musl'
 	@echo 'make portable           what other compilers and systems say'

@@ -157,12 +157,16 @@ if not server then
   os.exit(1)
 end
 
--- Ctrl-C and `kill` end the program politely: everyone gets a close frame.
-for _, name in ipairs {"INT", "TERM"} do
-  websock.signal(name, function() server:stop() end)
+-- Ctrl-C and `kill` end the program politely: everyone gets a Close frame. The
+-- same again ends it at once.
+local function stop(name)
+  websock.signal(name)
+  server:stop()
+  websock.stop()
 end
+for _, name in ipairs {"INT", "TERM"} do websock.signal(name, stop) end
 
 local _, bound = server:getsockname()
 print(("chat on %s://%s:%s/"):format(tls and "https" or "http", host, bound))
 io.stdout:flush()
-websock.run()
+os.exit(websock.run() and 0 or 1, true)

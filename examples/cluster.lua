@@ -33,11 +33,11 @@ local function handler(ws)
   for message, kind in ws:messages() do ws:send(message, kind) end
 end
 
-local server, err = websock.listen {
+local server, err, place = websock.listen {
   port = port, reuseport = true, handler = handler,
 }
 if not server then
-  io.stderr:write(("cluster: cannot listen on port %s: %s\n"):format(port, err))
+  io.stderr:write(("cluster: cannot listen on %s: %s\n"):format(place or port, err))
   os.exit(1)
 end
 local _, bound = server:getsockname()
@@ -65,8 +65,9 @@ local function start_workers(n)
 end
 
 -- A byte tells them: closing a pipe waits for its process, and is for later,
--- when our own connections are closed.
-local function stop()
+-- when our own connections are closed. The same signal again ends us at once.
+local function stop(name)
+  if name then websock.signal(name) end
   for _, pipe in ipairs(workers) do
     pipe:write "\n"
     pipe:flush()
@@ -89,5 +90,6 @@ else
 end
 for _, name in ipairs {"INT", "TERM"} do websock.signal(name, stop) end
 websock.signal("PIPE", function() end)   -- a worker has died before us
-websock.run()
+local ok = websock.run()
 for _, pipe in ipairs(workers) do pipe:close() end
+os.exit(ok and 0 or 1, true)

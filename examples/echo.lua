@@ -7,16 +7,26 @@ if not port or port < 0 or port > 65535 then
   os.exit(2)
 end
 
-local server = assert(websock.listen {
+local server, err, place = websock.listen {
   port = port,
   handler = function(ws)
     for message, kind in ws:messages() do ws:send(message, kind) end
   end,
-})
-websock.signal("TERM", function() server:stop() end)
-websock.signal("INT", function() server:stop() end)
+}
+if not server then
+  io.stderr:write(("echo: cannot listen on %s: %s\n"):format(place or port, err))
+  os.exit(1)
+end
+
+-- Ctrl-C and `kill`: everyone gets a Close frame. The same again ends at once.
+local function stop(name)
+  websock.signal(name)
+  server:stop()
+  websock.stop()
+end
+for _, name in ipairs {"INT", "TERM"} do websock.signal(name, stop) end
 
 local host, bound = server:getsockname()
 print(("echo on ws://%s:%s/"):format(host, bound))
 io.stdout:flush()
-websock.run()
+os.exit(websock.run() and 0 or 1, true)

@@ -172,9 +172,11 @@ if not server then
 end
 
 local stopping = false
-for _, name in ipairs {"INT", "TERM"} do
-  websock.signal(name, function() stopping = true end)
+local function stop(name)
+  websock.signal(name)                 -- the same again ends at once
+  stopping = true
 end
+for _, name in ipairs {"INT", "TERM"} do websock.signal(name, stop) end
 
 local _, bound = server:getsockname()
 print(("game on http://%s:%s/"):format(host, bound))

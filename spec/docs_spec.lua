@@ -3,7 +3,7 @@
 --
 -- A sample is a code block behind a comment <!-- sample: KIND -->:
 --   server     a program that serves port 8080; an echo client is answered; if it
---              has a handler for Ctrl-C, that ends it
+--              has a handler for Ctrl-C, that ends it, whatever goes on in it
 --   client     a program for such a server
 --   page PATH BODY   like server; GET PATH is answered with BODY
 --   run        a program of its own
@@ -89,16 +89,24 @@ local function server_says(code)
   return said and said .. "\n" or ""
 end
 
--- Runs body(port) while a sample serves that port.
-local function while_serving(code, body)
+-- A sample that serves a free port: the process, the port, the program.
+local function serving(code)
   local port = free_port()
   local served = code:gsub("%f[%d]8080%f[%D]", port)
   assert.not_equal(code, served)
   local child = start(served)
-  while not socket.connect("127.0.0.1", port) do
+  while true do
+    local probe = socket.connect("127.0.0.1", port)
+    if probe then probe:close() break end
     assert.is_nil(child:ended(), child:output())
     socket.sleep(0.01)
   end
+  return child, port, served
+end
+
+-- Runs body(port) while a sample serves that port.
+local function while_serving(code, body)
+  local child, port, served = serving(code)
   local ok, err = pcall(body, port)
   if ok and code:find('signal("INT"', 1, true) then
     child:signal "INT"
@@ -108,6 +116,37 @@ local function while_serving(code, body)
   finish(child)
   assert(ok, err)
   assert.equal(server_says(served), output)
+end
+
+-- The program with a line before that which runs it.
+local function with(code, line)
+  local changed, n = code:gsub("\n([^\n]*websock%.run%(%))", "\n" .. line .. " %1")
+  assert.equal(1, n)
+  return changed
+end
+
+local TICKER = "websock.spawn(function() while true do websock.sleep(0.01) end end)"
+local RAISES = "websock.spawn(error, 'spawned')"
+
+-- Ctrl-C ends a server once and for all: what else it does, or a client that
+-- does not answer its Close, holds nothing up. Its status tells of a function
+-- that has raised.
+local function assert_ends_on_ctrl_c(code)
+  for line, expected in pairs {[TICKER] = 0, [RAISES] = 1} do
+    local child = serving(with(code, line))
+    child:signal "INT"
+    assert.equal(expected, (child:wait()), child:output())
+    finish(child)
+  end
+  local child, port = serving(with(code, TICKER))
+  local deaf = require("support.raw").open(port)
+  child:signal "INT"
+  assert.equal(1001, (deaf:closed()))
+  child:signal "INT"
+  assert.equal(1, (child:wait(20)))
+  assert.matches("interrupted!", child:output())
+  deaf:close()
+  finish(child)
 end
 
 local ECHO = samples_of("README.md")[1].code
@@ -143,6 +182,10 @@ function try.server(code)
     assert.equal("hello", (ws:receive(20)))
     assert.is_true(ws:close())
   end)
+end
+
+local function is_ended_by_ctrl_c(sample)
+  return sample.kind == "server" and sample.code:find('signal("INT"', 1, true)
 end
 
 function try.page(code, path, body)
@@ -182,6 +225,22 @@ for _, page in ipairs(PAGES) do
         try[kind](sample.code, page_path, page_body)
       end)
     end
+
+    for _, sample in ipairs(samples_of(page)) do
+      if is_ended_by_ctrl_c(sample) then
+        it("ends on Ctrl-C the sample at " .. sample.name, function()
+          assert_ends_on_ctrl_c(sample.code)
+        end)
+      end
+    end
+
+    it("lets no program go on as if nothing was wrong", function()
+      for line in slurp(page):gmatch "[^\n]+" do
+        assert.is_nil(line:find "^ *websock%.serve {", line)          -- unchecked
+        assert.is_nil(line:find "^ *local %w+ = websock%.listen", line)
+        assert.is_nil(line:find "^ *websock%.run%(%)$", line)       -- the status is lost
+      end
+    end)
 
     it("has no code block that is neither a sample nor known to be none", function()
       local blocks = select(2, slurp(page):gsub("\n```%l+\n", ""))

@@ -6,6 +6,8 @@ local websock = require "websock"
 local process = require "support.process"
 local raw = require "support.raw"
 
+local SERVERS = {"chat", "cluster", "echo", "game"}
+
 local function example(name, ...)
   return process.start(process.lua("examples/" .. name, ...),
     {env = {LD_PRELOAD = os.getenv("SANITIZED")}})
@@ -82,7 +84,43 @@ describe("examples/echo.lua and examples/client.lua", function()
 end)
 
 describe("each example that serves", function()
-  for _, name in ipairs {"chat", "cluster", "echo", "game"} do
+  for _, name in ipairs(SERVERS) do
+    -- lua: arguments of the interpreter before the example's.
+    local function serving(...)
+      local words = process.lua(...)
+      table.move({"examples/" .. name .. ".lua", "0"}, 1, 2, #words + 1, words)
+      local child = process.start(words, {env = {LD_PRELOAD = os.getenv "SANITIZED"}})
+      return child, math.tointeger(tonumber(child:expect(name .. " on %a+://127%.0%.0%.1:(%d+)/\n")))
+    end
+
+    it("ends on Ctrl-C, whatever else goes on: " .. name, function()
+      local child <close> = serving("-e", [[local websock = require "websock"
+        websock.spawn(function() while true do websock.sleep(0.01) end end)]])
+      child:signal "INT"
+      assert.equal(0, (child:wait()))
+    end)
+
+    it("ends at once on a second Ctrl-C, whoever is silent: " .. name, function()
+      local child <close>, port = serving()
+      local deaf <close> = raw.open(port)
+      if name == "chat" then deaf:masked("text", "join\tlobby\tdeaf") end
+      child:signal "INT"
+      assert.equal(1001, (deaf:closed()))
+      child:signal "INT"
+      local status, output = child:wait()
+      assert.equal(1, status)
+      assert.matches("interrupted!", output)
+    end)
+
+    it("says when its port is taken and ends with 1: " .. name, function()
+      local taken = raw.server()
+      local child <close> = example(name .. ".lua", tostring(taken.port))
+      local status, output = child:wait()
+      assert.matches(("^%s: cannot listen on [%%d.:]*%d: address in use\n$"):format(name, taken.port), output)
+      assert.equal(1, status)
+      taken:close()
+    end)
+
     it("says what is wrong with a port: " .. name, function()
       for _, port in ipairs {"abc", "80.5", "-1", "65536", ""} do
         local child <close> = example(name .. ".lua", port)
@@ -90,6 +128,18 @@ describe("each example that serves", function()
         assert.equal(("%s: not a port: %s\n"):format(name, port), out)
         assert.equal(2, status)
       end
+    end)
+  end
+end)
+
+describe("each example that runs the loop", function()
+  for _, name in ipairs {"chat", "cluster", "echo"} do
+    it("ends with 1 when a spawned function has raised: " .. name, function()
+      local words = process.lua("-e", 'require "websock".spawn(error, "spawned")', "examples/" .. name .. ".lua", "0")
+      local child <close> = process.start(words, {env = {LD_PRELOAD = os.getenv "SANITIZED"}})
+      child:expect("(spawned)\nstack traceback:")
+      child:signal "TERM"
+      assert.equal(1, (child:wait()))
     end)
   end
 end)
