@@ -3,8 +3,7 @@ local websock = require "websock"
 
 local ws, err, response = websock.connect(arg[1] or "ws://127.0.0.1:8080/")
 if not ws then
-  local status = response and response.status or ""
-  io.stderr:write("client: ", err, " ", status, "\n")
+  io.stderr:write("client: ", err, response and ": " .. tostring(response) or "", "\n")
   os.exit(1)
 end
 

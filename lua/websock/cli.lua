@@ -244,7 +244,7 @@ end
 -- What a server says of its refusal: its status line, and the first lines of a text.
 local function explanation(response)
   if not response then return "" end
-  local shown = {printable((": %s %s"):format(response.status, response.reason or ""))}
+  local shown = {printable(": " .. tostring(response))}
   if (response.headers["content-type"] or ""):find "^text/plain" then
     for line in (response.body or ""):sub(1, MOST_BODY):gmatch "[^\n]+" do
       shown[#shown + 1] = "| " .. printable(line, "\t")

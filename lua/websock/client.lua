@@ -105,10 +105,17 @@ local function plug(loop, link, o, target, context, deadline)
   return begin(link, context, o, target, received)
 end
 
+-- "401 Unauthorized"; as it came, so the reason may be missing.
+local Response = {__name = "websock.response"}
+
+function Response:__tostring()
+  return self.reason == "" and tostring(self.status) or self.status .. " " .. self.reason
+end
+
 local function response_of(conn)
   local head = conn:head()
-  return {status = head.status, reason = head.reason,
-    headers = headers.any_case(head.headers)}
+  return setmetatable({status = head.status, reason = head.reason,
+    headers = headers.any_case(head.headers)}, Response)
 end
 
 local function open(link)

@@ -249,6 +249,15 @@ describe("connect", function()
         {response.status, response.reason, response.headers["X-a"], response.body})
     end)
 
+    it("shows itself as its status line, as far as it came", function()
+      for line, shown in pairs {["401 Unauthorized"] = "401 Unauthorized", ["599 x"] = "599 x", ["404 "] = "404",
+        ["404"] = "404", ["403 Nein,  d\xC3\xA4 nicht "] = "403 Nein,  d\xC3\xA4 nicht "} do
+        local _, _, response = answered("HTTP/1.1 " .. line .. "\r\nContent-Length: 0\r\n\r\n")
+        assert.equal(shown, tostring(response))
+      end
+      assert.equal("101 Switching Protocols", tostring(ends.client().response))
+    end)
+
     it("refused without a length has the body up to the end", function()
       local _, err, response = answered "HTTP/1.1 503 \r\n\r\nall of this"
       assert.same({"refused", 503, "", "all of this"},
