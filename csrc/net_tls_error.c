@@ -42,38 +42,70 @@ static const words chain[] = {
     {X509_V_ERR_CA_MD_TOO_WEAK, "certificate's signature is too weak"},
     {X509_V_OK, NULL}};
 
-#define ALERT(number) (SSL_AD_REASON_OFFSET + (number))
 static const char no_version[] = "protocol version not supported by the peer";
+static const char no_protocol[] = "no application protocol in common";
+static const char no_cipher[] = "no cipher in common";
+static const char no_group[] = "no group for the key exchange in common";
+static const char no_signature[] = "no kind of signature in common";
+static const char no_settings[] =
+    "peer found no settings in common (ciphers, groups, signatures)";
+static const char ended[] = "the connection ended in the handshake";
 static const char wants_ours[] = "peer asks for a client certificate";
 static const char dislikes_ours[] = "peer refuses our certificate";
-static const char no_protocol[] = "no application protocol in common";
+static const char renegotiation[] =
+    "peer insists on a renegotiation, which is refused";
 
-/* What OpenSSL finds, and the alerts of RFC 8446 section 6 that peers send. */
+/* What OpenSSL finds on our side. */
 static const words reasons[] = {
     {SSL_R_UNSUPPORTED_PROTOCOL, no_version},
     {SSL_R_VERSION_TOO_LOW, no_version},
     {SSL_R_WRONG_SSL_VERSION, no_version},
-    {ALERT(SSL_AD_PROTOCOL_VERSION), no_version},
-    {SSL_R_WRONG_VERSION_NUMBER, "not a TLS server"},
-    {SSL_R_HTTP_REQUEST, "not a TLS client"},
-    {SSL_R_PACKET_LENGTH_TOO_LONG, "not a TLS server"},
-    {SSL_R_NO_SHARED_CIPHER, "no cipher in common"},
+    {SSL_R_NO_SHARED_CIPHER, no_cipher},
+    {SSL_R_WRONG_CIPHER_RETURNED, no_cipher},
+    {SSL_R_NO_SUITABLE_KEY_SHARE, no_group},
+    {SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM, no_signature},
+#ifdef SSL_R_NO_SHARED_GROUPS
+    {SSL_R_NO_SHARED_GROUPS, no_group},
+#endif
+#ifdef SSL_R_NO_SUITABLE_GROUPS
+    {SSL_R_NO_SUITABLE_GROUPS, no_group},
+#endif
+#ifdef SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS
+    {SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS, no_signature},
+#endif
+    {SSL_R_NO_CIPHERS_AVAILABLE,
+     "none of our ciphers is of a version of TLS that may be used"},
+    {SSL_R_DH_KEY_TOO_SMALL, "peer's key exchange is too weak"},
+    {SSL_R_UNSAFE_LEGACY_RENEGOTIATION_DISABLED,
+     "peer lacks secure renegotiation (RFC 5746)"},
     {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "peer has no certificate"},
     {SSL_R_NO_APPLICATION_PROTOCOL, no_protocol},
-    {ALERT(TLS1_AD_NO_APPLICATION_PROTOCOL), no_protocol},
-    {ALERT(SSL_AD_HANDSHAKE_FAILURE), "peer found no cipher in common"},
-    {ALERT(TLS13_AD_CERTIFICATE_REQUIRED), wants_ours},
-    {ALERT(SSL_AD_UNKNOWN_CA),
-     "peer does not know the authority of our certificate"},
-    {ALERT(SSL_AD_BAD_CERTIFICATE), dislikes_ours},
-    {ALERT(SSL_AD_UNSUPPORTED_CERTIFICATE), dislikes_ours},
-    {ALERT(SSL_AD_CERTIFICATE_REVOKED), dislikes_ours},
-    {ALERT(SSL_AD_CERTIFICATE_EXPIRED), dislikes_ours},
-    {ALERT(SSL_AD_CERTIFICATE_UNKNOWN), dislikes_ours},
-    {ALERT(SSL_AD_ACCESS_DENIED), dislikes_ours},
-    {ALERT(SSL_AD_DECRYPT_ERROR), "peer found a signature wrong"},
-    {ALERT(SSL_AD_UNRECOGNIZED_NAME), "peer does not know this host"},
-    {ALERT(SSL_AD_INTERNAL_ERROR), "peer met an error of its own"},
+    {SSL_R_BAD_SIGNATURE, "peer's signature is wrong"},
+    {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC,
+     "a record was changed on its way"},
+    {0, NULL}};
+
+/* What peers tell: the alerts of RFC 8446 section 6, RFC 5246 section 7.2 and
+   RFC 6066 section 9. */
+static const words alerts[] = {
+    {SSL_AD_BAD_RECORD_MAC, "peer got a record that was changed on its way"},
+    {SSL_AD_PROTOCOL_VERSION, no_version},
+    {SSL_AD_INSUFFICIENT_SECURITY, "peer wants stronger ciphers than ours"},
+    {TLS1_AD_NO_APPLICATION_PROTOCOL, no_protocol},
+    {TLS13_AD_CERTIFICATE_REQUIRED, wants_ours},
+    {SSL_AD_NO_CERTIFICATE, wants_ours},
+    {SSL_AD_BAD_CERTIFICATE, dislikes_ours},
+    {SSL_AD_CERTIFICATE_UNKNOWN, dislikes_ours},
+    {SSL_AD_UNSUPPORTED_CERTIFICATE,
+     "peer does not support our kind of certificate"},
+    {SSL_AD_CERTIFICATE_REVOKED,
+     "peer says that our certificate has been revoked"},
+    {SSL_AD_CERTIFICATE_EXPIRED, "peer says that our certificate has expired"},
+    {SSL_AD_UNKNOWN_CA, "peer does not know the authority of our certificate"},
+    {SSL_AD_ACCESS_DENIED, "peer denies access"},
+    {SSL_AD_DECRYPT_ERROR, "peer found a signature wrong"},
+    {SSL_AD_UNRECOGNIZED_NAME, "peer does not know this host"},
+    {SSL_AD_INTERNAL_ERROR, "peer met an error of its own"},
     {0, NULL}};
 
 static const char *look_up (const words *table, long code) {
@@ -81,19 +113,66 @@ static const char *look_up (const words *table, long code) {
   return table->text;
 }
 
+/* How servers tell, in the handshake, that they want a certificate and got none:
+   each library has its own way. */
+static int is_about_ours (int alert) {
+  return alert == SSL_AD_HANDSHAKE_FAILURE || alert == SSL_AD_BAD_CERTIFICATE ||
+         alert == SSL_AD_CERTIFICATE_UNKNOWN || alert == SSL_AD_ACCESS_DENIED;
+}
+
+/* The text of ours for a fatal alert of the peer's, or NULL. */
+static const char *of_alert (const net_tls *t, int alert) {
+  if (t->refused &&
+      (alert == SSL_AD_HANDSHAKE_FAILURE || alert == SSL_AD_NO_RENEGOTIATION))
+    return renegotiation;
+  if (t->asked && !t->got && is_about_ours(alert)) return wants_ours;
+  if (!t->done && alert == SSL_AD_HANDSHAKE_FAILURE) return no_settings;
+  if (!t->done && alert == SSL_AD_CLOSE_NOTIFY) return ended;
+  return look_up(alerts, alert);
+}
+
+/* The peer speaks something else. */
+static const char *of_garbage (const net_tls *t, int reason) {
+  switch (reason) {
+    case SSL_R_HTTP_REQUEST:
+    case SSL_R_HTTPS_PROXY_REQUEST:
+      if (t->ctx->server && !t->done) return "plain HTTP from a client";
+      break;
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_PACKET_LENGTH_TOO_LONG: break;
+    default: return NULL;
+  }
+  if (t->done) return "what came is no record of TLS";
+  return t->ctx->server ? "not a TLS client" : "not a TLS server";
+}
+
+/* The number of the alert that an error is about, or -1. */
+static int alert_of (unsigned long err) {
+  int reason = ERR_GET_REASON(err);
+  if (ERR_GET_LIB(err) != ERR_LIB_SSL || reason < SSL_AD_REASON_OFFSET)
+    return -1;
+  return reason - SSL_AD_REASON_OFFSET;
+}
+
+static int is_certificate (unsigned long err) {
+  return ERR_GET_LIB(err) == ERR_LIB_SSL &&
+         ERR_GET_REASON(err) == SSL_R_CERTIFICATE_VERIFY_FAILED;
+}
+
 /* The text of ours for what has failed, or NULL. */
 static const char *our_text (const net_tls *t, unsigned long err) {
   int reason = ERR_GET_REASON(err);
+  const char *text;
   if (ERR_GET_LIB(err) != ERR_LIB_SSL) return NULL;
-  if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
-    return look_up(chain, SSL_get_verify_result(t->ssl));
-  if (t->asked && reason == ALERT(SSL_AD_HANDSHAKE_FAILURE)) return wants_ours;
-  return look_up(reasons, reason);
+  if (is_certificate(err)) return look_up(chain, SSL_get_verify_result(t->ssl));
+  if (alert_of(err) >= 0) return of_alert(t, alert_of(err));
+  text = of_garbage(t, reason);
+  return text ? text : look_up(reasons, reason);
 }
 
 static const char *openssl_text (const net_tls *t, unsigned long err) {
   const char *text;
-  if (ERR_GET_REASON(err) == SSL_R_CERTIFICATE_VERIFY_FAILED)
+  if (is_certificate(err) && SSL_get_verify_result(t->ssl) != X509_V_OK)
     return X509_verify_cert_error_string(SSL_get_verify_result(t->ssl));
   text = ERR_reason_error_string(err);
   return text ? text : "unknown error";
@@ -121,15 +200,27 @@ static char *spell (const net_tls *t, const char *text) {
   return copy(s);
 }
 
-/* The same with OpenSSL's text, in lower case: "sslv3 alert ..." is what the peer
-   says. */
-static char *spell_foreign (const char *text) {
+/* OpenSSL's text of an alert without what stands before it: "sslv3 alert ...",
+   "tlsv1 ...". */
+static const char *alert_name (unsigned long err) {
+  const char *text = ERR_reason_error_string(err);
+  const char *alert = text ? strstr(text, "alert ") : NULL;
+  if (alert) return alert + strlen("alert ");
+  if (text) text = strchr(text, ' ');
+  return text ? text + 1 : NULL;
+}
+
+/* The same with OpenSSL's text, in lower case; an alert that has none with its
+   number. */
+static char *spell_foreign (const net_tls *t, unsigned long err) {
   char s[NET_TLS_WHY];
-  const char *alert = strstr(text, " alert ");
-  if (alert)
-    snprintf(s, sizeof s, "tls: peer says: %s", alert + strlen(" alert "));
+  const char *name = alert_of(err) >= 0 ? alert_name(err) : NULL;
+  if (name)
+    snprintf(s, sizeof s, "tls: peer says: %s", name);
+  else if (alert_of(err) >= 0)
+    snprintf(s, sizeof s, "tls: peer says: alert %d", alert_of(err));
   else
-    snprintf(s, sizeof s, "tls: %s", text);
+    snprintf(s, sizeof s, "tls: %s", openssl_text(t, err));
   lower(s);
   return copy(s);
 }
@@ -138,10 +229,11 @@ static char *spell_foreign (const char *text) {
 #define SSL_R_UNEXPECTED_EOF_WHILE_READING (-1) /* OpenSSL 1.1.1 */
 #endif
 
+/* The peer's end of the stream, or its close_notify in the handshake. */
 static int is_end (const net_tls *t, unsigned long err) {
-  return t->eof && (err == 0 || (ERR_GET_LIB(err) == ERR_LIB_SSL &&
-                                 ERR_GET_REASON(err) ==
-                                     SSL_R_UNEXPECTED_EOF_WHILE_READING));
+  if (err == 0) return t->eof || t->saved == 0;
+  return t->eof && ERR_GET_LIB(err) == ERR_LIB_SSL &&
+         ERR_GET_REASON(err) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
 }
 
 /* What to say of an end that is not TLS's doing, or NULL. With TLS 1.3 a server
@@ -149,6 +241,7 @@ static int is_end (const net_tls *t, unsigned long err) {
    every one says why it then ends the connection. */
 static const char *of_end (const net_tls *t, const char *in_handshake) {
   if (!t->done) return in_handshake;
+  if (t->refused) return renegotiation;
   return t->asked && !t->got ? wants_ours : NULL;
 }
 
@@ -158,22 +251,44 @@ static char *report (net_tls *t, unsigned long err) {
   const char *text;
   if (is_end(t, err)) {
     t->why = "eof";
-    text = of_end(t, "the connection ended in the handshake");
+    text = of_end(t, ended);
   } else if (t->saved) {
     t->why = net_error_text(t->saved);
     text = of_end(t, t->why);
   } else {
     t->why = "reset";
     text = our_text(t, err);
-    if (text == NULL) return spell_foreign(openssl_text(t, err));
+    if (text == NULL) return spell_foreign(t, err);
   }
   return text ? spell(t, text) : NULL;
 }
 
+/* Whoever speaks plain HTTP to a server is told in plain HTTP. */
+static void answer_plain (net_tls *t, unsigned long err) {
+  static const char text[] =
+      "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
+      "Content-Type: text/plain\r\nContent-Length: 45\r\n\r\n"
+      "This port speaks TLS: use wss:// or https://\n";
+  if (ERR_GET_LIB(err) == ERR_LIB_SSL && t->ctx->server && !t->done &&
+      ERR_GET_REASON(err) == SSL_R_HTTP_REQUEST)
+    net_tls_bytes_add(&t->ctx->out, text, sizeof text - 1);
+}
+
 void net_tls_failed (net_tls *t) {
+  unsigned long err = ERR_peek_error();
   t->failed = 1;
-  if (t->error == NULL) t->error = report(t, ERR_peek_error());
+  if (t->error == NULL) {
+    t->error = report(t, err);
+    answer_plain(t, err);
+  }
   ERR_clear_error();
+}
+
+void net_tls_note (const SSL *ssl, int where, int alert) {
+  net_tls *t = SSL_get_app_data(ssl);
+  if (t && where == SSL_CB_WRITE_ALERT &&
+      (alert & 0xff) == SSL_AD_NO_RENEGOTIATION)
+    t->refused = 1;
 }
 
 void net_tls_explain (char why[NET_TLS_WHY], const char *what,

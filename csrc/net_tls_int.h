@@ -58,6 +58,7 @@ struct net_tls {
   unsigned char done, drained, dry, eof, failed, broken, heard, more, got;
   unsigned char reads; /* of fd, in this verb */
   unsigned char asked; /* the server wants a certificate that we do not have */
+  unsigned char refused; /* the peer wanted to renegotiate */
 };
 
 /* ---- net_tls_bio.c */
@@ -70,6 +71,8 @@ void net_tls_bytes_free (net_tls_bytes *b);
 /* ---- net_tls_error.c */
 /* Keeps what has just failed (t->why, t->error), from OpenSSL's queue. */
 void net_tls_failed (net_tls *t);
+/* OpenSSL's info callback: keeps that a renegotiation was refused. */
+void net_tls_note (const SSL *ssl, int where, int alert);
 /* "tls: what: where: detail"; without `where` if that is NULL, with the last of
    OpenSSL's reasons if detail is NULL. */
 void net_tls_explain (char why[NET_TLS_WHY], const char *what,

@@ -86,9 +86,16 @@ void ws_http_cut (ws_http_head *h) {
 }
 
 
+/* The first byte of a record of TLS that is an alert or a handshake's (RFC 8446
+   section 5.1): its sender takes us for another. */
+static int is_tls (int ch) { return ch == 21 || ch == 22; }
+
+
 /* One empty line before a request is skipped (RFC 9112 section 2.2). */
 static int in_start (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   (void)c, (void)n;
+  if (is_tls(p[h->looked]))
+    return bad(h, 400, "TLS where plain HTTP was expected");
   if (h->role == WS_CLIENT)
     h->state = IN_VERSION;
   else if (p[h->looked] == '\r')

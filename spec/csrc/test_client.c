@@ -275,6 +275,7 @@ TEST(members_of_lists_may_repeat) {
 
 TEST(answers_that_are_no_http) {
   BROKEN("SSH-2.0-OpenSSH_9.2\r\n", "malformed status line");
+  BROKEN("\x15\x03\x03", "TLS where plain HTTP was expected");
   BROKEN("HTTP/2.0 101 x\r\n", "not HTTP/1.1");
   BROKEN(LINE "A : b\r\n\r\n", "malformed field name");
   BROKEN(LINE "A: b\n\r\n", "invalid byte in a field value");

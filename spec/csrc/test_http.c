@@ -117,6 +117,13 @@ TEST(one_empty_line_before_a_request) {
   REQUEST("\r\n\r\nGET / HTTP/1.1\r\n\r\n", "400 malformed request line");
   REQUEST("\nGET / HTTP/1.1\r\n\r\n", "400 malformed request line");
   REQUEST("\rGET / HTTP/1.1\r\n\r\n", "400 malformed request line");
+  REQUEST("\x15\x03\x03", "400 TLS where plain HTTP was expected");
+  REQUEST("\x16\x03\x01", "400 TLS where plain HTTP was expected");
+  REQUEST("\x14\x03\x01", "400 malformed request line");
+  REQUEST("\x17\x03\x01", "400 malformed request line");
+  RESPONSE("\x15\x03\x03", "400 TLS where plain HTTP was expected");
+  RESPONSE("\x16\x03\x03", "400 TLS where plain HTTP was expected");
+  RESPONSE("\x14\x03\x03", "400 malformed status line");
   RESPONSE("\r\nHTTP/1.1 200 OK\r\n\r\n", "400 malformed status line");
 }
 

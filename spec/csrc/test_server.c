@@ -363,7 +363,7 @@ TEST(magic_names) {
 TEST(bytes_that_do_not_belong) {
   REFUSED(SHAKE "Sec-WebSocket-Protocol: \xc3\xa4\r\n\r\n", 400,
           "invalid byte in a field value");
-  REFUSED("\x16\x03\x01", 400, "malformed request line");
+  REFUSED("\x16\x03\x01", 400, "TLS where plain HTTP was expected");
   CHECK(strstr(serve_n(SHAKE "X: a\0b\r\n\r\n", sizeof SHAKE + 9),
                "out HTTP/1.1 400 "));
   REFUSED(SHAKE "A: b\r\n c\r\n\r\n", 400, "folded field line");

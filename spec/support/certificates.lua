@@ -25,6 +25,7 @@ local KINDS = {
   encrypted = {by = "ca", names = "DNS:localhost,IP:127.0.0.1", password = "open sesame"},
   rsa = {by = "ca", names = "DNS:localhost", algorithm = "rsa:2048"},
   client = {by = "ca", names = "email:ada@example.com", usage = "clientAuth"},
+  by_no_authority = {by = "renewed", names = "DNS:localhost"},
   stranger = {ca = true},
   strange_server = {by = "stranger", names = "DNS:localhost"},
   strange_client = {by = "stranger", names = "email:eve@example.com", usage = "clientAuth"},
