@@ -124,7 +124,8 @@ local websock = {}
 ---@field target string as sent
 ---@field path string undecoded
 ---@field query? string undecoded
----@field headers table<string, string> any case may be indexed; repeats joined by ", "
+---@field headers table<string, string> any case may be indexed; repeats joined by ", ", of Set-Cookie by "\n"
+---@field fields string[][] each field as {name, value}, in order of arrival, names as sent
 ---@field remote {host: string, port: integer, family: string?}
 ---@field body? string of a plain request
 ---@field [string] any
@@ -133,7 +134,8 @@ local websock = {}
 ---@class websock.Response
 ---@field status integer
 ---@field reason? string
----@field headers table<string, string> any case may be indexed; repeats joined by ", "
+---@field headers table<string, string> any case may be indexed; repeats joined by ", ", of Set-Cookie by "\n"
+---@field fields string[][] each field as {name, value}, in order of arrival, names as sent
 ---@field body? string of a refusal: what came of it, at most 64 KiB
 
 -- Connections -----------------------------------------------------------------

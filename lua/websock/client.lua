@@ -113,9 +113,9 @@ function Response:__tostring()
 end
 
 local function response_of(conn)
-  local head = conn:head()
+  local head = headers.read(conn)
   return setmetatable({status = head.status, reason = head.reason,
-    headers = headers.any_case(head.headers)}, Response)
+    headers = head.headers, fields = head.fields}, Response)
 end
 
 local function open(link)

@@ -74,4 +74,38 @@ function headers.any_case(fields)
   return setmetatable(fields, any_case)
 end
 
+-- {name, value} of each field line, in order, from a head as it could have been sent.
+local function list(text)
+  local fields = {}
+  for name, value in text:gmatch "\r\n([^:\r]+): ([^\r]*)" do
+    fields[#fields + 1] = {name, value}
+  end
+  return fields
+end
+
+-- The values of one field, each on a line: commas are part of a cookie (RFC 9110
+-- section 5.3), line feeds of no value.
+local function lines(fields, name)
+  local values = {}
+  for _, field in ipairs(fields) do
+    if field[1]:lower() == name then values[#values + 1] = field[2] end
+  end
+  return table.concat(values, "\n")
+end
+
+--- What conn:head tells of the handshake's event, as users are given it: `fields`
+--- has every field line in order of arrival, `headers` a value for each name, in
+--- any case; repeats are joined by ", ", those of Set-Cookie by "\n".
+---@param conn userdata # of the core
+---@return table
+function headers.read(conn)
+  local head, text = conn:head(), conn:head_text()
+  head.fields = list(text or "")  -- a finalizer may have ended it in between
+  if head.headers["set-cookie"] then
+    head.headers["set-cookie"] = lines(head.fields, "set-cookie")
+  end
+  headers.any_case(head.headers)
+  return head
+end
+
 return headers

@@ -21,7 +21,7 @@ local function new(head, remote)
   local path, query = split_target(head.target)
   return {
     method = head.method, target = head.target, path = path, query = query,
-    headers = headers.any_case(head.headers), remote = remote,
+    headers = head.headers, fields = head.fields, remote = remote,
   }
 end
 
@@ -39,7 +39,7 @@ local function parse(text)
   local conn = core.conn(core.config("server", {max_header = #text + 1024}))
   conn:feed(text)
   conn:handshake()
-  return conn:head()
+  return headers.read(conn)
 end
 
 local function unfold(link)
@@ -54,7 +54,7 @@ function request.of(link)
     if link.head then
       link.request, link.head = unfold(link), nil
     elseif link.remote then
-      link.request, link.remote = new(link.conn:head(), link.remote), nil
+      link.request, link.remote = new(headers.read(link.conn), link.remote), nil
     end
   end
   return link.request

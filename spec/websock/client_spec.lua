@@ -249,6 +249,35 @@ describe("connect", function()
         {response.status, response.reason, response.headers["X-a"], response.body})
     end)
 
+    local COOKIES = {"a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT", "b=2, 3; Path=/", "a=4"}
+
+    it("lists its fields as they came; cookies are told apart", function()
+      local _, err, response = answered("HTTP/1.1 403 No\r\nSet-Cookie: " .. COOKIES[1] .. "\r\nX-A: 1\r\n"
+        .. "SET-COOKIE: " .. COOKIES[2] .. "\r\nx-a:\r\nset-cookie: " .. COOKIES[3] .. "\r\n\r\n")
+      assert.equal("refused", err)
+      assert.same({{"Set-Cookie", COOKIES[1]}, {"X-A", "1"}, {"SET-COOKIE", COOKIES[2]}, {"x-a", ""},
+        {"set-cookie", COOKIES[3]}}, response.fields)
+      assert.equal(table.concat(COOKIES, "\n"), response.headers["Set-Cookie"])
+      assert.equal("1, ", response.headers["X-A"])
+    end)
+
+    it("of a connection has them too", function()
+      local ws = ends.client(nil, {["Set-Cookie"] = COOKIES})
+      local found = {}
+      for _, field in ipairs(ws.response.fields) do
+        if field[1] == "Set-Cookie" then found[#found + 1] = field[2] end
+      end
+      assert.same(COOKIES, found)
+      assert.equal(table.concat(COOKIES, "\n"), ws.response.headers["set-cookie"])
+      assert.equal(6, #ws.response.fields)
+    end)
+
+    it("has one cookie as it is, and none as nil", function()
+      assert.equal(COOKIES[1], ends.client(nil, {["Set-Cookie"] = COOKIES[1]}).response.headers["set-cookie"])
+      assert.equal("", ends.client(nil, {["Set-Cookie"] = ""}).response.headers["set-cookie"])
+      assert.is_nil(ends.client().response.headers["set-cookie"])
+    end)
+
     it("shows itself as its status line, as far as it came", function()
       for line, shown in pairs {["401 Unauthorized"] = "401 Unauthorized", ["599 x"] = "599 x", ["404 "] = "404",
         ["404"] = "404", ["403 Nein,  d\xC3\xA4 nicht "] = "403 Nein,  d\xC3\xA4 nicht "} do

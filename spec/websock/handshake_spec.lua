@@ -58,6 +58,28 @@ describe("handshake", function()
     assert.is_nil(request.headers["x-b"])
   end)
 
+  it("lists the fields as they came, the same from a hook and after the 101", function()
+    local seen = {}
+    local server = ends.listen {port = 0, handler = function(ws) seen[#seen + 1] = ws.request.fields end,
+      authorize = function(request)
+        if request.query then seen[#seen + 1] = request.fields end
+        return true
+      end}
+    local expected = {
+      {"Host", "a"}, {"UPGRADE", "websocket"}, {"Connection", "Upgrade"}, {"x-a", "1: 2, 3"}, {"X-Empty", ""},
+      {"Sec-WebSocket-Key", frames.key}, {"X-A", "4"}, {"Sec-WebSocket-Version", "13"}, {"x-a", "Montr\xC3\xA9al"},
+    }
+    local lines = {}
+    for i, field in ipairs(expected) do lines[i] = field[1] .. ":  " .. field[2] .. " \r\n" end
+    for _, target in ipairs {"/?early", "/late"} do
+      local peer <close> = ends.dial(server)
+      peer:send("GET " .. target .. " HTTP/1.1\r\n" .. table.concat(lines) .. "\r\n")
+      assert.equal("101", status(assert(peer:head())))
+    end
+    ends.turn_until(function() return #seen == 3 end)
+    for _, fields in ipairs(seen) do assert.same(expected, fields) end
+  end)
+
   it("has one request go through all hooks", function()
     local seen = {}
     local server = ends.listen {
