@@ -361,8 +361,19 @@ local function check_table(where, all, given, role)
   return checked
 end
 
+-- A server that only accepts what others hand to it has no place to listen.
+local function check_listener(where, given)
+  if given.port ~= false or given.unix or given.socket then return end
+  for _, one in ipairs {"host", "reuseport", "backlog"} do
+    if given[one] then
+      misuse("%s: option '%s' does not go with 'port = false'", where, one)
+    end
+  end
+end
+
 -- false is as if it were not given.
 local function check_pairs(where, given)
+  if where == "listen" or where == "serve" then check_listener(where, given) end
   for _, pair in ipairs(APART[where] or {}) do
     local one, other = pair[1], pair[2]
     if given[one] and given[other] then

@@ -226,6 +226,16 @@ describe("options", function()
       end
     end)
 
+    it("where to listen, of a server that does not", function()
+      for name, value in pairs {host = "*", reuseport = true, backlog = 5} do
+        for _, where in ipairs {"listen", "serve"} do
+          raises(("option '%s' does not go with 'port = false'"):format(name), where,
+            {port = false, [name] = value})
+          options.check(where, {port = 0, [name] = value})
+        end
+      end
+    end)
+
     it("but not where one of them is switched off", function()
       options.check("listen", {unix = "/a", port = false, reuseport = false})
       options.check("listen", {port = false})
