@@ -146,7 +146,8 @@ end
 -- When the connection is idle for too long, as things are at this time.
 local function idle_at(link, time)
   if link.conn:waiting() or link.stuck then link.conn:used(time) end
-  return link.loop.turn:latest(link.conn:used()) + link.options.idle_timeout
+  -- kept: turns to come know nothing of how long that one took
+  return link.conn:used(link.loop.turn:latest(link.conn:used())) + link.options.idle_timeout
 end
 
 -- The loop was late: as long again, once, for neither side could do anything.

@@ -77,7 +77,7 @@ end
 ---Waits until the stream ("out" or "err") matches; returns the captures.
 function Command:expect(stream, pattern)
   local socket = require "socket"
-  local deadline = socket.gettime() + 20
+  local deadline = socket.gettime() + 60
   repeat
     local found = table.pack(slurp(self.files[stream]):match(pattern))
     if found[1] then return table.unpack(found, 1, found.n) end

@@ -11,7 +11,7 @@ local Peer = {}
 Peer.__index = Peer
 
 -- Seconds after which a peer that should have sent something is given up.
-raw.patience = 20
+raw.patience = 60
 
 -- Until the deadline of the system's clock: the loop's may have been put forward.
 local function wait (sock, mode, deadline)

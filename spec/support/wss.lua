@@ -4,7 +4,7 @@ local websock = require "websock"
 local certificates = require "support.certificates"
 local ends = require "support.ends"
 
-local wss = {patience = 30}
+local wss = {patience = 60}
 
 ---Sends everything back.
 function wss.echo(ws)
