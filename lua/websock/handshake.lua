@@ -36,6 +36,7 @@ local function reject(link, status, fields, body)
       link:digest(link.conn:poll(0))
       return true
     end
+    rule = rehearse.culprit("answer", flat) or rule
   end
   report(link, with_traceback("websock: answer: " .. text_of(rule)))
   link.conn:reject(500, nil, "Internal Server Error\n")

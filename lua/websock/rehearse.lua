@@ -19,11 +19,19 @@ function try.client(protocol, fields)
   return conn:request("a", "/", {protocol}, fields)
 end
 
-function try.server(_, fields)
+local function asked()
   local conn = core.conn(core.config "server")
   conn:feed(REQUEST)
   conn:handshake()
-  return conn:accept(nil, fields)
+  return conn
+end
+
+function try.server(_, fields)
+  return asked():accept(nil, fields)
+end
+
+function try.answer(_, fields)
+  return asked():reject(200, fields)
 end
 
 -- As an error message may show it.
@@ -31,9 +39,9 @@ local function printable(text)
   return (text:gsub("%c", "?"))
 end
 
---- Which of these fields may not be in a client's request, or a server's 101, and
---- why; nil if all may.
----@param role "client"|"server"
+--- Which of these fields may not be in a client's request, a server's 101 or another
+--- answer of its, and why; nil if all may.
+---@param role "client"|"server"|"answer"
 ---@param flat string[] # name, value, name, value ...
 ---@return string? # "header 'a b': ..."
 function rehearse.culprit(role, flat)

@@ -426,6 +426,17 @@ describe("server", function()
       assert.same({"yes", "b"}, {answer["x-called"], answer["sec-websocket-protocol"]})
     end)
 
+    it("name the header of an answer that cannot be sent", function()
+      local function answer() return 401, {Fine = "1", ["a b"] = "2"}, "x" end
+      local server = listen {http = answer, authorize = function() return false, answer() end}
+      assert.equal(500, (ask(server, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")))
+      assert.equal(500, knock(server))
+      for i = 1, 2 do
+        assert.matches("answer: header 'a b': a field's name is no token", reports[i][3])
+      end
+      reports = {}
+    end)
+
     it("name the header that a function has returned in vain, and the function", function()
       local server = listen {headers = function() return {Fine = "1", ["a b"] = "2"} end}
       assert.equal(500, knock(server))
