@@ -48,7 +48,14 @@ enum {
 };
 
 /* User values of a conn. */
-enum { CONN_CONFIG = 1, CONN_LINK, CONN_RECEIVER, CONN_VALUES = CONN_RECEIVER };
+enum {
+  CONN_CONFIG = 1,
+  CONN_LINK,
+  CONN_RECEIVER,
+  CONN_BODY = CONN_RECEIVER, /* the body of an answer that is being written: who
+                                is refused receives nothing */
+  CONN_VALUES = CONN_RECEIVER
+};
 
 typedef struct conn {
   net_fd fd;

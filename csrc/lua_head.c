@@ -276,6 +276,9 @@ static int conn_accept (lua_State *L) {
                             ws_accept(core(c), protocol, fields, nfields));
 }
 
+/* Bodies from here on are referred to, however many connections have one. */
+enum { LARGE_BODY = 4096 };
+
 /* conn:reject(status [, fields [, body]]) -> true | nil, rule */
 static int conn_reject (lua_State *L) {
   conn *c = websock_toconn(L);
@@ -283,9 +286,16 @@ static int conn_reject (lua_State *L) {
   ws_str body = check_str(L, 4);
   size_t nfields;
   const ws_field *fields = check_fields(L, 3, &nfields);
+  int r;
   c->taken++;
-  return websock_pushresult(L, c,
-                            ws_reject(core(c), status, fields, nfields, body));
+  if (body.n < LARGE_BODY || lua_type(L, 4) != LUA_TSTRING) {
+    r = ws_reject(core(c), status, fields, nfields, body);
+  } else {
+    r = ws_reject_borrowed(core(c), status, fields, nfields, body);
+    lua_pushvalue(L, 4);
+    if (r == 0) lua_setiuservalue(L, 1, CONN_BODY);
+  }
+  return websock_pushresult(L, c, r);
 }
 
 const luaL_Reg websock_head_methods[] = {{"accept", conn_accept},

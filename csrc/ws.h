@@ -227,6 +227,11 @@ int ws_accept (ws_conn *c, ws_str protocol, const ws_field *fields,
 int ws_reject (ws_conn *c, int status, const ws_field *fields, size_t nfields,
                ws_str body);
 
+/* The same without a copy of the body: it has to stay where it is until ws_queued
+   is 0, or ws_settle, ws_abort or ws_free. Many connections may share one. */
+int ws_reject_borrowed (ws_conn *c, int status, const ws_field *fields,
+                        size_t nfields, ws_str body);
+
 /* The head of the current event, or of the request that waits for its answer
    (NULL if there is neither), its i-th field (0 .. nfields-1; value without
    surrounding blanks), the n-th (from 0) subprotocol of the

@@ -13,6 +13,7 @@ typedef struct answer {
   size_t nfields;
   ws_str body;
   int unsent;      /* an answer to HEAD */
+  int borrow;      /* the body stays where it is */
   ws_str protocol; /* 101 */
   const char *accept;
   const char *extensions;
@@ -105,9 +106,14 @@ static void write_length (ws_text *t, size_t n) {
 
 
 /* 204 and 304 have no body and say so by themselves (RFC 9110 section 6.4.1). */
+static int is_bodiless (const answer *a) {
+  return a->status == 204 || a->status == 304;
+}
+
+
 static void write_answer (ws_text *t, const void *what) {
   const answer *a = what;
-  int bodiless = a->status == 204 || a->status == 304;
+  int bodiless = is_bodiless(a);
   write_status(t, a->status);
   write_connection(t, a);
   ws_text_fields(t, a->fields, a->nfields);
@@ -116,7 +122,7 @@ static void write_answer (ws_text *t, const void *what) {
     write_length(t, a->body.n);
   }
   ws_text_lit(t, "\r\n");
-  if (!bodiless && !a->unsent) ws_text_put(t, a->body);
+  if (!bodiless && !a->unsent && !a->borrow) ws_text_put(t, a->body);
 }
 
 
@@ -124,6 +130,10 @@ static void write_answer (ws_text *t, const void *what) {
 static int finish (ws_conn *c, answer *a, const char *rule) {
   a->unsent = ws_same(ws_hs_head(c)->method, ws_lit("HEAD"));
   if (ws_text_queue(c, write_answer, a)) return WS_ENOMEM;
+  if (a->borrow && !a->unsent && !is_bodiless(a)) {
+    c->out.borrowed = (const unsigned char *)a->body.p;
+    c->out.nborrowed = a->body.n;
+  }
   c->event = 0;
   ws_hs_free(c);
   ws_ended(c, a->status, rule);
@@ -203,8 +213,8 @@ int ws_accept (ws_conn *c, ws_str protocol, const ws_field *fields,
 }
 
 
-int ws_reject (ws_conn *c, int status, const ws_field *fields, size_t nfields,
-               ws_str body) {
+static int reject (ws_conn *c, int status, const ws_field *fields,
+                   size_t nfields, ws_str body, int borrow) {
   static const char *const ours[] = {"Connection", "Content-Length",
                                      "Transfer-Encoding", NULL};
   answer a = {0};
@@ -219,5 +229,18 @@ int ws_reject (ws_conn *c, int status, const ws_field *fields, size_t nfields,
   a.fields = fields;
   a.nfields = nfields;
   a.body = body;
+  a.borrow = borrow;
   return finish(c, &a, ws_status_text(status));
+}
+
+
+int ws_reject (ws_conn *c, int status, const ws_field *fields, size_t nfields,
+               ws_str body) {
+  return reject(c, status, fields, nfields, body, 0);
+}
+
+
+int ws_reject_borrowed (ws_conn *c, int status, const ws_field *fields,
+                        size_t nfields, ws_str body) {
+  return reject(c, status, fields, nfields, body, 1);
 }

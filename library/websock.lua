@@ -26,7 +26,7 @@ local websock = {}
 ---@field max_message? integer|false most bytes of a message that is received (1 MiB)
 ---@field max_fragments? integer|false most frames of a message that is received (16384)
 ---@field max_queue? integer bytes queued above which `send` waits (1 MiB)
----@field close_timeout? number seconds for the closing handshake (5)
+---@field close_timeout? number seconds that `close` waits, and a closing connection for a byte to be accepted (5)
 ---@field nodelay? boolean TCP_NODELAY (true)
 ---@field ping_interval? number|false seconds between heartbeat pings (20)
 ---@field ping_timeout? number seconds of silence after which a peer is given up; also how long `ping` waits (20)

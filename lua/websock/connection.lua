@@ -229,8 +229,12 @@ local function outcome(link)
   return nil, "closed", code, reason
 end
 
+local A_TURN = 0.05  -- seconds until the Close frame has left, which the deadline of
+                     -- the connection counts from: both end together
+
 local function wait_for_end(link, timeout)
-  local deadline, me = deadline_of(link, timeout), running()
+  local deadline = deadline_of(link, timeout or link.options.close_timeout + A_TURN)
+  local me = running()
   link.closers = link.closers or {}
   table.insert(link.closers, me)
   link:read_on()

@@ -46,11 +46,18 @@ function deadline.next_look(moved, seconds, time)
   return math.min(moved + seconds, time + math.max(LEAST, seconds / 4))
 end
 
--- Whether the peer still has time, having noted what it has accepted.
-local function goes_on(link)
-  local time = link.loop.now()
+--- Notes what the peer has accepted, if anything drains. Returns bytes that it has
+--- not.
+function deadline.note(link, time)
   local accepted, left = link.conn:accepted()
   if accepted ~= link.accepted then link.accepted, link.moved = accepted, time end
+  return left
+end
+
+-- Whether the peer still has time.
+local function goes_on(link)
+  local time = link.loop.now()
+  local left = deadline.note(link, time)
   local seconds = patience(link, left)
   if time >= link.moved + seconds then return false end
   start(link, left > 0 and deadline.next_look(link.moved, seconds, time)

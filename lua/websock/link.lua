@@ -173,6 +173,9 @@ function Link:notify()
     self:wake_receiver()
   elseif not self.asked then
     self.asked = true
+    if self.role == "server" and not self.conn:is_upgrade() then
+      self:set_deadline(nil)  -- the client has done its part
+    end
     self:on_handshake()
   end
 end
@@ -204,6 +207,7 @@ function Link:push(ready)
   elseif self.stage == "open" or self.stage == "handshake" then
     self.loop.release(self)
   end
+  if self.moved then deadline.note(self, self.loop.now()) end
   self.conn:line(self.writing ~= nil or self.senders ~= nil)
   if (self.senders or self.waiting_writer)
       and left <= self.options.max_queue then

@@ -124,7 +124,7 @@ local connection = {
   max_queue = {MiB, integer(0),
     "bytes queued above which `send` waits"},
   close_timeout = {5, seconds,
-    "seconds for the closing handshake, counted from its beginning"},
+    "seconds that `close` waits, and a closing connection for a byte to be accepted"},
   nodelay = {true, boolean, "TCP_NODELAY: send small messages at once"},
   compress = {false, switch_or_table,
     "permessage-deflate (RFC 7692): true, or a table of its options"},
@@ -134,7 +134,7 @@ local connection = {
     "seconds between heartbeat pings; false: none"},
   ping_timeout = {20, positive,
     "seconds without a pong, or anything else, after which a peer is given up;"
-    .. " also how long `ping` waits"},
+    .. " also how long `ping` waits, and an answer for a byte to be accepted"},
   scheduler = {nil, later("another scheduler than the loop", "loop"),
     'who waits; "loop" is the built-in one'},
 }
@@ -180,7 +180,8 @@ local served = extend(connection, {
   max_body = {64 * KiB, integer(0), "most bytes of such a request's body"},
   max_header = {16 * KiB, integer(64), "most bytes of a request's head"},
   handshake_timeout = {10, either(seconds, false),
-    "seconds for the opening handshake, `authorize` included; false: no limit"},
+    "seconds from accept until the handshake is answered, `authorize` included, or"
+    .. " a plain request is here; false: no limit"},
   idle_timeout = {false, either(positive, false),
     "seconds without a message, either way, after which the connection is closed"
     .. " with 1001; false: no limit"},

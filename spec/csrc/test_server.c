@@ -749,6 +749,36 @@ static const char *rejected (int status, const ws_field *fields, size_t n,
   return out;
 }
 
+TEST(a_borrowed_body_is_sent_from_where_it_is) {
+  static const char body[] = "a large one";
+  const size_t n = sizeof body - 1;
+  for (int kind = 0; kind < 3; kind++) { /* GET, HEAD, 304 */
+    feeding f;
+    ws_event ev;
+    ws_iov v[WS_IOV];
+    size_t head;
+    open_with(&f, kind == 1 ? "HEAD / HTTP/1.1\r\n" HOST "\r\n" : SHAKE "\r\n",
+              &ev);
+    CHECK(ws_reject_borrowed(&f.c, kind == 2 ? 304 : 200, NULL, 0,
+                             (ws_str){body, n}) == 0);
+    CHECK(ws_pending(&f.c, v, WS_IOV) == (kind == 0 ? 2 : 1));
+    head = v[0].len;
+    if (kind == 0) {
+      CHECK(v[1].base == body && v[1].len == n);
+      CHECK(ws_queued(&f.c) == head + n);
+      ws_sent(&f.c, head + 3);
+      CHECK(ws_pending(&f.c, v, WS_IOV) == 1);
+      CHECK(v[0].base == body + 3 && v[0].len == n - 3);
+      CHECK(ws_settle(&f.c) == 0); /* a copy of what is left */
+      CHECK(ws_pending(&f.c, v, WS_IOV) == 1 && v[0].base != body + 3);
+      CHECK(v[0].len == n - 3 && memcmp(v[0].base, body + 3, n - 3) == 0);
+    }
+    ws_abort(&f.c, "aborted");
+    CHECK(ws_queued(&f.c) == 0);
+    drop(&f);
+  }
+}
+
 TEST(rejections) {
   ws_field ask = field("WWW-Authenticate", "Basic"),
            type = field("content-type", "text/html"),
