@@ -11,7 +11,7 @@ enum { CONNS = 1, TURN = 4, EXCEPT, CONN, TOO_SLOW };
    memory is short; -1 if it is not open. */
 static int queue (conn *c, ws_shared *frame) {
   int r;
-  if (ws_queued(core(c)) + ws_held(core(c)) > c->max_queue) return 0;
+  if (websock_backlog(c) + ws_held(core(c)) > c->max_queue) return 0;
   r = ws_send_shared(core(c), frame);
   return r == 0 ? 1 : r == WS_ENOMEM ? 0 : -1;
 }

@@ -108,6 +108,8 @@ int websock_digest (conn *c, int want);
 /* Offers what is queued to the kernel: 0, or NET_ERROR after a failed write, and
    then nothing more is sent: what the peer still sends can be read. */
 int websock_push (conn *c);
+/* Bytes queued that max_queue is about: of pongs never more than a KiB waits. */
+size_t websock_backlog (conn *c);
 /* Whether a coroutine waits by lua_fast.c; forgets one that was closed. */
 int websock_is_received (conn *c);
 /* What a result of the core is in Lua: true; nil and the rule that was broken;

@@ -16,6 +16,10 @@ static void forget (conn *c) {
     ws_sent(core(c), iov[0].len);
 }
 
+size_t websock_backlog (conn *c) {
+  return ws_queued(core(c)) - ws_queued_pongs(core(c));
+}
+
 int websock_push (conn *c) {
   ws_iov iov[NET_PIECES];
   net_iov out[NET_PIECES];
@@ -60,6 +64,12 @@ static int conn_push (lua_State *L) {
   if (err) return websock_nil(L, err);
   left = ws_queued(core(c));
   lua_pushinteger(L, left > 0 ? (lua_Integer)left : websock_unsent(c));
+  return 1;
+}
+
+/* conn:backlog() -> bytes queued that max_queue is about */
+static int conn_backlog (lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)websock_backlog(websock_toconn(L)));
   return 1;
 }
 
@@ -169,7 +179,7 @@ static int conn_send (lua_State *L) {
   int opcode = luaL_checkoption(L, 3, "text", names);
   lua_Integer max = luaL_optinteger(L, 4, LUA_MAXINTEGER);
   int r;
-  if (ws_queued(core(c)) > (size_t)max) return websock_nil(L, "queue full");
+  if (websock_backlog(c) > (size_t)max) return websock_nil(L, "queue full");
   r = queue(L, c, opcode, p, n, check_flags(L, 5));
   if (r == WS_EUTF8) return websock_nil(L, "utf8");
   if (r == WS_ESTATE || r == WS_END) return websock_nil(L, "closed");
@@ -190,7 +200,7 @@ int websock_kind (lua_State *L, int arg) {
 int websock_queue (lua_State *L, conn *c, int message, int opcode) {
   size_t n;
   const char *p = lua_tolstring(L, message, &n);
-  if (ws_queued(core(c)) > c->max_queue) return -1;
+  if (websock_backlog(c) > c->max_queue) return -1;
   return queue(L, c, opcode, p, n, 0) < 0 ? -1 : 0;
 }
 
@@ -213,9 +223,14 @@ static int conn_ponged (lua_State *L) {
 }
 
 
-const luaL_Reg websock_send_methods[] = {
-    {"accepted", conn_accepted}, {"forget", conn_forget},
-    {"output", conn_output},     {"ping", conn_ping},
-    {"ponged", conn_ponged},     {"push", conn_push},
-    {"send", conn_send},         {"sent", conn_sent},
-    {"written", conn_written},   {NULL, NULL}};
+const luaL_Reg websock_send_methods[] = {{"accepted", conn_accepted},
+                                         {"backlog", conn_backlog},
+                                         {"forget", conn_forget},
+                                         {"output", conn_output},
+                                         {"ping", conn_ping},
+                                         {"ponged", conn_ponged},
+                                         {"push", conn_push},
+                                         {"send", conn_send},
+                                         {"sent", conn_sent},
+                                         {"written", conn_written},
+                                         {NULL, NULL}};

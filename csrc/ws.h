@@ -307,15 +307,19 @@ int ws_close (ws_conn *c, unsigned code, const char *reason, size_t n);
 int ws_is_code (unsigned code);
 
 /* What is to be written: fills at most max (>= WS_IOV) pieces, returns how many
-   (0: nothing), or WS_ENOMEM/WS_ERANDOM when a waiting pong could not be
-   queued. Stable until the next call with this connection but ws_sent. */
+   (0: nothing), or WS_ENOMEM when a waiting pong could not be queued. Stable until the next call with this connection but ws_sent. */
 int ws_pending (ws_conn *c, ws_iov *v, int max);
 
 /* The first n bytes of that are written. */
 void ws_sent (ws_conn *c, size_t n);
 
-/* Bytes queued and not yet written, a waiting pong's among them. */
+/* Bytes queued and not yet written, those of waiting pongs among them. */
 size_t ws_queued (const ws_conn *c);
+
+/* Of these, bytes of pongs. Every ping is answered, in order, as long as they
+   are 1 KiB at most; beyond that the newest only, behind them. So a limit on what
+   is queued need not count them. */
+size_t ws_queued_pongs (const ws_conn *c);
 
 /* Bytes of shared frames that wait for the end of a fragmented message, and are
    queued then. */

@@ -18,16 +18,22 @@ int ws_is_code (unsigned code) {
          (code >= 3000 && code <= 4999);
 }
 
-/* code 0: none */
+void ws_note_free (ws_conn *c) {
+  if (c->note) ws_realloc(c, c->note, sizeof *c->note, 0);
+  c->note = NULL;
+}
+
+/* code 0: none. The pings before it are answered before it: nothing goes out
+   behind a Close frame. */
 static int put_close (ws_conn *c, unsigned code, const char *reason, size_t n) {
   unsigned char p[WS_CONTROL];
   p[0] = (unsigned char)(code >> 8);
   p[1] = code & 0xFF;
   if (n > 0) memcpy(p + 2, reason, n);
-  int r = ws_put_frame(c, 0x80 | WS_CLOSE_FRAME, p, code ? 2 + n : 0);
+  int r = ws_pongs_last(c);
+  if (r == 0) r = ws_put_frame(c, 0x80 | WS_CLOSE_FRAME, p, code ? 2 + n : 0);
   if (r < 0) return r;
   c->sent = 1;
-  ws_note_free(c); /* nothing goes out behind a Close frame */
   ws_held_free(c);
   return 0;
 }
@@ -115,6 +121,7 @@ int ws_fail (ws_conn *c, unsigned code, const char *rule) {
   /* a Close frame that cannot be queued is left out: 7.1.7 allows it */
   if (c->state != WS_CONNECTING && !c->sent)
     put_close(c, code, rule, strlen(rule));
+  ws_pongs_free(c);
   ws_note_free(c);
   ws_held_free(c);
   c->failed = 1;
@@ -127,7 +134,7 @@ int ws_fail (ws_conn *c, unsigned code, const char *rule) {
 void ws_drop (ws_conn *c, const char *why) {
   if (c->state == WS_CLOSING) ws_in_cut(c, c->whole);
   if (c->state == WS_CONNECTING) ws_in_cut(c, 0); /* no frames yet */
-  ws_note_free(c);
+  ws_pongs_free(c);
   ws_held_free(c); /* the message that they wait for will not end */
   c->why = why;
   c->state = WS_CLOSED;
@@ -147,7 +154,12 @@ void ws_eof (ws_conn *c) {
   int open = c->state == WS_OPENED || c->state == WS_CLOSING;
   c->eof = 1;
   /* for lack of memory ws_next tries again */
-  if (open && ws_ahead(c) == 0 && c->state != WS_CLOSED) ws_drop(c, "eof");
+  if (open && ws_ahead(c) == 0 && c->state != WS_CLOSED) ws_no_more(c);
+}
+
+void ws_no_more (ws_conn *c) {
+  ws_pongs_last(c); /* it may have shut down its side only */
+  ws_drop(c, "eof");
 }
 
 void ws_abort (ws_conn *c, const char *why) {

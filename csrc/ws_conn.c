@@ -50,6 +50,7 @@ void ws_free (ws_conn *c) {
   ws_in_free(c);
   ws_out_free(c);
   ws_pings_free(c);
+  ws_pongs_free(c);
   ws_note_free(c);
   ws_zip_free(c);
 }
@@ -120,9 +121,7 @@ const char *ws_error (const ws_conn *c) { return c->error; }
 int ws_in_parts (const ws_conn *c) { return c->parts; }
 
 size_t ws_queued (const ws_conn *c) {
-  size_t header = c->config->role == WS_CLIENT ? 6 : 2;
-  size_t pong = c->waiting ? header + c->note->n : 0;
-  return c->out.end - c->out.start + c->out.nborrowed + pong +
+  return c->out.end - c->out.start + c->out.nborrowed + ws_pongs_waiting(c) +
          ws_refs_size(c->out.refs);
 }
 

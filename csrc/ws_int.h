@@ -80,9 +80,7 @@ typedef struct ws_out {
   size_t nborrowed;
 } ws_out;
 
-/* What a control frame leaves behind: the payload of the pong that waits to be
-   queued, or the reason in the peer's Close frame (after which there are no
-   pongs). Allocated while it is needed. */
+/* The reason in the peer's Close frame, if there is one. */
 typedef struct ws_note {
   unsigned char n;
   unsigned char p[125];
@@ -90,6 +88,7 @@ typedef struct ws_note {
 
 typedef struct ws_hs ws_hs;       /* handshake state, while there is one */
 typedef struct ws_pings ws_pings; /* unanswered pings, while there are any */
+typedef struct ws_pongs ws_pongs; /* pongs not in the queue yet, likewise */
 
 
 /* What permessage-deflate needs while a message is being compressed or inflated
@@ -116,6 +115,7 @@ struct ws_conn {
   ws_out out;
   ws_hs *hs;
   ws_pings *pings;
+  ws_pongs *pongs;
   ws_note *note;
   ws_refs *held;     /* shared frames that wait for a fragmented message */
   ws_zip *zip;       /* while it is needed */
@@ -129,6 +129,7 @@ struct ws_conn {
                               message walked; all that ws_next may use while
                               the state is WS_CLOSING */
   size_t pong_left;  /* queued bytes up to the end of our last pong */
+  size_t pong_size;  /* of these, bytes of pongs when they entered */
   uint64_t serial, ponged;    /* pings: number of the newest sent, answered */
   uint32_t in_utf8, out_utf8; /* states of ws_utf8 */
   unsigned char key[4];       /* of the current frame, for its next byte */
@@ -141,7 +142,6 @@ struct ws_conn {
   unsigned char parts;      /* it is being given in parts */
   unsigned char walk_in;    /* the walk is in the middle of a message */
   unsigned char out_opcode; /* of the message being sent, 0: none */
-  unsigned char waiting;    /* note is a pong to be queued */
   unsigned char sent, received, failed, eof; /* see ws_closing */
   unsigned char lost;                  /* ws_abort: the transport is gone */
   unsigned char in_window, out_window; /* agreed with permessage-deflate: bits
@@ -250,6 +250,10 @@ int ws_control (ws_conn *c, const ws_frame *f, const unsigned char *p,
 /* Queues one frame, masked on a client; first is its first byte. 0, WS_ENOMEM
    or WS_ERANDOM. */
 int ws_put_frame (ws_conn *c, int first, const void *p, size_t n);
+/* Writes a control frame to p, masked on a client; *size is its size. 0 or
+   WS_ERANDOM. */
+int ws_control_frame (ws_conn *c, unsigned char p[6 + WS_CONTROL], size_t *size,
+                      int first, const void *payload, size_t n);
 /* WS_ESTATE unless frames may be sent now, else 0. */
 int ws_may_send (ws_conn *c);
 
@@ -294,20 +298,26 @@ int ws_stream_inflate (ws_stream *s, ws_flow *f);
 int ws_stream_between (const ws_stream *s); /* at the end of a block? */
 
 /* ---- ws_ping.c */
-/* The peer's ping or pong, unmasked. 0 or WS_ENOMEM. */
+/* The peer's ping or pong, unmasked. 0, WS_ENOMEM or WS_ERANDOM. */
 int ws_pinged (ws_conn *c, const unsigned char *p, size_t n);
 void ws_pong_received (ws_conn *c, const unsigned char *p, size_t n);
-/* Queues the pong that waits, if it may be queued now. 0 or an error. */
-int ws_pong (ws_conn *c);
+/* Pongs that wait go into the out queue: those in order once all before them
+   have left it; or all, at once, before our Close frame. 0 or WS_ENOMEM. */
+int ws_pongs_enter (ws_conn *c);
+int ws_pongs_last (ws_conn *c);
+size_t ws_pongs_waiting (const ws_conn *c); /* bytes of those */
+void ws_pongs_free (ws_conn *c);
 void ws_pings_free (ws_conn *c);
-void ws_note_free (ws_conn *c);
 
 /* ---- ws_close.c */
+void ws_note_free (ws_conn *c);
 /* The peer's Close frame, unmasked: recorded and echoed. 0, WS_ENOMEM or
    WS_ERANDOM (nothing happened). When it breaks a rule the connection fails. */
 int ws_close_received (ws_conn *c, const unsigned char *p, size_t n);
 /* The transport has ended without a closing handshake: 1006. */
 void ws_drop (ws_conn *c, const char *why);
+/* The same at the end of what the peer sends; it may still be reading. */
+void ws_no_more (ws_conn *c);
 /* Fails the connection (RFC 6455 section 7.1.7) with this code and rule (a
    string that lives for ever); returns WS_END. In the opening handshake no
    Close frame goes out, just the end is noted. */

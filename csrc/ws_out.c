@@ -64,7 +64,7 @@ int ws_settle (ws_conn *c) {
 
 int ws_pending (ws_conn *c, ws_iov *v, int max) {
   const ws_out *o = &c->out;
-  int n = 0, r = ws_pong(c);
+  int n = 0, r = ws_pongs_enter(c);
   ws_release_held(c);
   if (r < 0 && used(o) == 0 && o->refs == NULL) return r;
   if (o->refs) {
@@ -103,5 +103,5 @@ void ws_out_free (ws_conn *c) {
   ws_refs_free(c);
   if (c->out.p) ws_realloc(c, c->out.p, c->out.cap, 0);
   memset(&c->out, 0, sizeof c->out);
-  c->pong_left = 0;
+  c->pong_left = c->pong_size = 0;
 }

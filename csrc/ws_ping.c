@@ -1,15 +1,20 @@
 /*
 ** ws_ping.c - pings and pongs, both ways (RFC 6455 sections 5.5.2 and 5.5.3).
 **
-** The newest pong that is due waits in a note, and is queued when no earlier
-** one of ours is still unsent: a flood of pings makes nothing grow. Our own
-** pings are remembered until they are answered, the oldest dropped first.
+** Every ping is answered, in order, as long as no more than a KiB of pongs is
+** unsent; beyond that only the newest is, behind them: a flood of pings makes
+** nothing grow. Pongs wait here, framed, until those before them have left the
+** out queue. Our own pings are remembered until they are answered, the oldest
+** dropped first.
 */
 #include <string.h>
 
 #include "ws_int.h"
 
 enum { FIRST = 64, MOST = 4096 }; /* bytes of records */
+
+/* Bytes of pongs that wait in order, at most; and of the longest. */
+enum { PONGS = 1024, LONGEST = 6 + WS_CONTROL };
 
 /* Records of pings in the order they were sent: a byte for the payload's size,
    the payload. The last is number c->serial. */
@@ -19,32 +24,98 @@ struct ws_pings {
   unsigned char p[];
 };
 
+/* Frames that are whole: n bytes in order, then one that a newer one replaces. */
+struct ws_pongs {
+  size_t cap, n;
+  size_t newest; /* its size, 0: there is none */
+  unsigned char p[];
+};
+
 /* ---- the peer's pings */
 
-void ws_note_free (ws_conn *c) {
-  if (c->note) ws_realloc(c, c->note, sizeof *c->note, 0);
-  c->note = NULL;
-  c->waiting = 0;
+static size_t least (size_t a, size_t b) { return a < b ? a : b; }
+
+void ws_pongs_free (ws_conn *c) {
+  if (c->pongs) ws_realloc(c, c->pongs, sizeof(ws_pongs) + c->pongs->cap, 0);
+  c->pongs = NULL;
+}
+
+/* Bytes of pongs in the out queue, or more. */
+static size_t entered (const ws_conn *c) {
+  return least(c->pong_left, c->pong_size);
+}
+
+static size_t waiting (const ws_conn *c) {
+  return c->pongs ? c->pongs->n + c->pongs->newest : 0;
+}
+
+size_t ws_pongs_waiting (const ws_conn *c) { return waiting(c); }
+
+size_t ws_queued_pongs (const ws_conn *c) { return entered(c) + waiting(c); }
+
+/* Room for a pong of that size behind those in order. */
+static int pongs_room (ws_conn *c, size_t size) {
+  ws_pongs *a = c->pongs;
+  size_t cap = a ? a->cap : 0, more = cap ? 2 * cap : FIRST;
+  size_t need = (a ? a->n : 0) + size; /* below PONGS + LONGEST */
+  if (need <= cap) return 1;
+  if (more < need) more = need;
+  more = least(more, PONGS + LONGEST);
+  a = ws_realloc(c, a, cap ? sizeof *a + cap : 0, sizeof *a + more);
+  if (a == NULL) return 0;
+  if (cap == 0) a->n = a->newest = 0;
+  a->cap = more;
+  c->pongs = a;
+  return 1;
+}
+
+/* The one that waits behind those in order is one of them, if there is room by
+   now. */
+static void keep_newest (ws_conn *c) {
+  ws_pongs *a = c->pongs;
+  if (a == NULL || entered(c) + a->n + a->newest > PONGS) return;
+  a->n += a->newest;
+  a->newest = 0;
 }
 
 int ws_pinged (ws_conn *c, const unsigned char *p, size_t n) {
+  unsigned char frame[LONGEST];
+  size_t size;
   if (c->sent || c->received || c->state == WS_CLOSED) return 0;
-  if (c->note == NULL) c->note = ws_realloc(c, NULL, 0, sizeof *c->note);
-  if (c->note == NULL) return WS_ENOMEM;
-  memcpy(c->note->p, p, n);
-  c->note->n = (unsigned char)n;
-  c->waiting = 1;
+  int r = ws_control_frame(c, frame, &size, 0x80 | WS_PONG_FRAME, p, n);
+  if (r < 0) return r;
+  keep_newest(c);
+  if (!pongs_room(c, size)) return WS_ENOMEM;
+  memcpy(c->pongs->p + c->pongs->n, frame, size);
+  c->pongs->newest = size;
+  keep_newest(c);
   return 0;
 }
 
-int ws_pong (ws_conn *c) {
-  if (!c->waiting || c->pong_left > 0 || c->out.nborrowed > 0) return 0;
-  int r = ws_put_frame(c, 0x80 | WS_PONG_FRAME, c->note->p, c->note->n);
-  if (r < 0) return r;
-  ws_note_free(c);
+/* The first n bytes of those that wait enter the out queue, at its end, which is
+   a frame's. */
+static int enter (ws_conn *c, size_t n) {
+  ws_pongs *a = c->pongs;
+  size_t before = entered(c);
+  if (ws_out_put(c, a->p, n) < 0) return WS_ENOMEM;
   c->pong_left = c->out.end - c->out.start;
+  c->pong_size = before + n;
+  if (n == waiting(c)) {
+    ws_pongs_free(c);
+  } else {
+    memmove(a->p, a->p + n, a->newest);
+    a->n = 0;
+  }
   return 0;
 }
+
+int ws_pongs_enter (ws_conn *c) {
+  if (c->pongs == NULL || c->pong_left > 0 || c->out.nborrowed > 0) return 0;
+  keep_newest(c);
+  return enter(c, c->pongs->n);
+}
+
+int ws_pongs_last (ws_conn *c) { return c->pongs ? enter(c, waiting(c)) : 0; }
 
 /* ---- our pings */
 

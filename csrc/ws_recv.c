@@ -172,7 +172,7 @@ static int assemble (ws_conn *c, size_t max) {
 static int nothing (ws_conn *c, int r) {
   if (r == 0 && c->state == WS_CLOSING) r = ws_ahead(c);
   if (r < 0 && r != WS_END) return r;
-  if (c->eof && c->state != WS_CLOSED) ws_drop(c, "eof");
+  if (c->eof && c->state != WS_CLOSED) ws_no_more(c);
   if (c->state == WS_CLOSED) {
     ws_recv_stop(c);
     return WS_END;

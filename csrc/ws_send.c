@@ -13,20 +13,35 @@ int ws_may_send (ws_conn *c) {
   return 0;
 }
 
-int ws_put_frame (ws_conn *c, int first, const void *p, size_t n) {
+/* Writes a frame to `to`, which has room for WS_HEADER + n bytes: its size, or 0
+   without randomness. */
+static size_t write_frame (ws_conn *c, unsigned char *to, int first,
+                           const void *p, size_t n) {
   unsigned char key[4];
   int masked = c->config->role == WS_CLIENT;
-  if (n > SIZE_MAX - WS_HEADER) return WS_ENOMEM;
-  unsigned char *to = ws_out_room(c, WS_HEADER + n);
-  if (to == NULL) return WS_ENOMEM;
-  if (masked && ws_rand(c, key, 4) != 0) return WS_ERANDOM;
+  if (masked && ws_rand(c, key, 4) != 0) return 0;
   size_t size = ws_frame_build(to, first, n, masked ? key : NULL);
   if (masked)
     ws_mask(to + size, p, n, key, 0);
   else if (n > 0)
     memcpy(to + size, p, n);
-  ws_out_add(c, size + n);
+  return size + n;
+}
+
+int ws_put_frame (ws_conn *c, int first, const void *p, size_t n) {
+  if (n > SIZE_MAX - WS_HEADER) return WS_ENOMEM;
+  unsigned char *to = ws_out_room(c, WS_HEADER + n);
+  if (to == NULL) return WS_ENOMEM;
+  size_t size = write_frame(c, to, first, p, n);
+  if (size == 0) return WS_ERANDOM;
+  ws_out_add(c, size);
   return 0;
+}
+
+int ws_control_frame (ws_conn *c, unsigned char p[6 + WS_CONTROL], size_t *size,
+                      int first, const void *payload, size_t n) {
+  *size = write_frame(c, p, first, payload, n);
+  return *size > 0 ? 0 : WS_ERANDOM;
 }
 
 /* The header now, the payload by reference; nothing else is borrowed. */

@@ -210,7 +210,7 @@ function Link:push(ready)
   if self.moved then deadline.note(self, self.loop.now()) end
   self.conn:line(self.writing ~= nil or self.senders ~= nil)
   if (self.senders or self.waiting_writer)
-      and left <= self.options.max_queue then
+      and self.conn:backlog() <= self.options.max_queue then
     self:wake_sender()
   end
   if left == 0 and self.stage == "closed" then self:shut() end

@@ -60,7 +60,7 @@ local Place = {__close = function(self)
   local link = self.link
   if link.senders then remove(link.senders, self.thread) end
   if link.waiting_writer == self.thread then link.waiting_writer = nil end
-  if link.conn:queued() <= link.options.max_queue then link:wake_sender() end
+  if link.conn:backlog() <= link.options.max_queue then link:wake_sender() end
 end}
 
 -- Waits: a writer in front of the line, others in it, at its head again if their

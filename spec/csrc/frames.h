@@ -51,14 +51,23 @@ static inline void frame_str (text *t, int role, int first, const char *s) {
   frame(t, role, first, s, strlen(s));
 }
 
-/* What our own frame looks like in a log: masked by zeros on a client. */
+/* Our own short frame, as it is sent: masked by zeros on a client. */
+static inline void frame_ours (text *t, int role, int first, const void *p,
+                               size_t n) {
+  frame_bytes(t, 1, (uint64_t)first);
+  frame_bytes(t, 1, n | (role == WS_CLIENT ? 0x80u : 0u));
+  if (role == WS_CLIENT) frame_bytes(t, 4, 0);
+  text_add(t, p, n);
+}
+
+/* The same as it looks in a log. */
 static inline void frame_out (text *t, int role, int first, const void *p,
                               size_t n) {
-  unsigned char b[2] = {(unsigned char)first,
-                        (unsigned char)(n | (role == WS_CLIENT ? 0x80 : 0))};
-  text_hex(t, b, 2);
-  if (role == WS_CLIENT) text_addf(t, "00000000");
-  text_hex(t, p, n);
+  text ours = {NULL, 0, 0};
+  frame_ours(&ours, role, first, p, n);
+  for (size_t i = 0; i < ours.n; i++)
+    text_addf(t, "%02x", ((unsigned char *)ours.p)[i]);
+  text_free(&ours);
 }
 
 /* The end of a log when we failed the connection. */

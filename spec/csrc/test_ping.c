@@ -81,29 +81,320 @@ TEST(a_ping_of_125_bytes) {
   }
 }
 
-/* ATTACKS row 27: nobody reads our pongs; one is in the queue, the newest waits
-   in its slot. */
+/* ---- many pings */
+
+enum { KIB = 1024 };
+
+/* What a peer gets, by and by. */
+static text got;
+
+/* At most n bytes are written. */
+static void write_some (feeding *f, size_t n) {
+  ws_iov v[WS_IOV];
+  int k = ws_pending(&f->c, v, WS_IOV);
+  CHECK(k >= 0);
+  for (int i = 0; i < k && n > 0; i++) {
+    size_t some = v[i].len < n ? v[i].len : n;
+    text_add(&got, v[i].base, some);
+    ws_sent(&f->c, some);
+    n -= some;
+    if (some < v[i].len) break;
+  }
+}
+
+static void write_all (feeding *f) {
+  while (ws_queued(&f->c) > 0) write_some(f, SIZE_MAX);
+}
+
+static void expect (text *t, int role, int first, const char *s) {
+  frame_ours(t, role, first, s, strlen(s));
+}
+
+static int got_just (const text *want) {
+  return got.n == want->n && memcmp(got.p, want->p, got.n) == 0;
+}
+
+/* Payloads that make pongs of 16 bytes: 64 of them are 1 KiB. */
+enum { EACH = 16, FIT = KIB / EACH };
+
+static const char *number (int role, int i) {
+  static char s[16];
+  snprintf(s, sizeof s, "%0*d", role == WS_CLIENT ? EACH - 6 : EACH - 2, i);
+  return s;
+}
+
+static void ping (feeding *f, int from, int to) {
+  text t = {NULL, 0, 0};
+  for (int i = from; i < to; i++)
+    frame_str(&t, f->how->role, FIN | PING, number(f->how->role, i));
+  feed_put(f, t.p, t.n);
+  text_free(&t);
+  if (f->how->ahead)
+    CHECK(ws_ahead(&f->c) == 0);
+  else
+    feed_events(f);
+}
+
+static void expect_pongs (text *t, int role, int from, int to) {
+  for (int i = from; i < to; i++) expect(t, role, FIN | PONG, number(role, i));
+}
+
+/* Pings without a write between them: all are answered up to 1 KiB, then only
+   the newest is. n - 1, n, n + 1. */
+TEST(every_ping_is_answered_up_to_a_kib) {
+  for (int i = 0; i < 4; i++)
+    for (int n = 1; n < FIT + 30; n += n < FIT - 2 ? 7 : 1) {
+      int role = i & 1;
+      feed how = {.role = role, .ahead = i & 2, .open_ended = 1};
+      feeding f;
+      text want = {NULL, 0, 0};
+      start(&f, &how);
+      text_clear(&got);
+      ping(&f, 0, n);
+      size_t due = (size_t)(n <= FIT ? n : FIT + 1) * EACH;
+      CHECK(ws_queued(&f.c) == due && ws_queued_pongs(&f.c) == due);
+      write_all(&f);
+      expect_pongs(&want, role, 0, n < FIT ? n : FIT);
+      if (n > FIT) expect_pongs(&want, role, n - 1, n);
+      CHECK(got_just(&want) && heap.bytes == 0);
+      text_free(&want);
+      stop(&f);
+    }
+}
+
+/* The shortest and the longest pongs at that limit. */
+TEST(pongs_of_all_sizes_up_to_a_kib) {
+  BOTH(role)
+  for (size_t size = 0; size <= 125; size++) {
+    feed how = {.role = role, .open_ended = 1};
+    feeding f;
+    char s[126];
+    text t = {NULL, 0, 0}, want = {NULL, 0, 0};
+    size_t each = size + (role == WS_CLIENT ? 6 : 2), fit = KIB / each;
+    memset(s, 'p', size);
+    s[size] = '\0';
+    start(&f, &how);
+    for (size_t i = 0; i < fit + 5; i++) frame_str(&t, role, FIN | PING, s);
+    feed_put(&f, t.p, t.n);
+    feed_events(&f);
+    CHECK(ws_queued_pongs(&f.c) == (fit + 1) * each);
+    text_clear(&got);
+    write_all(&f);
+    for (size_t i = 0; i <= fit; i++) expect(&want, role, FIN | PONG, s);
+    CHECK(got_just(&want) && heap.bytes == 0);
+    text_free(&t);
+    text_free(&want);
+    stop(&f);
+  }
+}
+
+/* A flood, and a peer that takes a few bytes now and then: what it gets are pongs
+   in order, whole, each once; the last ping's is the last; and the first ones are
+   there without a gap. */
+TEST(a_flood_of_pings_with_writes_between) {
+  for (unsigned seed = 0; seed < 60; seed++) {
+    int role = seed & 1, next = 0;
+    feed how = {.role = role, .ahead = seed & 2, .open_ended = 1};
+    feeding f;
+    start(&f, &how);
+    rnd_seed(seed);
+    text_clear(&got);
+    for (int i = 0; i < 400; i++) {
+      int to = next + 1 + (int)rnd(40);
+      ping(&f, next, to);
+      next = to;
+      CHECK(ws_queued_pongs(&f.c) <= KIB + 2 * EACH);
+      CHECK(ws_queued_pongs(&f.c) == ws_queued(&f.c));
+      if (rnd(3)) write_some(&f, rnd(300));
+    }
+    CHECK(heap.peak < 3 * 16384);
+    write_all(&f);
+    CHECK(heap.bytes == 0 && got.n % EACH == 0);
+    int last = -1;
+    for (size_t at = 0; at + EACH <= got.n; at += EACH) {
+      text want = {NULL, 0, 0};
+      int i = atoi(got.p + at + (role == WS_CLIENT ? 6 : 2));
+      expect_pongs(&want, role, i, i + 1);
+      CHECK(memcmp(got.p + at, want.p, EACH) == 0 && i > last);
+      if (at < KIB) CHECK(i == last + 1);
+      last = i;
+      text_free(&want);
+    }
+    CHECK(last == next - 1);
+    stop(&f);
+  }
+}
+
+/* ATTACKS row 27: nobody reads our pongs. */
 TEST(ping_flood) {
   feed how = {.role = WS_SERVER};
   feeding f;
   ws_iov v[WS_IOV];
-  char s[16] = "";
   start(&f, &how);
   for (int i = 0; i < 20000; i++) {
-    snprintf(s, sizeof s, "%d", i);
-    put_frame(&f, FIN | PING, s);
-    if (i & 1)
-      feed_events(&f);
-    else
-      CHECK(ws_ahead(&f.c) == 0);
-    CHECK(ws_pending(&f.c, v, WS_IOV) == 1 && v[0].len == 3);
-    CHECK(ws_queued(&f.c) <= 3 + 7);
+    ping(&f, i, i + 1);
+    CHECK(ws_pending(&f.c, v, WS_IOV) == 1 && v[0].len <= KIB);
+    CHECK(ws_queued(&f.c) <= KIB + EACH);
   }
   CHECK(heap.peak < 3 * 16384);
-  ws_sent(&f.c, 2);
-  CHECK(ws_pending(&f.c, v, WS_IOV) == 1 && v[0].len == 1);
-  ws_sent(&f.c, 1);
-  CHECK_STR(out(&f), pong(WS_SERVER, "19999"));
+  text_clear(&got);
+  write_all(&f);
+  text want = {NULL, 0, 0};
+  expect_pongs(&want, WS_SERVER, 0, FIT);
+  expect_pongs(&want, WS_SERVER, 19999, 20000);
+  CHECK(got_just(&want));
+  text_free(&want);
+  stop(&f);
+}
+
+/* They enter between the frames of a message that is sent in fragments. */
+TEST(pongs_between_fragments) {
+  BOTH(role) {
+    feed how = {.role = role, .open_ended = 1};
+    feeding f;
+    text want = {NULL, 0, 0};
+    start(&f, &how);
+    text_clear(&got);
+    CHECK(ws_send(&f.c, WS_TEXT, "one", 3, WS_MORE) == 0);
+    write_some(&f, 4); /* inside the frame */
+    ping(&f, 0, 10);
+    CHECK(ws_send(&f.c, WS_CONTINUATION, "two", 3, WS_MORE) == 0);
+    write_some(&f, 3);
+    ping(&f, 10, 12);
+    CHECK(ws_send(&f.c, WS_CONTINUATION, "three", 5, 0) == 0);
+    write_all(&f);
+    expect(&want, role, TEXT, "one");
+    expect(&want, role, CONT, "two");
+    expect_pongs(&want, role, 0, 10);
+    expect(&want, role, FIN | CONT, "three");
+    expect_pongs(&want, role, 10, 12);
+    CHECK(got_just(&want));
+    text_free(&want);
+    stop(&f);
+  }
+}
+
+/* Behind shared frames, small ones that are copied and large ones that are not,
+   and borrowed payloads; at random. Every frame is whole. */
+TEST(pongs_among_shared_frames_and_borrowed_payloads) {
+  static char large[5000];
+  memset(large, 'L', sizeof large);
+  heap_reset();
+  ws_shared *shared =
+      ws_shared_new(heap_alloc, NULL, BINARY, large, sizeof large);
+  size_t bytes = heap.bytes;
+  for (unsigned seed = 0; seed < 60; seed++) {
+    feed how = {.role = WS_SERVER, .open_ended = 1};
+    feeding f;
+    int pings = 0, frames = 0;
+    feed_open(&f, &how);
+    rnd_seed(seed);
+    text_clear(&got);
+    for (int i = 0; i < 40; i++) {
+      ping(&f, pings, pings + 3);
+      pings += 3;
+      if (rnd(2)) frames += ws_send_shared(&f.c, shared) == 0;
+      if (rnd(2))
+        frames += ws_send(&f.c, WS_BINARY, large, sizeof large,
+                          rnd(2) ? WS_BORROW : 0) == 0;
+      while (ws_queued(&f.c) > 300) write_some(&f, 1 + rnd(3000));
+    }
+    write_all(&f);
+    int n = 0;
+    for (size_t at = 0; at < got.n;) {
+      unsigned char first = (unsigned char)got.p[at];
+      if (first == (FIN | PONG)) {
+        CHECK(atoi(got.p + at + 2) == n++);
+        at += EACH;
+      } else {
+        if (!CHECK(first == (FIN | BINARY))) break;
+        CHECK(memcmp(got.p + at + 4, large, sizeof large) == 0);
+        at += 4 + sizeof large;
+        frames--;
+      }
+    }
+    CHECK(n == pings && frames == 0 && heap.bytes == bytes);
+    ws_free(&f.c);
+    text_free(&f.log);
+    text_free(&f.part);
+  }
+  ws_shared_free(shared);
+  CHECK(heap.blocks == 0);
+}
+
+/* Pings before a Close are answered before it: the peer's, ours, and a rule that
+   is broken; and before the end of what the peer sends. */
+TEST(pongs_before_the_end) {
+  static const int ends[] = {CLOSE, 3, 0};
+  for (int i = 0; i < 8; i++) {
+    int role = i & 1, end = ends[i >> 1 < 3 ? i >> 1 : 2];
+    feed how = {.role = role, .open_ended = 1};
+    feeding f;
+    text want = {NULL, 0, 0};
+    start(&f, &how);
+    text_clear(&got);
+    CHECK(ws_send(&f.c, WS_TEXT, "borrowed", 8, WS_BORROW) == 0);
+    write_some(&f, 1);
+    ping(&f, 0, FIT + 3);
+    if (end) put_frame(&f, FIN | end, "");
+    if (i >> 1 == 2) CHECK(ws_close(&f.c, 0, NULL, 0) == 0);
+    if (i >> 1 == 3) ws_eof(&f.c);
+    feed_events(&f);
+    CHECK(i >> 1 != 3 || ws_state(&f.c) == WS_CLOSED);
+    write_all(&f);
+    expect(&want, role, FIN | TEXT, "borrowed");
+    expect_pongs(&want, role, 0, FIT);
+    expect_pongs(&want, role, FIT + 2, FIT + 3);
+    if (i >> 1 != 3) {
+      size_t n = want.n;
+      expect(&want, role, FIN | CLOSE, "");
+      want.n -= role == WS_CLIENT ? 5 : 1; /* the first byte will do */
+      if (got.n > want.n) got.n = want.n;
+      CHECK(want.n == n + 1);
+    }
+    CHECK(got_just(&want));
+    text_free(&want);
+    stop(&f);
+  }
+}
+
+/* The n-th allocation fails: whoever tries again answers all the same. */
+TEST(pongs_without_memory) {
+  BOTH(role) {
+    feed how = {.role = role};
+    text t = {NULL, 0, 0};
+    for (int i = 0; i < FIT + 9; i++)
+      frame_str(&t, role, FIN | PING, number(role, i));
+    frame_str(&t, role, FIN | CLOSE, "\x03\xe8");
+    feed_oom(&how, t.p, t.n, t.n);
+    feed_oom(&how, t.p, t.n, 200);
+    text_free(&t);
+  }
+}
+
+static int no_random (void *ud, void *out, size_t n) {
+  (void)out;
+  (void)n;
+  return (*(int *)ud)-- <= 0 ? 0 : -1;
+}
+
+static int failures;
+
+static void unlucky (ws_config *config) {
+  config->random = no_random;
+  config->random_ud = &failures;
+}
+
+TEST(a_pong_without_randomness) {
+  feed how = {.role = WS_CLIENT, .configure = unlucky, .open_ended = 1};
+  feeding f;
+  failures = 2;
+  start(&f, &how);
+  put_frame(&f, FIN | PING, "p");
+  CHECK(ws_ahead(&f.c) == WS_ERANDOM && ws_queued(&f.c) == 0);
+  ws_event ev;
+  CHECK(ws_next(&f.c, &ev) == WS_ERANDOM && ws_queued_pongs(&f.c) == 0);
+  CHECK(ws_ahead(&f.c) == 0 && ws_queued_pongs(&f.c) == 7);
   stop(&f);
 }
 
