@@ -72,6 +72,18 @@ describe("examples/echo.lua and examples/client.lua", function()
     assert.equal(0, (server:wait()))
   end)
 
+  it("the client says how it was refused", function()
+    local server = require("support.raw").server()
+    local client <close> = example("client.lua", "ws://127.0.0.1:" .. server.port .. "/")
+    local peer = assert(server:accept())
+    peer:head()
+    peer:send "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+    local status, out = client:wait()
+    assert.same({1, "client: refused: 403 Forbidden\n"}, {status, out})
+    peer:close()
+    server:close()
+  end)
+
   it("the client says why it cannot connect", function()
     local listener = assert(socket.bind("127.0.0.1", 0))
     local _, port = listener:getsockname()
