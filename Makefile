@@ -100,7 +100,7 @@ test:
 
 test-built:
 	@$(MAKE) -s -j$(J) --no-print-directory all build/soak/heap.so \
-	  build/support/unistd.so build/support/allocator.so \
+	  build/support/unistd.so build/support/allocator.so build/support/states.so \
 	  build/support/clock.so
 	@$(MAKE) -s -k -j$(J) --no-print-directory c-tests || rm -rf build/test
 	@scripts/test c spec gc interop $(C_TEST_BIN)

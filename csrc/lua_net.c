@@ -1,7 +1,6 @@
 /*
-** lua_net.c - the system calls on descriptors that lua/websock needs, and the
-** signals, as functions of websock.core; and the binding's way to say that
-** something failed.
+** lua_net.c - the system calls on descriptors that lua/websock needs, as
+** functions of websock.core; and the binding's way to say that something failed.
 */
 #include "lua_int.h"
 
@@ -154,39 +153,6 @@ static int l_read (lua_State *L) {
   return 1;
 }
 
-/* ----------------------------------------------------------------- signals */
-
-static int check_signal (lua_State *L) {
-  return net_signal_number(luaL_checkstring(L, 1));
-}
-
-/* core.signal_catch(name), core.signal_restore(name) -> true | nil, err */
-static int l_signal_catch (lua_State *L) {
-  if (net_signal_catch(check_signal(L)) == 0) return websock_result(L, 0);
-  return websock_nil(L, "no signal that can be caught");
-}
-
-static int l_signal_restore (lua_State *L) {
-  if (net_signal_restore(check_signal(L)) == 0) return websock_result(L, 0);
-  return websock_nil(L, "no signal that can be caught");
-}
-
-/* core.signal_fd() -> fd | nil, err */
-static int l_signal_fd (lua_State *L) {
-  net_fd fd = net_signal_fd();
-  if (fd == NET_NONE) return websock_failed(L);
-  lua_pushinteger(L, fd);
-  return 1;
-}
-
-/* core.signal_next() -> name of a signal that has arrived, or nil */
-static int l_signal_next (lua_State *L) {
-  const char *name = net_signal_name(net_signal_next());
-  if (name == NULL) return 0;
-  lua_pushstring(L, name);
-  return 1;
-}
-
 static const luaL_Reg functions[] = {{"absolute", l_absolute},
                                      {"accept", l_accept},
                                      {"closefd", l_closefd},
@@ -199,10 +165,6 @@ static const luaL_Reg functions[] = {{"absolute", l_absolute},
                                      {"process", l_process},
                                      {"read", l_read},
                                      {"shutdown", l_shutdown},
-                                     {"signal_catch", l_signal_catch},
-                                     {"signal_fd", l_signal_fd},
-                                     {"signal_next", l_signal_next},
-                                     {"signal_restore", l_signal_restore},
                                      {"so_error", l_so_error},
                                      {"socket_at", l_socket_at},
                                      {NULL, NULL}};

@@ -172,21 +172,27 @@ void net_lookup_free (net_lookup *l); /* at any time */
 int net_numeric (const char *host, net_address *a);
 
 /* ---- net_signal.c: signals as a readable descriptor */
-/* The process's one pipe; NET_NONE on error. A child after fork has one of its
-   own, under the same number. */
-net_fd net_signal_fd (void);
-/* Catches signal number signo from now on (0), or puts back what was there
-   before net_signal_catch (net_signal_restore). NET_ERROR: no such signal, or one
-   that cannot be caught. */
-int net_signal_catch (int signo);
-int net_signal_restore (int signo);
+/* A user of signals; each gets all that it catches. One thread uses it, several
+   may use one each. NULL on error. Its pipe stays open when it is freed. */
+typedef struct net_signals net_signals;
+net_signals *net_signals_new (void);
+/* Gives up all that it catches. NULL is allowed. */
+void net_signals_free (net_signals *s);
+/* Readable when a signal has arrived. A child after fork has a pipe of its own
+   under the same number. */
+net_fd net_signals_fd (const net_signals *s);
+/* Catches signal number signo from now on, or gives it up: once nobody catches
+   it, what was there before is put back, unless the program has replaced our
+   handler. 0, or NET_ERROR: no such signal, or one that cannot be caught. */
+int net_signals_catch (net_signals *s, int signo);
+int net_signals_restore (net_signals *s, int signo);
+/* A caught signal that has arrived since it was last told, or 0. Drains the pipe:
+   call it until it is 0. */
+int net_signals_next (net_signals *s);
 /* The number of a name without SIG ("TERM"), 0 if there is none. */
 int net_signal_number (const char *name);
 /* The other way round, NULL if there is none. */
 const char *net_signal_name (int signo);
-/* A caught signal that has arrived since it was last told, or 0. Drains the pipe:
-   call it until it is 0. */
-int net_signal_next (void);
 
 /* ---- net_stay.c */
 /* Once called, this code is not unloaded before the process ends. */

@@ -1,7 +1,11 @@
 /*
-** net_signal.c - signals as a readable descriptor: the handler only marks the
-** signal and writes a byte into the process's one pipe. Where several Lua states
-** catch signals, whichever asks first gets them.
+** net_signal.c - signals as a readable descriptor, one for each user (a Lua
+** state): the handler marks the signal for every user that catches it and writes
+** a byte into that user's pipe.
+**
+** The handler takes no lock, so it only reads what stays valid for ever: records
+** of users are never freed, and their pipes never closed. Who comes later uses
+** them again.
 */
 #include "net_posix.h"
 
@@ -9,6 +13,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,9 +23,20 @@
 #define NSIG 65
 #endif
 
-static net_fd ends[2] = {NET_NONE, NET_NONE};
-static volatile sig_atomic_t arrived[NSIG];
-static unsigned char caught[NSIG];
+struct net_signals {
+  net_signals *next; /* set before the handler can see the record */
+  int used;
+  net_fd ends[2];
+  unsigned char wanted[NSIG]; /* these two are read and written atomically */
+  unsigned char arrived[NSIG];
+};
+
+static net_signals *all; /* read by the handler, so set atomically */
+
+/* The users of each signal, and what was there before the first of them. The
+   lock guards these, `used` and the list's growth. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned users[NSIG];
 static struct sigaction before[NSIG];
 
 static const struct {
@@ -51,14 +67,46 @@ const char *net_signal_name (int signo) {
   return NULL;
 }
 
+/* ---------------------------------------------------------------- arriving */
+
+static int is_set (const unsigned char *flag) {
+  return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
+}
+
+static void set (unsigned char *flag, int value) {
+  __atomic_store_n(flag, (unsigned char)value, __ATOMIC_RELEASE);
+}
+
+static net_signals *first (void) {
+  return __atomic_load_n(&all, __ATOMIC_ACQUIRE);
+}
+
 /* A full pipe loses no signal: it is marked, and the pipe is readable. */
 static void handler (int signo) {
   int err = errno;
-  arrived[signo] = 1;
-  ssize_t written = write(ends[1], "", 1);
-  (void)written;
+  for (net_signals *s = first(); s; s = s->next) {
+    ssize_t written;
+    if (!is_set(&s->wanted[signo])) continue;
+    set(&s->arrived[signo], 1);
+    written = write(s->ends[1], "", 1);
+    (void)written;
+  }
   errno = err;
 }
+
+int net_signals_next (net_signals *s) {
+  char drop[64];
+  while (read(s->ends[0], drop, sizeof drop) > 0) continue;
+  for (int signo = 1; signo < NSIG; signo++) {
+    if (!is_set(&s->arrived[signo])) continue;
+    set(&s->arrived[signo], 0);
+    /* a handler on another thread may mark a signal that is given up by now */
+    if (is_set(&s->wanted[signo])) return signo;
+  }
+  return 0;
+}
+
+/* ------------------------------------------------------------------- users */
 
 static int make_pipe (net_fd made[2]) {
   if (pipe(made) < 0) return NET_ERROR;
@@ -67,60 +115,111 @@ static int make_pipe (net_fd made[2]) {
   return 0;
 }
 
+static void hold (void) { pthread_mutex_lock(&lock); }
+static void let_go (void) { pthread_mutex_unlock(&lock); }
+
 /* In a child: what wakes it must not wake its parent, and what arrived before
    was the parent's. The numbers stay, since pollers know them. */
 static void part_from_parent (void) {
-  net_fd made[2];
-  for (int signo = 1; signo < NSIG; signo++) arrived[signo] = 0;
-  if (ends[0] == NET_NONE || make_pipe(made) < 0) return;
-  for (int i = 0; i < 2; i++) {
-    dup2(made[i], ends[i]);
-    fcntl(ends[i], F_SETFD, FD_CLOEXEC);
-    close(made[i]);
+  for (net_signals *s = first(); s; s = s->next) {
+    net_fd made[2];
+    memset(s->arrived, 0, sizeof s->arrived);
+    if (make_pipe(made) < 0) continue;
+    for (int i = 0; i < 2; i++) {
+      dup2(made[i], s->ends[i]);
+      fcntl(s->ends[i], F_SETFD, FD_CLOEXEC);
+      close(made[i]);
+    }
   }
+  let_go();
 }
 
-net_fd net_signal_fd (void) {
-  net_fd made[2];
-  if (ends[0] != NET_NONE) return ends[0];
-  if (make_pipe(made) < 0) return NET_NONE;
-  memcpy(ends, made, sizeof ends);
-  net_stay_loaded(); /* for the handler may be called at any time */
-  pthread_atfork(NULL, NULL, part_from_parent);
-  return ends[0];
+static net_signals *add_record (void) {
+  net_signals *s = calloc(1, sizeof *s);
+  if (s == NULL || make_pipe(s->ends) < 0) {
+    free(s);
+    return NULL;
+  }
+  if (all == NULL) {
+    net_stay_loaded(); /* for the handler may be called at any time */
+    pthread_atfork(hold, let_go, part_from_parent);
+  }
+  s->next = all;
+  __atomic_store_n(&all, s, __ATOMIC_RELEASE);
+  return s;
 }
 
-int net_signal_catch (int signo) {
+net_signals *net_signals_new (void) {
+  net_signals *s;
+  hold();
+  for (s = all; s && s->used; s = s->next) continue;
+  if (s == NULL) s = add_record();
+  if (s) s->used = 1;
+  let_go();
+  return s;
+}
+
+void net_signals_free (net_signals *s) {
+  if (s == NULL) return;
+  for (int signo = 1; signo < NSIG; signo++) net_signals_restore(s, signo);
+  while (net_signals_next(s) != 0) continue;
+  hold();
+  s->used = 0;
+  let_go();
+}
+
+net_fd net_signals_fd (const net_signals *s) { return s->ends[0]; }
+
+/* ---------------------------------------------------------------- catching */
+
+static int install (int signo) {
   struct sigaction action;
-  if (signo <= 0 || signo >= NSIG || net_signal_fd() == NET_NONE)
-    return NET_ERROR;
-  if (caught[signo]) return 0;
   memset(&action, 0, sizeof action);
   action.sa_handler = handler;
   action.sa_flags = SA_RESTART; /* waiting for events ends all the same */
   sigfillset(&action.sa_mask);
-  if (sigaction(signo, &action, &before[signo]) < 0) return NET_ERROR;
-  caught[signo] = 1;
+  return sigaction(signo, &action, &before[signo]) < 0 ? NET_ERROR : 0;
+}
+
+/* Somebody else's handler, set after ours, stays. */
+static int put_back (int signo) {
+  struct sigaction now;
+  if (sigaction(signo, NULL, &now) < 0) return NET_ERROR;
+  if ((now.sa_flags & SA_SIGINFO) || now.sa_handler != handler) return 0;
+  return sigaction(signo, &before[signo], NULL) < 0 ? NET_ERROR : 0;
+}
+
+static int catch_one (net_signals *s, int signo) {
+  if (is_set(&s->wanted[signo])) return 0;
+  if (users[signo] == 0 && install(signo) < 0) return NET_ERROR;
+  users[signo]++;
+  set(&s->wanted[signo], 1);
   return 0;
 }
 
-int net_signal_restore (int signo) {
+static int restore_one (net_signals *s, int signo) {
+  if (!is_set(&s->wanted[signo])) return 0;
+  if (users[signo] == 1 && put_back(signo) < 0) return NET_ERROR;
+  users[signo]--;
+  set(&s->wanted[signo], 0);
+  set(&s->arrived[signo], 0);
+  return 0;
+}
+
+static int locked (int (*change)(net_signals *, int), net_signals *s,
+                   int signo) {
+  int result;
   if (signo <= 0 || signo >= NSIG) return NET_ERROR;
-  if (!caught[signo]) return 0;
-  if (sigaction(signo, &before[signo], NULL) < 0) return NET_ERROR;
-  caught[signo] = 0;
-  arrived[signo] = 0; /* after it: now no handler marks it any more */
-  return 0;
+  hold();
+  result = change(s, signo);
+  let_go();
+  return result;
 }
 
-int net_signal_next (void) {
-  char drop[64];
-  if (ends[0] == NET_NONE) return 0;
-  while (read(ends[0], drop, sizeof drop) > 0) continue;
-  for (int signo = 1; signo < NSIG; signo++) {
-    if (!arrived[signo]) continue;
-    arrived[signo] = 0;
-    return signo;
-  }
-  return 0;
+int net_signals_catch (net_signals *s, int signo) {
+  return locked(catch_one, s, signo);
+}
+
+int net_signals_restore (net_signals *s, int signo) {
+  return locked(restore_one, s, signo);
 }

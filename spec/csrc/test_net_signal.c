@@ -14,8 +14,15 @@
 #include "net.h"
 #include "test.h"
 
+/* Who catches signals in most of these. */
+static net_signals *own (void) {
+  static net_signals *it;
+  if (it == NULL) it = net_signals_new();
+  return it;
+}
+
 static int is_readable (void) {
-  struct pollfd p = {net_signal_fd(), POLLIN, 0};
+  struct pollfd p = {net_signals_fd(own()), POLLIN, 0};
   return poll(&p, 1, 0) == 1;
 }
 
@@ -27,89 +34,94 @@ static void old_handler (int signo) {
 
 TEST(the_descriptor_is_one_that_blocks_nobody) {
   char p;
-  net_fd fd = net_signal_fd();
-  CHECK(fd != NET_NONE && net_signal_fd() == fd);
+  net_fd fd = net_signals_fd(own());
+  CHECK(fd != NET_NONE && net_signals_fd(own()) == fd);
   CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
   CHECK(read(fd, &p, 1) < 0 && errno == EAGAIN);
-  CHECK(net_signal_next() == 0);
+  CHECK(net_signals_next(own()) == 0);
 }
 
 TEST(a_caught_signal_is_told_once) {
-  CHECK(net_signal_catch(SIGUSR1) == 0);
+  CHECK(net_signals_catch(own(), SIGUSR1) == 0);
   CHECK(!is_readable());
   raise(SIGUSR1);
   CHECK(is_readable());
-  CHECK(net_signal_next() == SIGUSR1);
-  CHECK(net_signal_next() == 0);
+  CHECK(net_signals_next(own()) == SIGUSR1);
+  CHECK(net_signals_next(own()) == 0);
   CHECK(!is_readable());
-  CHECK(net_signal_restore(SIGUSR1) == 0);
+  CHECK(net_signals_restore(own(), SIGUSR1) == 0);
 }
 
 TEST(several_signals_are_all_told) {
-  CHECK(net_signal_catch(SIGUSR1) == 0 && net_signal_catch(SIGUSR2) == 0);
+  CHECK(net_signals_catch(own(), SIGUSR1) == 0 &&
+        net_signals_catch(own(), SIGUSR2) == 0);
   raise(SIGUSR2);
   raise(SIGUSR1);
   raise(SIGUSR2);
-  int one = net_signal_next(), other = net_signal_next();
+  int one = net_signals_next(own()), other = net_signals_next(own());
   CHECK(one != other && one + other == SIGUSR1 + SIGUSR2);
-  CHECK(net_signal_next() == 0);
-  CHECK(net_signal_restore(SIGUSR1) == 0 && net_signal_restore(SIGUSR2) == 0);
+  CHECK(net_signals_next(own()) == 0);
+  CHECK(net_signals_restore(own(), SIGUSR1) == 0 &&
+        net_signals_restore(own(), SIGUSR2) == 0);
 }
 
 /* Whoever is interrupted finds errno as it was. */
 TEST(the_handler_keeps_errno) {
-  CHECK(net_signal_catch(SIGUSR1) == 0);
+  CHECK(net_signals_catch(own(), SIGUSR1) == 0);
   errno = ERANGE;
   raise(SIGUSR1);
   CHECK(errno == ERANGE);
-  CHECK(net_signal_next() == SIGUSR1);
-  CHECK(net_signal_restore(SIGUSR1) == 0);
+  CHECK(net_signals_next(own()) == SIGUSR1);
+  CHECK(net_signals_restore(own(), SIGUSR1) == 0);
 }
 
 /* 64 KiB is what a pipe holds: then nothing more goes in. */
 TEST(a_full_pipe_loses_none) {
-  CHECK(net_signal_catch(SIGUSR1) == 0 && net_signal_catch(SIGUSR2) == 0);
+  CHECK(net_signals_catch(own(), SIGUSR1) == 0 &&
+        net_signals_catch(own(), SIGUSR2) == 0);
   for (int i = 0; i < 70000; i++) raise(SIGUSR1);
   errno = ERANGE;
   raise(SIGUSR2);
   CHECK(errno == ERANGE);
   CHECK(is_readable());
-  CHECK(net_signal_next() == SIGUSR1);
-  CHECK(net_signal_next() == SIGUSR2);
-  CHECK(net_signal_next() == 0 && !is_readable());
-  CHECK(net_signal_restore(SIGUSR1) == 0 && net_signal_restore(SIGUSR2) == 0);
+  CHECK(net_signals_next(own()) == SIGUSR1);
+  CHECK(net_signals_next(own()) == SIGUSR2);
+  CHECK(net_signals_next(own()) == 0 && !is_readable());
+  CHECK(net_signals_restore(own(), SIGUSR1) == 0 &&
+        net_signals_restore(own(), SIGUSR2) == 0);
 }
 
 TEST(restoring_puts_back_what_was_there) {
   struct sigaction now;
   signal(SIGUSR1, old_handler);
-  CHECK(net_signal_catch(SIGUSR1) == 0);
-  CHECK(net_signal_catch(SIGUSR1) == 0); /* twice is once */
+  CHECK(net_signals_catch(own(), SIGUSR1) == 0);
+  CHECK(net_signals_catch(own(), SIGUSR1) == 0); /* twice is once */
   old_handler_calls = 0;
   raise(SIGUSR1);
   CHECK(old_handler_calls == 0);
-  CHECK(net_signal_restore(SIGUSR1) == 0);
-  CHECK(net_signal_next() == 0); /* not told: nobody asks any more */
+  CHECK(net_signals_restore(own(), SIGUSR1) == 0);
+  CHECK(net_signals_next(own()) == 0); /* not told: nobody asks any more */
   raise(SIGUSR1);
-  CHECK(old_handler_calls == 1 && net_signal_next() == 0);
-  CHECK(net_signal_restore(SIGUSR1) == 0);
+  CHECK(old_handler_calls == 1 && net_signals_next(own()) == 0);
+  CHECK(net_signals_restore(own(), SIGUSR1) == 0);
   CHECK(sigaction(SIGUSR1, NULL, &now) == 0 && now.sa_handler == old_handler);
   signal(SIGUSR1, SIG_IGN);
-  CHECK(net_signal_catch(SIGUSR1) == 0 && net_signal_restore(SIGUSR1) == 0);
+  CHECK(net_signals_catch(own(), SIGUSR1) == 0 &&
+        net_signals_restore(own(), SIGUSR1) == 0);
   raise(SIGUSR1); /* ignored again, or this process would end here */
   signal(SIGUSR1, SIG_DFL);
 }
 
 TEST(what_cannot_be_caught_is_refused) {
-  CHECK(net_signal_catch(SIGKILL) == NET_ERROR);
-  CHECK(net_signal_catch(SIGSTOP) == NET_ERROR);
-  CHECK(net_signal_catch(0) == NET_ERROR);
-  CHECK(net_signal_catch(-1) == NET_ERROR);
-  CHECK(net_signal_catch(NSIG) == NET_ERROR);
-  CHECK(net_signal_catch(1 << 30) == NET_ERROR);
-  CHECK(net_signal_restore(0) == NET_ERROR);
-  CHECK(net_signal_restore(NSIG) == NET_ERROR);
-  CHECK(net_signal_restore(SIGTERM) == 0); /* never caught */
+  CHECK(net_signals_catch(own(), SIGKILL) == NET_ERROR);
+  CHECK(net_signals_catch(own(), SIGSTOP) == NET_ERROR);
+  CHECK(net_signals_catch(own(), 0) == NET_ERROR);
+  CHECK(net_signals_catch(own(), -1) == NET_ERROR);
+  CHECK(net_signals_catch(own(), NSIG) == NET_ERROR);
+  CHECK(net_signals_catch(own(), 1 << 30) == NET_ERROR);
+  CHECK(net_signals_restore(own(), 0) == NET_ERROR);
+  CHECK(net_signals_restore(own(), NSIG) == NET_ERROR);
+  CHECK(net_signals_restore(own(), SIGTERM) == 0); /* never caught */
 }
 
 TEST(names_and_numbers) {
@@ -129,12 +141,93 @@ TEST(names_and_numbers) {
   CHECK(net_signal_name(0) == NULL && net_signal_name(SIGKILL) == NULL);
 }
 
+/* ---------------------------------------------------------- several users */
+
+TEST(each_user_is_told) {
+  net_signals *one = net_signals_new(), *other = net_signals_new();
+  CHECK(one && other && one != other);
+  CHECK(net_signals_fd(one) != net_signals_fd(other));
+  CHECK(net_signals_catch(one, SIGUSR1) == 0);
+  CHECK(net_signals_catch(other, SIGUSR1) == 0);
+  CHECK(net_signals_catch(other, SIGUSR2) == 0);
+  raise(SIGUSR1);
+  raise(SIGUSR2);
+  CHECK(net_signals_next(one) == SIGUSR1 && net_signals_next(one) == 0);
+  CHECK(net_signals_next(other) == SIGUSR1);
+  CHECK(net_signals_next(other) == SIGUSR2 && net_signals_next(other) == 0);
+  net_signals_free(one);
+  raise(SIGUSR1);
+  CHECK(net_signals_next(other) == SIGUSR1);
+  net_signals_free(other);
+}
+
+TEST(the_last_user_puts_back_what_was_there) {
+  net_signals *one = net_signals_new(), *other = net_signals_new();
+  signal(SIGUSR1, old_handler);
+  CHECK(net_signals_catch(one, SIGUSR1) == 0);
+  CHECK(net_signals_catch(other, SIGUSR1) == 0);
+  old_handler_calls = 0;
+  net_signals_free(one);
+  raise(SIGUSR1);
+  CHECK(old_handler_calls == 0 && net_signals_next(other) == SIGUSR1);
+  net_signals_free(other);
+  raise(SIGUSR1);
+  CHECK(old_handler_calls == 1);
+  signal(SIGUSR1, SIG_DFL);
+}
+
+TEST(a_handler_of_the_program_that_came_later_stays) {
+  net_signals *s = net_signals_new();
+  CHECK(net_signals_catch(s, SIGUSR1) == 0);
+  signal(SIGUSR1, old_handler);
+  old_handler_calls = 0;
+  net_signals_free(s);
+  raise(SIGUSR1);
+  CHECK(old_handler_calls == 1);
+  signal(SIGUSR1, SIG_DFL);
+}
+
+TEST(a_user_that_is_freed_leaves_nothing_to_the_next) {
+  net_signals *s = net_signals_new(), *again;
+  net_fd fd = net_signals_fd(s);
+  CHECK(net_signals_catch(s, SIGUSR1) == 0);
+  raise(SIGUSR1);
+  net_signals_free(s);
+  net_signals_free(NULL);
+  again = net_signals_new();
+  CHECK(net_signals_fd(again) == fd); /* no descriptor is lost */
+  CHECK(net_signals_next(again) == 0);
+  net_signals_free(again);
+}
+
+static void *come_and_go (void *unused) {
+  for (int i = 0; i < 300; i++) {
+    net_signals *s = net_signals_new();
+    CHECK(s && net_signals_catch(s, SIGUSR1) == 0);
+    raise(SIGUSR1);
+    CHECK(net_signals_next(s) == SIGUSR1);
+    net_signals_free(s);
+  }
+  return unused;
+}
+
+TEST(users_come_and_go_on_several_threads) {
+  enum { THREADS = 8 };
+  pthread_t threads[THREADS];
+  signal(SIGUSR1, SIG_IGN);
+  for (int i = 0; i < THREADS; i++)
+    CHECK(pthread_create(&threads[i], NULL, come_and_go, NULL) == 0);
+  for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+  raise(SIGUSR1); /* ignored again, or this process would end here */
+  signal(SIGUSR1, SIG_DFL);
+}
+
 /* --------------------------------------------------------- while one waits */
 
 static void wait_for_signal (const char *backend) {
   net_ready r;
   net_poll *p = net_poll_new(backend);
-  CHECK(net_poll_add(p, net_signal_fd(), 7) == 0);
+  CHECK(net_poll_add(p, net_signals_fd(own()), 7) == 0);
   while (net_poll_wait(p, 0) >
          0) /* what is ready at the start: nothing to read */
     while (net_poll_next(p, &r)) CHECK(!(r.what & NET_READ));
@@ -142,18 +235,18 @@ static void wait_for_signal (const char *backend) {
     raise(SIGUSR1);
     CHECK(net_poll_wait(p, 10) == 1 && net_poll_next(p, &r));
     CHECK(r.slot == 7 && r.what & NET_READ);
-    CHECK(net_signal_next() == SIGUSR1 && net_signal_next() == 0);
-    net_poll_rearm(p, net_signal_fd(), NET_READ);
+    CHECK(net_signals_next(own()) == SIGUSR1 && net_signals_next(own()) == 0);
+    net_poll_rearm(p, net_signals_fd(own()), NET_READ);
     CHECK(net_poll_wait(p, 0) == 0);
   }
   net_poll_free(p);
 }
 
 TEST(the_poller_reports_it) {
-  CHECK(net_signal_catch(SIGUSR1) == 0);
+  CHECK(net_signals_catch(own(), SIGUSR1) == 0);
   wait_for_signal("epoll");
   wait_for_signal("poll");
-  CHECK(net_signal_restore(SIGUSR1) == 0);
+  CHECK(net_signals_restore(own(), SIGUSR1) == 0);
 }
 
 /* A timer sends it while one waits for ever. */
@@ -164,16 +257,16 @@ static void interrupted (const char *backend) {
   CHECK(net_poll_wait(p, -1) == NET_AGAIN);
   memset(&soon, 0, sizeof soon);
   setitimer(ITIMER_REAL, &soon, NULL);
-  CHECK(net_signal_next() == SIGALRM);
+  CHECK(net_signals_next(own()) == SIGALRM);
   net_poll_free(p);
 }
 
 TEST(waiting_is_interrupted) {
-  CHECK(net_signal_catch(SIGALRM) == 0);
+  CHECK(net_signals_catch(own(), SIGALRM) == 0);
   interrupted("epoll");
   interrupted("poll");
-  while (net_signal_next() != 0) continue;
-  CHECK(net_signal_restore(SIGALRM) == 0);
+  while (net_signals_next(own()) != 0) continue;
+  CHECK(net_signals_restore(own(), SIGALRM) == 0);
 }
 
 static void *raise_many (void *signo) {
@@ -184,15 +277,17 @@ static void *raise_many (void *signo) {
 TEST(signals_may_come_to_any_thread) {
   static int one = SIGUSR1, other = SIGUSR2;
   pthread_t t1, t2;
-  CHECK(net_signal_catch(one) == 0 && net_signal_catch(other) == 0);
+  CHECK(net_signals_catch(own(), one) == 0 &&
+        net_signals_catch(own(), other) == 0);
   CHECK(pthread_create(&t1, NULL, raise_many, &one) == 0);
   CHECK(pthread_create(&t2, NULL, raise_many, &other) == 0);
   int seen[NSIG] = {0};
   pthread_join(t1, NULL);
   pthread_join(t2, NULL);
-  for (int signo; (signo = net_signal_next()) != 0;) seen[signo]++;
+  for (int signo; (signo = net_signals_next(own())) != 0;) seen[signo]++;
   CHECK(seen[one] == 1 && seen[other] == 1);
-  CHECK(net_signal_restore(one) == 0 && net_signal_restore(other) == 0);
+  CHECK(net_signals_restore(own(), one) == 0 &&
+        net_signals_restore(own(), other) == 0);
 }
 
 /* ---------------------------------------------------------------- children */
@@ -206,23 +301,23 @@ static int status_of (pid_t pid) {
 /* What the child's handler writes does not wake the parent, nor the other way
    round; what the parent has not been told yet is not the child's. */
 TEST(a_child_has_a_pipe_of_its_own) {
-  CHECK(net_signal_catch(SIGUSR1) == 0);
+  CHECK(net_signals_catch(own(), SIGUSR1) == 0);
   raise(SIGUSR1);
-  net_fd fd = net_signal_fd();
+  net_fd fd = net_signals_fd(own());
   pid_t pid = fork();
   if (pid == 0) {
-    int bad = net_signal_fd() != fd || is_readable();
-    bad |= (net_signal_next() != 0) << 1;
+    int bad = net_signals_fd(own()) != fd || is_readable();
+    bad |= (net_signals_next(own()) != 0) << 1;
     bad |= (fcntl(fd, F_GETFD) != FD_CLOEXEC) << 2;
     raise(SIGUSR1);
     bad |= !is_readable() << 3;
-    bad |= (net_signal_next() != SIGUSR1) << 4;
+    bad |= (net_signals_next(own()) != SIGUSR1) << 4;
     raise(SIGUSR1); /* left there */
     _exit(bad);
   }
   CHECK(status_of(pid) == 0);
   CHECK(is_readable());
-  CHECK(net_signal_next() == SIGUSR1);
-  CHECK(!is_readable() && net_signal_next() == 0);
-  CHECK(net_signal_restore(SIGUSR1) == 0);
+  CHECK(net_signals_next(own()) == SIGUSR1);
+  CHECK(!is_readable() && net_signals_next(own()) == 0);
+  CHECK(net_signals_restore(own(), SIGUSR1) == 0);
 }

@@ -150,6 +150,85 @@ describe("signals", function()
     assert.has_error(function() core.signal_catch() end)
   end)
 
+  -- What the child does with states and signals of its own: send(name), states.
+  local function with_states(code, before)
+    local status, output = child.run(before .. [[
+      local states = require "support.states"
+      local pid = assert(io.open "/proc/self/stat"):read "n"
+      local function send(name) assert(os.execute(("kill -%s %d"):format(name, pid))) end
+      local catch = 'assert(require "websock.core".signal_catch "USR1")'
+      local told = 'return tostring((require "websock.core".signal_next()))'
+      ]] .. code)
+    return output:gsub("%s+$", ""), status
+  end
+
+  it("reach every state that catches them, once", function()
+    assert.equal("USR1 USR1 nil nil nil", (with_states([[
+      local one, other, third = states.open(), states.open(), states.open()
+      one:run(catch) other:run(catch) third:run "require 'websock.core'"
+      send "USR1"
+      print(table.concat({one:run(told), other:run(told), third:run(told), one:run(told),
+        other:run(told)}, " "))
+    ]], "")))
+  end)
+
+  it("stay caught while one state is left that catches them", function()
+    assert.equal("USR1 USR1", (with_states([[
+      local one, other = states.open(), states.open()
+      one:run(catch) other:run(catch)
+      one:close()
+      send "USR1"
+      local first = other:run(told)
+      other:run 'assert(require "websock.core".signal_restore "USR1")'
+      other:run(catch)
+      send "USR1"
+      print(first, other:run(told))
+    ]], ""):gsub("\t", " ")))
+  end)
+
+  it("are the host's again after the last state has closed", function()
+    local function last(how)
+      local code = [[
+        local one, other = states.open(), states.open()
+        one:run(catch) other:run(catch)
+        one:close() other:close()
+        io.stdout:write "closed " io.stdout:flush()
+        send "USR1"
+        print "ignored"]]
+      local output, status = with_states(code, how)
+      return output, status
+    end
+    local output, status = last ""
+    assert.equal("closed", output)
+    assert.not_equal(0, status)
+    -- the same under a host that ignores it, here another state with a handler
+    assert.equal("closed ignored", (last [[
+      require("websock.core").signal_catch "USR1"
+    ]]))
+  end)
+
+  it("are the host's again at the end of a loop that caught them", function()
+    assert.equal("true closed", (with_states([[
+      local state = states.open()
+      io.stdout:write(state:run [=[
+        local websock = require "websock"
+        local called = false
+        websock.signal("USR1", function() called = true; websock.stop() end)
+        local pid = assert(io.open "/proc/self/stat"):read "n"
+        websock.spawn(function()
+          assert(os.execute(("kill -USR1 %d"):format(pid)))
+          websock.sleep(60)
+        end)
+        websock.run()
+        return tostring(called)
+      ]=], " closed\n")
+      io.stdout:flush()
+      state:close()
+      send "USR1"
+      print "not reached"
+    ]], "")))
+  end)
+
   it("have one descriptor", function()
     assert.equal("integer", math.type(core.signal_fd()))
     assert.equal(core.signal_fd(), core.signal_fd())
