@@ -129,8 +129,9 @@ static void begin (ws_conn *c) {
     assert(ws_request(c, host, target, &chat, 1, NULL, 0) == 0);
 }
 
-/* One run, 'step' bytes at a time: the hash of what came of it. */
-static uint64_t run (int role, const char *p, size_t n, size_t step) {
+/* One run, 'step' bytes at a time, until the transport ends or (lost) breaks off:
+   the hash of what came of it. */
+static uint64_t run (int role, const char *p, size_t n, size_t step, int lost) {
   uint64_t sum = 14695981039346656037u;
   ws_config config;
   ws_conn c;
@@ -148,7 +149,10 @@ static uint64_t run (int role, const char *p, size_t n, size_t step) {
     events(&c, &sum);
     assert(allocated < 8 * n + 65536);
   }
-  ws_eof(&c);
+  if (lost)
+    ws_abort(&c, "reset");
+  else
+    ws_eof(&c);
   events(&c, &sum);
   note_end(&sum, &c);
   ws_free(&c);
@@ -170,9 +174,11 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size) {
   memcpy(p, first, m);
   memcpy(p + m, more, k);
   memcpy(p + m + k, data + 1, size - 1);
-  uint64_t whole = run(role, p, n, n + 1);
-  assert(run(role, p, n, step) == whole);
-  if (n < 2000) assert(run(role, p, n, 1) == whole);
+  for (int lost = 0; lost < 2; lost++) {
+    uint64_t whole = run(role, p, n, n + 1, lost);
+    assert(run(role, p, n, step, lost) == whole);
+    if (n < 2000) assert(run(role, p, n, 1, lost) == whole);
+  }
   free(p);
   return 0;
 }
