@@ -325,7 +325,7 @@ size_t ws_queued_pongs (const ws_conn *c);
    queued then. */
 size_t ws_held (const ws_conn *c);
 
-/* 1 if a whole message has arrived that ws_next has not come to, as far as
+/* 1 if a whole message has arrived that was not given to its end, as far as
    ws_ahead has seen. */
 int ws_waiting (const ws_conn *c);
 

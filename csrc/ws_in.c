@@ -128,7 +128,9 @@ void ws_commit (ws_conn *c, size_t n) {
 
 size_t ws_unread (const ws_conn *c) { return unread(&c->in); }
 
-int ws_waiting (const ws_conn *c) { return c->event != 0 || c->whole > 0; }
+int ws_waiting (const ws_conn *c) {
+  return c->event != 0 || c->whole > 0 || ws_recv_arrived(c);
+}
 
 void ws_in_advance (ws_conn *c, size_t n) {
   c->in.rd += n;

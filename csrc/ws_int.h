@@ -221,6 +221,8 @@ size_t ws_frame_build (unsigned char *p, int first, uint64_t length,
 int ws_recv_next (ws_conn *c, ws_event *ev);
 int ws_recv_part (ws_conn *c, ws_event *ev, size_t max);
 void ws_recv_taken (ws_conn *c);
+/* Has the message so far come to its end, inflated or not, given in part or not? */
+int ws_recv_arrived (const ws_conn *c);
 /* Forgets the message so far; and all that is unread. */
 void ws_recv_forget (ws_conn *c);
 void ws_recv_stop (ws_conn *c);

@@ -18,10 +18,13 @@ static size_t usable (const ws_conn *c) {
   return c->state == WS_CLOSING ? c->whole : c->in.wr - c->in.rd;
 }
 
-/* The message so far has been received to its end. */
+int ws_recv_arrived (const ws_conn *c) {
+  return c->opcode != 0 && c->fin && c->left == 0;
+}
+
+/* The message so far can be given to its end. */
 static int is_whole (const ws_conn *c) {
-  return c->opcode != 0 && c->fin && c->left == 0 &&
-         (!c->packed || c->zip->done);
+  return ws_recv_arrived(c) && (!c->packed || c->zip->done);
 }
 
 /* Bytes of the message that can be given. */

@@ -101,7 +101,7 @@ static void let_go (ws_conn *c) {
     in->wr = in->rd + c->whole + n;
     c->ahead = c->whole;
   }
-  if (c->whole == 0 && c->event == 0) ws_recv_forget(c);
+  if (c->whole == 0 && c->event == 0 && !ws_recv_arrived(c)) ws_recv_forget(c);
   ws_in_rest(c);
 }
 

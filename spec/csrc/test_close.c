@@ -302,6 +302,32 @@ TEST(in_the_middle_of_parts) {
   stop(&f);
 }
 
+/* What was whole when we closed is given to its end, wherever we were in it. */
+TEST(in_the_middle_of_a_whole_message_in_parts) {
+  BOTH(role) for (int taken = 0; taken <= 4; taken++) {
+    feed how = {.role = role, .parts = 2};
+    feeding f;
+    ws_event ev;
+    start(&f, &how);
+    put_str(&f, FIN | TEXT, "abcdefg");
+    for (int i = 0; i < taken; i++) {
+      CHECK(ws_next_part(&f.c, &ev, 2) == WS_PART);
+      text_add(&f.part, ev.data, ev.size);
+      if (i + 1 < taken || taken < 4) ws_taken(&f.c);
+    }
+    CHECK(ws_close(&f.c, 1000, NULL, 0) == 0 && ws_waiting(&f.c));
+    put_str(&f, FIN | CLOSE, "\x03\xE8");
+    if (taken == 4) ws_taken(&f.c);
+    while (ws_next_part(&f.c, &ev, 2) > 0) {
+      text_add(&f.part, ev.data, ev.size);
+      ws_taken(&f.c);
+    }
+    CHECK_STR(f.part.p, "abcdefg");
+    CHECK(!ws_waiting(&f.c));
+    stop(&f);
+  }
+}
+
 TEST(during_the_opening_handshake) {
   BOTH(role) {
     ws_config config;

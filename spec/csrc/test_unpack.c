@@ -431,6 +431,30 @@ static void mix (int role, const text *in, size_t n, unsigned seed) {
   text_free(&log);
 }
 
+/* There was no memory to inflate it before we closed. */
+TEST(a_whole_message_outlives_our_close) {
+  BOTH(role) for (size_t at = 1; at < 6; at++) {
+    feed how = {.role = role, .start = compressed, .open_ended = 1};
+    feeding f;
+    ws_event ev;
+    text in = {NULL, 0, 0};
+    fill(0);
+    heap_reset();
+    in_frames(&in, role, BINARY, encode_alone(bytes, 1000), SIZE);
+    feed_open(&f, &how);
+    feed_put(&f, in.p, in.n);
+    heap.fail_at = at;
+    int r = ws_next(&f.c, &ev);
+    CHECK(r == WS_ENOMEM || r == WS_MESSAGE);
+    heap.fail_at = 0;
+    CHECK(ws_close(&f.c, 1000, NULL, 0) == 0 && ws_waiting(&f.c));
+    CHECK(ws_next(&f.c, &ev) == WS_MESSAGE && ev.size == 1000);
+    text log = feed_close(&f);
+    text_free(&log);
+    text_free(&in);
+  }
+}
+
 TEST(whole_messages_and_parts_in_turn_without_memory) {
   static const size_t limits[] = {0, 999, 1000, 1001, 29999, 30000, 70000};
   BOTH(role)
