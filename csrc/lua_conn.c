@@ -96,6 +96,7 @@ int websock_digest (conn *c, int want) {
     c->state = (unsigned char)ws_state(core);
     flags |= SAW_STATE;
   }
+  if (ws_end_held(core)) flags |= SAW_HELD;
   if (ws_pending(core, iov, WS_IOV) != 0) flags |= SAW_OUT;
   /* a read may have written, and not all of it */
   if (c->tls && net_tls_unsent(c->tls) > 0) flags |= SAW_OUT;
@@ -297,6 +298,33 @@ static int conn_receiving (lua_State *L) {
   return 0;
 }
 
+void websock_receives (conn *c) {
+  if (c->received) return;
+  c->received = 1;
+  ws_hold_end(core(c), 1);
+}
+
+/* conn:receives(): its application does, from now on. */
+static int conn_receives (lua_State *L) {
+  websock_receives(websock_toconn(L));
+  return 0;
+}
+
+/* conn:hold(on) -> whether its application has received: an end behind messages
+   waits for it, or (unless it has received) no longer does */
+static int conn_hold (lua_State *L) {
+  conn *c = websock_toconn(L);
+  if (!c->received) ws_hold_end(core(c), lua_toboolean(L, 2));
+  lua_pushboolean(L, c->received);
+  return 1;
+}
+
+/* conn:let_end(): it waits no more. */
+static int conn_let_end (lua_State *L) {
+  ws_hold_end(core(websock_toconn(L)), 0);
+  return 0;
+}
+
 /* conn:waiting() -> whether a whole message waits to be received */
 static int conn_waiting (lua_State *L) {
   lua_pushboolean(L, ws_waiting(core(websock_toconn(L))));
@@ -308,18 +336,31 @@ static int conn_unread (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg conn_methods[] = {
-    {"abort", conn_abort},         {"close", conn_close},
-    {"ending", conn_ending},       {"eof", conn_eof},
-    {"feed", conn_feed},           {"poll", conn_poll},
-    {"pull", conn_pull},           {"queued", conn_queued},
-    {"state", conn_state},         {"unread", conn_unread},
-    {"waiting", conn_waiting},     {"held", conn_held},
-    {"limit", conn_limit},         {"heard", conn_heard},
-    {"line", conn_line},           {"marked", conn_marked},
-    {"more", conn_more},           {"receiver", conn_receiver},
-    {"receiving", conn_receiving}, {"used", conn_used},
-    {"woken", conn_woken},         {NULL, NULL}};
+static const luaL_Reg conn_methods[] = {{"abort", conn_abort},
+                                        {"close", conn_close},
+                                        {"ending", conn_ending},
+                                        {"eof", conn_eof},
+                                        {"feed", conn_feed},
+                                        {"poll", conn_poll},
+                                        {"pull", conn_pull},
+                                        {"queued", conn_queued},
+                                        {"state", conn_state},
+                                        {"unread", conn_unread},
+                                        {"waiting", conn_waiting},
+                                        {"held", conn_held},
+                                        {"limit", conn_limit},
+                                        {"heard", conn_heard},
+                                        {"line", conn_line},
+                                        {"marked", conn_marked},
+                                        {"more", conn_more},
+                                        {"receiver", conn_receiver},
+                                        {"receiving", conn_receiving},
+                                        {"used", conn_used},
+                                        {"hold", conn_hold},
+                                        {"let_end", conn_let_end},
+                                        {"receives", conn_receives},
+                                        {"woken", conn_woken},
+                                        {NULL, NULL}};
 
 static const luaL_Reg conn_meta[] = {{"__gc", conn_gc},
                                      {"__close", conn_gc},

@@ -34,7 +34,8 @@ enum {
   SAW_STATE = 8, /* the state changed */
   SAW_OUT = 16,  /* something waits to be written */
   SAW_END = 32,  /* the transport has ended */
-  SAW_DRY = 64   /* there was nothing to read */
+  SAW_DRY = 64,  /* there was nothing to read */
+  SAW_HELD = 128 /* a Close, or a broken rule, waits behind messages */
 };
 
 /* What a coroutine is doing that has come to ws:receive by lua_fast.c, and what
@@ -59,26 +60,27 @@ enum {
 
 typedef struct conn {
   net_fd fd;
-  net_tls *tls;          /* over fd, or NULL; has its errors when fd is gone */
-  unsigned char alive;   /* core is initialised */
-  unsigned char blocked; /* the last write came up short */
-  unsigned char broken;  /* a write failed: nothing more is sent */
-  unsigned char state;   /* ws_state, as told last */
-  unsigned char mark;    /* its queue was full, see lua_broadcast.c */
-  unsigned char streak;  /* messages that websock_take_message took in a row */
-  unsigned char more;    /* there may be more to read, with no event to come */
-  unsigned char heard;   /* bytes have come, see heartbeat.lua */
-  unsigned char marked;  /* is in the list of those to be flushed */
-  unsigned char line;    /* somebody waits to send, or writes a message */
-  unsigned char waiting; /* NOT_WAITING ... */
-  uint32_t taken;        /* events taken so far */
-  const char *err;       /* of the write that failed, until it is told */
-  uint64_t ponged;       /* ws_ponged, as told last */
-  uint64_t written;      /* bytes that the transport has taken */
-  uint64_t accepted;     /* and the peer, see conn:accepted */
-  size_t max_queue;      /* bytes queued above which send waits */
-  double used;           /* when a message went in or out, see heartbeat.lua */
-  lua_State *receiver;   /* CONN_RECEIVER, who waits or waited last */
+  net_tls *tls;           /* over fd, or NULL; has its errors when fd is gone */
+  unsigned char alive;    /* core is initialised */
+  unsigned char blocked;  /* the last write came up short */
+  unsigned char broken;   /* a write failed: nothing more is sent */
+  unsigned char state;    /* ws_state, as told last */
+  unsigned char mark;     /* its queue was full, see lua_broadcast.c */
+  unsigned char streak;   /* messages that websock_take_message took in a row */
+  unsigned char more;     /* there may be more to read, with no event to come */
+  unsigned char heard;    /* bytes have come, see heartbeat.lua */
+  unsigned char marked;   /* is in the list of those to be flushed */
+  unsigned char line;     /* somebody waits to send, or writes a message */
+  unsigned char received; /* its application has received, or tried to */
+  unsigned char waiting;  /* NOT_WAITING ... */
+  uint32_t taken;         /* events taken so far */
+  const char *err;        /* of the write that failed, until it is told */
+  uint64_t ponged;        /* ws_ponged, as told last */
+  uint64_t written;       /* bytes that the transport has taken */
+  uint64_t accepted;      /* and the peer, see conn:accepted */
+  size_t max_queue;       /* bytes queued above which send waits */
+  double used;            /* when a message went in or out, see heartbeat.lua */
+  lua_State *receiver;    /* CONN_RECEIVER, who waits or waited last */
   union lua_align core[];
 } conn;
 
@@ -112,6 +114,8 @@ int websock_push (conn *c);
 size_t websock_backlog (conn *c);
 /* Whether a coroutine waits by lua_fast.c; forgets one that was closed. */
 int websock_is_received (conn *c);
+/* Its application receives: an end behind messages waits for it from now on. */
+void websock_receives (conn *c);
 /* What a result of the core is in Lua: true; nil and the rule that was broken;
    an error for lack of memory or randomness. */
 int websock_pushresult (lua_State *L, conn *c, int r);

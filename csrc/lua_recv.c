@@ -69,6 +69,7 @@ static int conn_receive (lua_State *L) {
 int websock_take_message (lua_State *L, conn *c, int streak) {
   ws_event ev;
   int r;
+  websock_receives(c);
   if (c->streak >= streak) {
     c->streak = 0;
     return -2;

@@ -198,6 +198,15 @@ void ws_taken (ws_conn *c);
    WS_ENOMEM or WS_ERANDOM (call again). */
 int ws_ahead (ws_conn *c);
 
+/* Whether a Close frame, or a broken rule, that ws_ahead comes to takes effect
+   then (default) or, with on, when ws_next has come to it: whoever has taken the
+   messages before it, or is to take them, can answer them first. ws_end_held is 1
+   while one waits so: the state stays WS_OPENED, a host reads no more, and bounds
+   the time. ws_eof does not replace it; ws_close and ws_abort apply it first, and
+   so does ws_ahead after ws_hold_end(c, 0). */
+void ws_hold_end (ws_conn *c, int on);
+int ws_end_held (const ws_conn *c);
+
 /* Bytes that have arrived and belong to no event or message assembled so far:
    a host stops reading above WS_READ_AHEAD while its application is away. */
 size_t ws_unread (const ws_conn *c);

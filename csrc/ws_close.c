@@ -60,6 +60,7 @@ int ws_close (ws_conn *c, unsigned code, const char *reason, size_t n) {
     ws_hs_abandon(c);
     return 0;
   }
+  ws_hold_end(c, 0);
   r = ws_ahead(c); /* what was here before */
   if (r < 0 || c->state == WS_CLOSED) return r;
   r = put_close(c, code, reason, n);
@@ -154,7 +155,8 @@ void ws_eof (ws_conn *c) {
   int open = c->state == WS_OPENED || c->state == WS_CLOSING;
   c->eof = 1;
   /* for lack of memory ws_next tries again */
-  if (open && ws_ahead(c) == 0 && c->state != WS_CLOSED) ws_no_more(c);
+  if (open && ws_ahead(c) == 0 && c->state != WS_CLOSED && !ws_end_held(c))
+    ws_no_more(c);
 }
 
 void ws_no_more (ws_conn *c) {
@@ -164,6 +166,7 @@ void ws_no_more (ws_conn *c) {
 
 void ws_abort (ws_conn *c, const char *why) {
   if (c->lost) return;
+  ws_hold_end(c, 0);
   ws_ahead(c);
   if (c->config->role == WS_CLIENT) ws_client_lost(c);
   ws_out_free(c);

@@ -141,6 +141,8 @@ struct ws_conn {
   unsigned char fin;        /* the current frame is its last */
   unsigned char parts;      /* it is being given in parts */
   unsigned char walk_in;    /* the walk is in the middle of a message */
+  unsigned char hold;       /* the walk is to leave an end to ws_next */
+  unsigned char at_end;     /* and stands before one */
   unsigned char out_opcode; /* of the message being sent, 0: none */
   unsigned char sent, received, failed, eof; /* see ws_closing */
   unsigned char lost;                  /* ws_abort: the transport is gone */

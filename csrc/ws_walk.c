@@ -45,6 +45,21 @@ static void move_down (unsigned char *p, size_t n, const ws_frame *f,
   if (gap > 0) memmove(p - gap, p, size < n ? (size_t)size : n);
 }
 
+/* The frame that comes next ends the connection: is that left to ws_next? */
+static int leave_end (ws_conn *c) {
+  c->at_end = c->hold && c->state == WS_OPENED;
+  return c->at_end;
+}
+
+void ws_hold_end (ws_conn *c, int on) {
+  c->hold = on != 0;
+  c->at_end &= c->hold;
+}
+
+int ws_end_held (const ws_conn *c) {
+  return c->at_end && c->state == WS_OPENED;
+}
+
 /* One frame: 1; 0: the walk stands. *gap counts the bytes before the frame, at
    c->ahead, that nobody needs any more. */
 static int walk_frame (ws_conn *c, size_t *gap) {
@@ -56,12 +71,15 @@ static int walk_frame (ws_conn *c, size_t *gap) {
   int r = ws_frame_parse(&f, p, n, c->config->role == WS_SERVER, c->walk_in,
                          c->in_window);
   if (r == WS_END) {
+    if (leave_end(c)) return 0;
     ws_fail(c, 1002, f.rule);
     *gap = 0;
     return stop_at(c, keep);
   }
   if (r == 0) return 0;
   if (ws_is_control(f.opcode)) {
+    if (f.opcode == WS_CLOSE_FRAME && n >= f.size + f.length && leave_end(c))
+      return 0;
     r = ws_control(c, &f, p, n);
     if (r == WS_END || (r == 1 && f.opcode == WS_CLOSE_FRAME)) {
       *gap = 0;

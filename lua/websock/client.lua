@@ -126,6 +126,7 @@ local function open(link)
   link.connecting = nil
   local ws = connection.new(link)
   link:digest(conn:poll(0))  -- what came with the answer
+  link:begun()
   return ws
 end
 

@@ -92,6 +92,7 @@ end
 local function fetch(where, link, step, want, timeout)
   options.check_timeout(timeout, where)
   if is_busy(link) then return nil, "busy" end
+  link.conn:receives()
   if (link.streak or 0) >= STREAK and timeout ~= 0 then give_way(link) end
   local a, b, c, d = take(link, step)
   if a ~= nil then

@@ -13,7 +13,7 @@ local deadline = require "websock.deadline"
 local heartbeat = require "websock.heartbeat"
 
 local READ, WRITE, HANGUP = 1, 2, 4
-local EVENT, MORE, PONG, STATE, OUT, END, DRY = 1, 2, 4, 8, 16, 32, 64
+local EVENT, MORE, PONG, STATE, OUT, END, DRY, HELD = 1, 2, 4, 8, 16, 32, 64, 128
 local READ_AHEAD = 65536  -- unread bytes at which reading stops (API.md)
 
 local MESSAGE, PART = 1, 2  -- what a receiver waits for
@@ -39,6 +39,7 @@ end
 function Link.new(class, config)
   local self = setmetatable({stage = "handshake"}, class)
   self.conn = core.conn(config, self)
+  self.conn:hold(true)
   if class.options then self.conn:limit(class.options.max_queue) end
   return self
 end
@@ -114,7 +115,7 @@ end
 -- One read, if there may be something and somebody has room for it.
 function Link:pump(want)
   want = want or wanted(self)
-  if self.stage == "gone" or is_behind(self, want) then return end
+  if self.stage == "gone" or self.held or is_behind(self, want) then return end
   local flags, err = self.driver.pull(self, want)
   if not flags then
     self:drop "aborted"
@@ -146,6 +147,10 @@ end
 
 function Link:again()
   self.in_again = nil
+  if self.judge_end then
+    self.judge_end = nil
+    if not self.conn:hold(false) then self:digest(self.conn:poll(0)) end
+  end
   if self.conn:more() then self:pump() end
 end
 
@@ -165,6 +170,7 @@ function Link:digest(flags)
   if flags & PONG ~= 0 then self:wake_pingers() end
   if flags & EVENT ~= 0 then self:notify() end
   if flags & END ~= 0 then self.ended = true end
+  if flags & HELD ~= 0 then self:await_end() end
   if flags & (STATE | END) ~= 0 then self:advance() end
 end
 
@@ -293,6 +299,34 @@ local function leave(self)
   if self.on_leave then self:on_leave() end
 end
 
+--- A Close, or a broken rule, stands behind messages: it takes effect when whoever
+--- took them, or is to take them, comes back to receive or closes, and at the latest
+--- after close_timeout. Meanwhile nothing is read.
+function Link:await_end()
+  if self.held or self.stage ~= "open" then return end
+  self.held = true
+  heartbeat.stop(self)
+  self:set_deadline(self.options.close_timeout)
+end
+
+--- The handler runs, or whoever connects goes on. An end that was here before waits
+--- for them; in the next turn only if they have received by then.
+function Link:begun()
+  if not self.held then
+    self.conn:hold(false)
+  else
+    self.judge_end = true
+    self.loop.again(self)
+  end
+end
+
+-- It takes effect, and the transport is read to its end.
+local function end_is_over(self)
+  if not self.held then return end
+  self.held = nil
+  self:read_on()
+end
+
 --- The handshake is done: ws exists.
 function Link:opened(ws)
   deadline.clear(self)
@@ -311,6 +345,7 @@ function Link:advance()
     return
   end
   local state = self.conn:state()
+  if state ~= "open" then end_is_over(self) end
   if state == "closed" then
     if self.stage ~= "closed" and self.stage ~= "gone" then
       self.stage = "closed"
@@ -383,6 +418,10 @@ function Link:expired(timer, late)
   if timer ~= self.timer then return heartbeat.look(self, late) end
   if not deadline.is_over(self, late) then return end
   if self.stage == "closed" then return self:release() end
+  if self.held then
+    self.conn:let_end()
+    return self:digest(self.conn:poll(0))
+  end
   self.timed_out = true
   self:drop "aborted"
 end

@@ -100,6 +100,7 @@ end
 -- stack stays small, for this is all that many will ever wait in.
 local function live(link)
   local _ <close> = link.loop.guard
+  link:begun()
   link.server.options.handler(link.ws)
 end
 
@@ -108,6 +109,7 @@ local function answer_and_live(link)
   local ws = handshake.answer(link, link.server.options)
   if not ws then return end
   enter(link)
+  link:begun()
   link.server.options.handler(ws)
 end
 
@@ -489,7 +491,10 @@ local function shake_hands(loop, link, o)
   if link.timed_out then return nil, "timeout" end
   if link.conn:tls_error() then return nil, link.conn:tls_error() end
   local ws, err = handshake.answer(link, o)
-  if ws then enter(link) end
+  if ws then
+    enter(link)
+    link:begun()
+  end
   if link.conn:marked() and loop.how() == "turn" then link:flush() end
   return ws, err
 end

@@ -524,3 +524,71 @@ TEST(out_of_memory) { /* ATTACKS row 33 */
     stop(&f);
   }
 }
+
+/* ------------------------------------------- an end that waits: ws_hold_end */
+
+static const struct {
+  int first;
+  const char *p;
+  unsigned code;
+} held_ends[] = {{FIN | CLOSE, "\x03\xE8", 1000},
+                 {FIN | CLOSE, "\x03", 1002},
+                 {FIN | 3, "", 1002}};
+
+/* Two messages and an end are here; both sides still talk. */
+static void hold (feeding *f, const feed *how, int end, int bytewise) {
+  text t = {NULL, 0, 0};
+  start(f, how);
+  ws_hold_end(&f->c, 1);
+  frame_str(&t, how->role, FIN | TEXT, "one");
+  frame_str(&t, how->role, FIN | PING, "");
+  frame_str(&t, how->role, FIN | TEXT, "two");
+  frame_str(&t, how->role, held_ends[end].first, held_ends[end].p);
+  for (size_t i = 0; i < t.n; i += bytewise ? 1 : t.n) {
+    feed_put(f, t.p + i, bytewise ? 1 : t.n);
+    CHECK(ws_ahead(&f->c) == 0);
+  }
+  text_free(&t);
+  CHECK(ws_end_held(&f->c) && ws_state(&f->c) == WS_OPENED);
+}
+
+TEST(an_end_is_held_until_ws_next_comes_to_it) {
+  for (int i = 0; i < 12; i++) {
+    int role = i & 1, end = i / 4;
+    feed how = {.role = role};
+    feeding f;
+    ws_event ev;
+    hold(&f, &how, end, i & 2);
+    for (int k = 0; k < 2; k++) {
+      CHECK(ws_next(&f.c, &ev) == WS_MESSAGE && ws_ahead(&f.c) == 0);
+      ws_taken(&f.c);
+      CHECK(ws_ahead(&f.c) == 0 && ws_end_held(&f.c));
+      CHECK(ws_send(&f.c, WS_TEXT, "answer", 6, 0) == 0);
+    }
+    CHECK(ws_next(&f.c, &ev) == WS_END && !ws_end_held(&f.c));
+    CHECK(ws_closed(&f.c).code == held_ends[end].code);
+    stop(&f);
+  }
+}
+
+/* Given up, closed, aborted, at the transport's end: the end that was held is what
+   counts, and messages before it stay. */
+TEST(an_end_that_was_held_counts) {
+  for (int i = 0; i < 24; i++) {
+    int role = i & 1, end = i / 8, way = i / 2 % 4;
+    feed how = {.role = role};
+    feeding f;
+    hold(&f, &how, end, 0);
+    if (way == 0) ws_hold_end(&f.c, 0);
+    if (way == 0) CHECK(ws_ahead(&f.c) == 0);
+    if (way == 1) CHECK(ws_close(&f.c, 1001, NULL, 0) == 0);
+    if (way == 2) ws_abort(&f.c, "reset");
+    if (way == 3) ws_eof(&f.c);
+    CHECK((ws_state(&f.c) == WS_CLOSED) == (way != 3));
+    CHECK(ws_end_held(&f.c) == (way == 3));
+    feed_events(&f);
+    CHECK_STR(f.log.p, "text \"one\"; text \"two\"; ");
+    CHECK(f.ended && ws_closed(&f.c).code == held_ends[end].code);
+    stop(&f);
+  }
+}

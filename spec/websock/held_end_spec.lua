@@ -1,0 +1,132 @@
+-- What came before an end is answered before the end: a Close, or a broken rule,
+-- behind messages takes effect when whoever took them comes back to `receive`.
+
+local websock = require "websock"
+local ends = require "support.ends"
+local frames = require "support.frames"
+local pairs_of = require "support.pairs"
+
+local each_way = pairs_of.each(it)
+
+local function hi(way) return pairs_of.plainly(way, "text", "hi") end
+
+local function close(way)
+  return pairs_of.plainly(way, "close", frames.close_payload(1000))
+end
+
+local function broken(way) return pairs_of.plainly(way, 3, "") end
+
+local function echo(ws)
+  for message, kind in ws:messages() do ws:send(message, kind) end
+end
+
+local function slow_echo(ws)
+  for message, kind in ws:messages() do
+    websock.sleep(0.02)
+    assert.equal("open", ws:state())
+    ws:send(message, kind)
+  end
+end
+
+local function expect_echo(peer, text)
+  local frame = assert(peer:frame())
+  assert.same({frames.opcode.text, text}, {frame.opcode, frame.payload})
+end
+
+-- Lets the loop turn until done() is true, for those who run in it.
+local function wait_until(done)
+  local deadline = websock.now() + 20
+  repeat websock.sleep(0.005) until done() or websock.now() > deadline
+  assert(done(), "it took too long")
+end
+
+describe("an end behind messages", function()
+  after_each(function() ends.finish() end)
+
+  it("the input that showed it", function()
+    ends.inside(function()
+      local way = pairs_of.ways[1]
+      local peer = pairs_of.open(way, nil, echo,
+        "\x81\x82\0\0\0\0hi" .. "\x88\x82\0\0\0\0\x03\xe8")
+      expect_echo(peer, "hi")
+      assert.same({1000, ""}, {peer:closed()})
+    end)
+  end)
+
+  for name, handler in pairs {["an echo"] = echo, ["a slow echo"] = slow_echo} do
+    each_way("a Close right behind the handshake, " .. name, function(way)
+      local peer = pairs_of.open(way, nil, handler, hi(way) .. hi(way) .. close(way))
+      expect_echo(peer, "hi")
+      expect_echo(peer, "hi")
+      assert.same({1000, ""}, {peer:closed()})
+    end)
+
+    each_way("a broken rule, " .. name, function(way)
+      local peer = pairs_of.open(way, nil, handler, hi(way) .. broken(way))
+      expect_echo(peer, "hi")
+      assert.equal(1002, (peer:closed()))
+    end)
+
+    each_way("later on, whole and byte by byte, " .. name, function(way)
+      for size = 1, 30, 29 do
+        local peer = pairs_of.open(way, nil, handler)
+        local bytes = hi(way) .. close(way)
+        for at = 1, #bytes, size do assert(peer:send(bytes:sub(at, at + size - 1))) end
+        expect_echo(peer, "hi")
+        assert.same({1000, ""}, {peer:closed()})
+      end
+    end)
+  end
+
+  each_way("waits for close_timeout at most", function(way)
+    local code, state
+    local peer = pairs_of.open(way, {close_timeout = 0.1}, function(ws)
+      assert.equal("hi", (ws:receive()))
+      repeat websock.sleep(0.01) until ws:state() ~= "open"
+      code, state = ws.close_code, ws:state()
+    end)
+    assert(peer:send(hi(way) .. close(way)))
+    assert.same({1000, ""}, {peer:closed()})
+    wait_until(function() return code end)
+    assert.same({1000, "closed"}, {code, state})
+  end)
+
+  each_way("takes effect at once for who never receives", function(way)
+    local state
+    local peer = pairs_of.open(way, {close_timeout = 60}, function(ws)
+      repeat websock.sleep(0.01) until ws:state() ~= "open"
+      state = ws:state()
+    end, hi(way) .. close(way))
+    assert.same({1000, ""}, {peer:closed()})
+    wait_until(function() return state end)
+  end)
+
+  each_way("is applied first by our own close, and by abort", function(way)
+    for _, method in ipairs {"close", "abort"} do
+      local ended
+      local peer = pairs_of.open(way, {close_timeout = 60}, function(ws)
+        assert.equal("hi", (ws:receive()))
+        websock.sleep(0.05)
+        assert.equal("open", ws:state())
+        ws[method](ws, nil, nil, 0)
+        ended = {ws.close_code, ws:state()}
+      end)
+      assert(peer:send(hi(way) .. close(way)))
+      wait_until(function() return ended end)
+      assert.same({1000, "closed"}, ended)
+    end
+  end)
+
+  each_way("is not replaced by the transport's end", function(way)
+    local got
+    local peer = pairs_of.open(way, {close_timeout = 60}, function(ws)
+      assert.equal("hi", (ws:receive()))
+      websock.sleep(0.1)
+      got = table.pack(ws:receive())
+    end)
+    assert(peer:send(hi(way) .. close(way)))
+    peer:close()
+    wait_until(function() return got end)
+    assert.same({nil, "closed", 1000, "", n = 4}, got)
+  end)
+end)
