@@ -23,9 +23,15 @@ function clock.pass(seconds, each)
   end
 end
 
----The same until done() is true. For what has to come, whenever it comes.
+---The same until done() is true; raises after some hours. For what has to come,
+---whenever it comes.
 function clock.pass_until(done)
-  while not done() do clock.pass(1) end
+  local left = 10000
+  while not done() do
+    if left == 0 then error("it does not come", 2) end
+    left = left - 1
+    clock.pass(1)
+  end
 end
 
 ---One turn of the loop at least.
