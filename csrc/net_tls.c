@@ -42,7 +42,7 @@ static int begin (net_tls *t, const char *name, const char *place) {
     return 1;
   }
   SSL_set_connect_state(t->ssl);
-  if (!net_tls_set_name(t, name)) return 0;
+  if (!net_tls_is_name(name) || !net_tls_set_name(t, name)) return 0;
   t->place = place_of(name, place);
   if (t->place == NULL) return 0;
   net_tls_resume(t);
@@ -272,6 +272,15 @@ static size_t next_record (net_tls *t, const net_iov *v, int n, size_t skip,
   return gather(t, v, n, skip);
 }
 
+/* What a call of SSL_write that returned r <= 0 means, behind so many bytes. Once
+   the peer has said its close_notify, OpenSSL takes whatever fails for that. */
+static long unwritten (net_tls *t, int r, size_t total) {
+  long what = outcome(t, r);
+  if (what == NET_AGAIN) return total > 0 ? (long)total : NET_AGAIN;
+  if (!t->failed) net_tls_failed(t);
+  return NET_ERROR;
+}
+
 /* Encrypts a batch of what stands in the pieces from byte `from` on: bytes, 0
    when there is nothing, or a result below zero. */
 static long encrypt_batch (net_tls *t, const net_iov *v, int n, size_t from) {
@@ -279,10 +288,7 @@ static long encrypt_batch (net_tls *t, const net_iov *v, int n, size_t from) {
   size_t size, total = 0;
   while (total < BATCH && (size = next_record(t, v, n, from + total, &p)) > 0) {
     int r = SSL_write(t->ssl, p, (int)size);
-    if (r <= 0) {
-      long what = outcome(t, r);
-      return what == NET_AGAIN && total > 0 ? (long)total : what;
-    }
+    if (r <= 0) return unwritten(t, r, total);
     total += (size_t)r;
     t->offered += (size_t)r;
   }

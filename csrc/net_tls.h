@@ -46,16 +46,19 @@ enum { NET_TLS_WHY = 256 };
 net_tls_ctx *net_tls_ctx_new (const net_tls_settings *s, char why[NET_TLS_WHY]);
 /* Gives one reference up. Connections hold one each. NULL is allowed. */
 void net_tls_ctx_free (net_tls_ctx *ctx);
+/* Whether its connections are servers. */
+int net_tls_is_server (const net_tls_ctx *ctx);
 
-/* ---- net_tls_name.c: whether this is one host's name, or an address in digits */
+/* ---- net_tls_name.c: whether this is one host's name, or an address in digits;
+   NULL is not */
 int net_tls_is_name (const char *name);
 
 /* ---- net_tls.c: a connection */
 
 /* TLS on fd, which stays the caller's and has to outlive net_tls_end. A client
    asks for and checks `name`, a host name or an address in digits, and resumes a
-   session that it had under the same name and `place` (such as "host:port"); a
-   server is given NULL for both. NULL without memory, or for what is no name. */
+   session that it had under the same name and `place` (such as "host:port"); for a
+   server both are NULL. NULL without memory, or for what is no name. */
 net_tls *net_tls_new (net_tls_ctx *ctx, net_fd fd, const char *name,
                       const char *place);
 

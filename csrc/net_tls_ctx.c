@@ -254,6 +254,8 @@ net_tls_ctx *net_tls_ctx_new (const net_tls_settings *s,
   return NULL;
 }
 
+int net_tls_is_server (const net_tls_ctx *ctx) { return ctx->server; }
+
 void net_tls_ctx_free (net_tls_ctx *ctx) {
   if (ctx == NULL || --ctx->refs > 0) return;
   net_tls_free_sessions(ctx);

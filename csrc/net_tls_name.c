@@ -40,7 +40,7 @@ static int is_host (const char *name) {
 
 int net_tls_is_name (const char *name) {
   net_address a;
-  return is_address(name, &a) || is_host(name);
+  return name != NULL && (is_address(name, &a) || is_host(name));
 }
 
 /* RFC 6125, RFC 9525: alternative names only, a wildcard for one whole label. */

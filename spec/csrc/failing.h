@@ -11,10 +11,10 @@ static int fail_at; /* this allocation fails (1: the next), 0: none */
 
 static int fails (void) { return fail_at > 0 && --fail_at == 0; }
 
-static void *test_calloc (size_t n, size_t size) {
+static inline void *test_calloc (size_t n, size_t size) {
   return fails() ? NULL : calloc(n, size);
 }
-static void *test_realloc (void *p, size_t size) {
+static inline void *test_realloc (void *p, size_t size) {
   return fails() ? NULL : realloc(p, size);
 }
 

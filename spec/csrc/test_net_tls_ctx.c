@@ -197,6 +197,15 @@ TEST(sessions_are_resumed) {
   net_tls_ctx_free(server);
 }
 
+/* A client has to say whom it asks for. */
+TEST(a_client_without_a_name_is_none) {
+  net_tls_ctx *client = context(settings(0));
+  CHECK(!net_tls_is_name(NULL) && !net_tls_is_name(""));
+  CHECK(net_tls_new(client, NET_NONE, NULL, "a:1") == NULL);
+  CHECK(net_tls_new(client, NET_NONE, "", "a:1") == NULL);
+  net_tls_ctx_free(client);
+}
+
 /* RFC 8446 appendix C.4: a ticket used twice tells that it is one client's. */
 TEST(sessions_are_used_once) {
   net_tls_ctx *client = context(settings(0)), *server = context(settings(1));
