@@ -37,12 +37,13 @@ static void leaves (lua_State *L, turn *t, conn *c) {
   websock_mark(L, TURN, lua_gettop(L));
 }
 
-/* Queues the frame on all of the list but `except`; marks those who did not get
-   it, and no others, and counts them. Returns how many did. */
-static lua_Integer deliver (lua_State *L, ws_shared *frame, lua_Integer *slow) {
+/* Queues the frame on the first n of the list but `except`; marks those who did not
+   get it, and no others, and counts them. Returns how many did. */
+static lua_Integer deliver (lua_State *L, ws_shared *frame, lua_Integer n,
+                            lua_Integer *slow) {
   const void *except = lua_touserdata(L, EXCEPT);
   turn *t = (turn *)lua_touserdata(L, TURN);
-  lua_Integer delivered = 0, n = (lua_Integer)lua_rawlen(L, CONNS);
+  lua_Integer delivered = 0;
   *slow = 0;
   for (lua_Integer i = 1; i <= n; i++, lua_settop(L, TOO_SLOW)) {
     conn *c = push_conn(L, i);
@@ -67,13 +68,14 @@ static void list_slow (lua_State *L) {
 /* core.broadcast(conns, payload, kind, turn [, except])
    -> number queued on, list of the conns that were too slow or nil
    | nil, "utf8". conns is a list of conns of servers; who is not open is passed
-   over. All that may collect is done before the first gets the frame. */
+   over. All that may collect is done before the first gets the frame, and room in
+   the turn's list is made last: finalizers may use it up. */
 static int l_broadcast (lua_State *L) {
   static const char *const kinds[] = {"continuation", "text", "binary", NULL};
   size_t size;
   const char *payload = luaL_checklstring(L, 2, &size);
   int opcode = luaL_checkoption(L, 3, "text", kinds);
-  lua_Integer delivered, slow;
+  lua_Integer n, delivered, slow;
   uint32_t utf8 = 0;
   void *ud;
   lua_Alloc alloc = lua_getallocf(L, &ud);
@@ -83,12 +85,13 @@ static int l_broadcast (lua_State *L) {
   if (opcode == WS_TEXT && (!ws_utf8(&utf8, payload, size) || utf8 != 0))
     return websock_nil(L, "utf8");
   lua_settop(L, EXCEPT);
-  websock_mark_room(L, TURN, (lua_Integer)lua_rawlen(L, CONNS));
   luaL_getmetatable(L, "websock.conn");
   lua_newtable(L);
+  n = (lua_Integer)lua_rawlen(L, CONNS);
+  websock_mark_room(L, TURN, n);
   frame = ws_shared_new(alloc, ud, opcode, payload, size);
   if (frame == NULL) return luaL_error(L, "not enough memory");
-  delivered = deliver(L, frame, &slow);
+  delivered = deliver(L, frame, n, &slow);
   ws_shared_free(frame);
   if (slow > 0) list_slow(L);
   lua_pushinteger(L, delivered);

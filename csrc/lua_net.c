@@ -48,14 +48,23 @@ int websock_pushaddress (lua_State *L, const net_address *a) {
   return 3;
 }
 
-/* core.accept(fd) -> fd, host, port, family | nil, "again" | nil, err */
+static int push_peer (lua_State *L) {
+  return websock_pushaddress(L, (const net_address *)lua_touserdata(L, 1));
+}
+
+/* core.accept(fd) -> fd, host, port, family | nil, "again" | nil, err. Without
+   memory for that the descriptor must not be lost. */
 static int l_accept (lua_State *L) {
   net_address peer;
   net_fd fd = net_accept(websock_checkfd(L, 1), &peer);
   if (fd == NET_AGAIN) return websock_nil(L, "again");
   if (fd < 0) return websock_failed(L);
   lua_pushinteger(L, fd);
-  return 1 + websock_pushaddress(L, &peer);
+  lua_pushcfunction(L, push_peer);
+  lua_pushlightuserdata(L, &peer);
+  if (lua_pcall(L, 1, 3, 0) == LUA_OK) return 4;
+  net_close(fd);
+  return lua_error(L);
 }
 
 /* core.peer(fd), core.localname(fd) -> host, port, family | nil, err */

@@ -15,13 +15,13 @@ static poller *topoller (lua_State *L) {
   return (poller *)luaL_checkudata(L, 1, POLLER);
 }
 
-net_poll *websock_topoll (lua_State *L, int arg) {
+net_poll *const *websock_topoll (lua_State *L, int arg) {
   poller *self = (poller *)luaL_checkudata(L, arg, POLLER);
   if (self->p == NULL) luaL_error(L, "closed poller");
-  return self->p;
+  return &self->p;
 }
 
-static net_poll *check_open (lua_State *L) { return websock_topoll(L, 1); }
+static net_poll *check_open (lua_State *L) { return *websock_topoll(L, 1); }
 
 /* core.poller([backend]) -> poller | nil, err */
 static int poller_new (lua_State *L) {

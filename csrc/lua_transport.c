@@ -61,6 +61,7 @@ static int conn_closefd (lua_State *L) {
 static int conn_attach (lua_State *L) {
   conn *c = websock_toconn(L);
   luaL_argcheck(L, c->fd == NET_NONE, 1, "has a descriptor");
+  luaL_argcheck(L, c->alive, 1, "closed");
   c->fd = websock_checkfd(L, 2);
   return 0;
 }
@@ -94,18 +95,19 @@ static int conn_shutdown (lua_State *L) {
 /* --------------------------------------------------------------------- TLS */
 
 /* conn:secure(tls, received [, name, place]) -> true | nil, err: TLS on the
-   descriptor from now on, from which `received` was read already. A client checks and asks for the name of the server; sessions are kept
-   by name and place ("host:port"). */
+   descriptor from now on, from which `received` was read already. A client asks for
+   the name of the server, has to, and checks it; sessions are kept by name and place
+   ("host:port"). */
 static int conn_secure (lua_State *L) {
   conn *c = websock_toconn(L);
-  net_tls_ctx *ctx = websock_totls(L, 2);
   size_t n;
   const char *received = luaL_checklstring(L, 3, &n);
   const char *name = luaL_optstring(L, 4, NULL);
   const char *place = luaL_optstring(L, 5, "");
+  net_tls_ctx *ctx = websock_totls(L, 2);
   luaL_argcheck(L, c->fd != NET_NONE && c->tls == NULL, 1,
                 "no plain descriptor");
-  if (name && !net_tls_is_name(name))
+  if (!net_tls_is_server(ctx) && !net_tls_is_name(name))
     return websock_nil(L, "tls: not a host name");
   c->tls = net_tls_new(ctx, c->fd, name, place);
   if (c->tls == NULL || !net_tls_give(c->tls, received, n))

@@ -178,18 +178,18 @@ static void begin (turn *t) {
   ws_pool_trim(t->pool);
 }
 
-/* turn:serve(poller): what the poller has found. */
+/* turn:serve(poller): what the poller has found, as long as nobody closes it. */
 static int turn_serve (lua_State *L) {
   turn *t = websock_toturn(L, SELF);
-  net_poll *p = websock_topoll(L, ARG);
+  net_poll *const *p = websock_topoll(L, ARG);
   net_ready r;
   lua_settop(L, ARG);
   lua_getiuservalue(L, SELF, WATCHERS);
   lua_getiuservalue(L, SELF, GUARDED);
   begin(t);
-  while (net_poll_next(p, &r)) {
+  while (*p && net_poll_next(*p, &r)) {
     switch (lua_rawgeti(L, LIST, r.slot)) {
-      case LUA_TUSERDATA: ready(L, t, p, r.what); break;
+      case LUA_TUSERDATA: ready(L, t, *p, r.what); break;
       case LUA_TTABLE:
         lua_pushvalue(L, GUARD);
         lua_insert(L, CONN);
@@ -204,14 +204,16 @@ static int turn_serve (lua_State *L) {
 
 /* ---------------------------------------------------------------- flushing */
 
-/* Pushes a table with that much room; it may run finalizers, which may mark. */
+/* Pushes a table with room for what is in the list and n more. Making it may run
+   finalizers, which may mark: then again. */
 static lua_Integer new_list (lua_State *L, const turn *t, lua_Integer n) {
-  lua_Integer room = 2 * (t->last + n);
-  luaL_argcheck(L, room <= INT_MAX, 1, "too many");
-  lua_createtable(L, (int)room, 0);
-  if (t->last + n <= room) return room;
-  lua_pop(L, 1); /* remove what is too small by now */
-  return new_list(L, t, n);
+  for (;;) {
+    lua_Integer room = 2 * (t->last + n);
+    luaL_argcheck(L, room <= INT_MAX, 1, "too many");
+    lua_createtable(L, (int)room, 0);
+    if (t->last + n <= room) return room;
+    lua_pop(L, 1); /* remove what is too small by now */
+  }
 }
 
 void websock_mark_room (lua_State *L, int self, lua_Integer n) {

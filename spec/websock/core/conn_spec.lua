@@ -3,6 +3,27 @@
 -- spec/csrc's.
 
 local core = require "websock.core"
+local socket = require "socket"
+
+-- What one has queued arrives at the other.
+local function move(from, to)
+  local bytes = from:output()
+  to:feed(bytes)
+  from:sent(#bytes)
+end
+
+-- A client and a server with the opening handshake behind them.
+local function opened()
+  local client, server = core.conn(core.config "client"), core.conn(core.config "server")
+  assert(client:request("a", "/"))
+  move(client, server)
+  assert.equal("request", (server:handshake()))
+  assert(server:accept())
+  move(server, client)
+  assert.equal("open", client:handshake())
+  client:taken()
+  return client, server
+end
 
 describe("a conn", function()
   it("has no receiver after woken() where nobody has parked", function()
@@ -15,5 +36,37 @@ describe("a conn", function()
     conn:receiving(false)
     conn:woken()
     assert.is_nil(conn:receiver())
+  end)
+
+  it("has to name the server that it wants TLS with", function()
+    local listener = assert(socket.bind("127.0.0.1", 0))
+    local peer = assert(socket.connect("127.0.0.1", (select(2, listener:getsockname()))))
+    local client, conn = core.tls {verify = false}, core.conn(core.config "client")
+    conn:attach(assert(core.dupfd(peer:getfd())))
+    for _, name in ipairs {"", "two words", ".a"} do
+      assert.same({nil, "tls: not a host name"}, {conn:secure(client, "", name)})
+    end
+    assert.same({nil, "tls: not a host name"}, {conn:secure(client, "")})
+    assert.is_true(conn:secure(client, "", "localhost"))
+    assert.has_error(function() conn:secure(client, "", "localhost") end)
+    conn:closefd()
+    peer:close()
+    listener:close()
+  end)
+
+  it("owns no descriptor once it is closed", function()
+    local conn = core.conn(core.config "client")
+    do local _ <close> = conn end
+    assert.has_error(function() conn:attach(0) end)
+    assert.is_nil(conn:fd())
+  end)
+
+  it("does not take a message for its handshake's event", function()
+    local client, server = opened()
+    client:send("kept", "text")
+    move(client, server)
+    assert.equal(1, server:poll(1))
+    server:taken()
+    assert.same({"kept", "text"}, {server:receive()})
   end)
 end)
