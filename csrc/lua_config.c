@@ -84,6 +84,16 @@ static void compression (lua_State *L, ws_compression *z) {
   lua_pop(L, 1); /* remove the field */
 }
 
+/* pool of the table at 2: false gives each connection memory of its own, for tests
+   in which a tool watches every block. */
+static void set_pool (lua_State *L, ws_config *config) {
+  int own = lua_getfield(L, 2, "pool") == LUA_TBOOLEAN && !lua_toboolean(L, -1);
+  lua_pop(L, 1); /* remove the field */
+  if (own) return;
+  config->pool = websock_pushpool(L);
+  lua_setiuservalue(L, -2, 1); /* it lives as long */
+}
+
 /* core.config(role [, limits]) -> config */
 static int config_new (lua_State *L) {
   static const char *const roles[] = {"client", "server", NULL};
@@ -103,8 +113,7 @@ static int config_new (lua_State *L) {
   limit(L, "max_header", &config->max_header);
   limit(L, "max_body", &config->max_body);
   compression(L, &config->compression);
-  config->pool = websock_pushpool(L);
-  lua_setiuservalue(L, -2, 1); /* it lives as long */
+  set_pool(L, config);
   return 1;
 }
 

@@ -1,8 +1,70 @@
 /*
-** lua_head.c - the opening handshake: methods of `websock.conn`. Pointers into
-** the head are fetched anew after each call that may collect.
+** lua_head.c - the opening handshake: methods of `websock.conn`.
+**
+** What makes a Lua value may collect, and a finalizer may then answer or end this
+** very connection: after that its head is gone. So what takes more than one value
+** to tell is told from a copy of the head.
 */
+#include <string.h>
+
 #include "lua_conn.h"
+
+/* -------------------------------------------------------------------- a copy */
+
+/* A head in memory of the stack's; behind the fields are the bytes. */
+typedef struct copy {
+  ws_head head;
+  ws_field fields[];
+} copy;
+
+static size_t copy_size (const ws_conn *core, const ws_head *head) {
+  size_t n = sizeof(copy) + head->nfields * sizeof(ws_field) + head->method.n +
+             head->target.n + head->reason.n;
+  for (size_t i = 0; i < head->nfields; i++) {
+    ws_field f = ws_http_field(core, i);
+    n += f.name.n + f.value.n;
+  }
+  return n;
+}
+
+static ws_str copy_str (char **to, ws_str s) {
+  ws_str mine = {*to, s.n};
+  if (s.n > 0) memcpy(*to, s.p, s.n);
+  *to += s.n;
+  return mine;
+}
+
+static void fill (copy *h, const ws_conn *core, const ws_head *head) {
+  char *to = (char *)(h->fields + head->nfields);
+  h->head = *head;
+  h->head.method = copy_str(&to, head->method);
+  h->head.target = copy_str(&to, head->target);
+  h->head.reason = copy_str(&to, head->reason);
+  for (size_t i = 0; i < head->nfields; i++) {
+    ws_field f = ws_http_field(core, i);
+    h->fields[i].name = copy_str(&to, f.name);
+    h->fields[i].value = copy_str(&to, f.value);
+  }
+}
+
+/* Pushes a copy of the current event's head; NULL, and nothing, if there is none
+   (any more). */
+static const copy *push_copy (lua_State *L, conn *c) {
+  const ws_head *head;
+  while ((head = ws_http(core(c))) != NULL) {
+    size_t size = copy_size(core(c), head);
+    copy *h = (copy *)lua_newuserdatauv(L, size, 0);
+    head = ws_http(core(c)); /* the line above may have collected */
+    if (head && copy_size(core(c), head) == size) {
+      fill(h, core(c), head);
+      return h;
+    }
+    lua_pop(L, 1); /* remove what does not fit */
+  }
+  return NULL;
+}
+
+/* ---------------------------------------------------------------- its events */
 
 /* conn:handshake() -> "request", body | "open" | "refused", body
    | nil, "again" | nil, "closed", code, reason. The event stays until `taken`,
@@ -10,24 +72,24 @@
 static int conn_handshake (lua_State *L) {
   conn *c = websock_toconn(L);
   ws_event ev;
-  int r;
-  r = ws_next(core(c), &ev);
+  int r = ws_next(core(c), &ev);
   if (r <= 0) return websock_noevent(L, c, r);
-  switch (ev.type) {
-    case WS_OPEN: lua_pushliteral(L, "open"); return 1;
-    case WS_REQUEST: lua_pushliteral(L, "request"); break;
-    case WS_REFUSED: lua_pushliteral(L, "refused"); break;
-    default: return websock_nil(L, "again");
+  if (ev.type == WS_OPEN) {
+    lua_pushliteral(L, "open");
+    return 1;
   }
-  /* the data may have moved, but nothing above runs anything that uses c
-     before the copy is made */
-  lua_pushlstring(L, ev.size > 0 ? ev.data : "", ev.size);
+  if (ev.type != WS_REQUEST && ev.type != WS_REFUSED)
+    return websock_nil(L, "again");
+  lua_pushlstring(L, ev.size > 0 ? ev.data : "", ev.size); /* bytes first */
+  lua_pushstring(L, ev.type == WS_REQUEST ? "request" : "refused");
+  lua_insert(L, -2);
   return 2;
 }
 
-/* conn:taken(): the handshake's event is dealt with. */
+/* conn:taken(): the handshake's event is dealt with; a message is not taken by it. */
 static int conn_taken (lua_State *L) {
   conn *c = websock_toconn(L);
+  if (ws_http(core(c)) == NULL) return 0;
   c->taken++;
   ws_taken(core(c));
   return 0;
@@ -59,50 +121,47 @@ static int is_named (ws_str s, const char *name) {
   return i == s.n && name[i] == '\0';
 }
 
-/* Adds field i to the table on the top; a repeated one is joined by ", "
-   (RFC 9110 section 5.3). The pointers are fetched anew after each allocation:
-   see the top of this file. */
-static void add_field (lua_State *L, conn *c, size_t i) {
-  ws_field f = ws_http_field(core(c), i);
-  push_lower(L, f.name);
+/* Adds a field to the table on the top; a repeated one is joined by ", " (RFC 9110
+   section 5.3). */
+static void add_field (lua_State *L, const ws_field *f) {
+  push_lower(L, f->name);
   lua_pushvalue(L, -1);
   if (lua_rawget(L, -3) == LUA_TSTRING) {
     lua_pushliteral(L, ", ");
-    f = ws_http_field(core(c), i);
-    lua_pushlstring(L, f.value.p, f.value.n);
+    lua_pushlstring(L, f->value.p, f->value.n);
     lua_concat(L, 3);
   } else {
     lua_pop(L, 1); /* remove nil */
-    f = ws_http_field(core(c), i);
-    lua_pushlstring(L, f.value.n > 0 ? f.value.p : "", f.value.n);
+    lua_pushlstring(L, f->value.p, f->value.n);
   }
   lua_rawset(L, -3);
 }
 
+static void push_headers (lua_State *L, const copy *h) {
+  lua_createtable(L, 0, (int)h->head.nfields);
+  for (size_t i = 0; i < h->head.nfields; i++) add_field(L, &h->fields[i]);
+}
+
 /* conn:head() -> {upgrade=, minor=, method=, target=, status=, reason=,
-   headers = {[lower-case name] = value}} of the handshake's current event */
+   headers = {[lower-case name] = value}} of the handshake's current event, nil if
+   there is none */
 static int conn_head (lua_State *L) {
-  conn *c = websock_toconn(L);
-  const ws_head *head = ws_http(core(c));
-  size_t nfields;
-  if (head == NULL) return 0;
-  nfields = head->nfields;
+  const copy *h = push_copy(L, websock_toconn(L));
+  if (h == NULL) return 0;
   lua_createtable(L, 0, 7);
-  lua_createtable(L, 0, (int)nfields);
-  for (size_t i = 0; i < nfields; i++) add_field(L, c, i);
+  push_headers(L, h);
   lua_setfield(L, -2, "headers");
-  head = ws_http(core(c));
-  lua_pushboolean(L, head->upgrade);
+  lua_pushboolean(L, h->head.upgrade);
   lua_setfield(L, -2, "upgrade");
-  lua_pushinteger(L, head->minor);
+  lua_pushinteger(L, h->head.minor);
   lua_setfield(L, -2, "minor");
-  if (head->status != 0) {
-    lua_pushinteger(L, head->status);
+  if (h->head.status != 0) {
+    lua_pushinteger(L, h->head.status);
     lua_setfield(L, -2, "status");
   }
-  set_str(L, "method", head->method);
-  set_str(L, "target", ws_http(core(c))->target);
-  set_str(L, "reason", ws_http(core(c))->reason);
+  set_str(L, "method", h->head.method);
+  set_str(L, "target", h->head.target);
+  set_str(L, "reason", h->head.reason);
   return 1;
 }
 
@@ -113,20 +172,18 @@ static void add_str (luaL_Buffer *b, ws_str s) {
 /* conn:head_text() -> the request of the current event as it could have been
    sent: a server keeps this short form until somebody asks for more */
 static int conn_head_text (lua_State *L) {
-  conn *c = websock_toconn(L);
-  const ws_head *head = ws_http(core(c));
+  const copy *h = push_copy(L, websock_toconn(L));
   luaL_Buffer b;
-  if (head == NULL) return 0;
-  luaL_buffinit(L, &b); /* nobody else uses c before the last line */
-  add_str(&b, head->method);
+  if (h == NULL) return 0;
+  luaL_buffinit(L, &b);
+  add_str(&b, h->head.method);
   luaL_addchar(&b, ' ');
-  add_str(&b, head->target);
+  add_str(&b, h->head.target);
   luaL_addstring(&b, " HTTP/1.1\r\n");
-  for (size_t i = 0; i < head->nfields; i++) {
-    ws_field f = ws_http_field(core(c), i);
-    add_str(&b, f.name);
+  for (size_t i = 0; i < h->head.nfields; i++) {
+    add_str(&b, h->fields[i].name);
     luaL_addstring(&b, ": ");
-    add_str(&b, f.value);
+    add_str(&b, h->fields[i].value);
     luaL_addstring(&b, "\r\n");
   }
   luaL_addstring(&b, "\r\n");
@@ -149,31 +206,36 @@ static int conn_head_target (lua_State *L) {
   return 1;
 }
 
+/* Pushes the value of a field, repeats joined by ", ", or nil. */
+static void push_field (lua_State *L, const copy *h, const char *name) {
+  lua_pushnil(L);
+  for (size_t i = 0; i < h->head.nfields; i++) {
+    const ws_field *f = &h->fields[i];
+    if (!is_named(f->name, name)) continue;
+    if (lua_isnil(L, -1)) {
+      lua_pop(L, 1); /* remove nil */
+      lua_pushlstring(L, f->value.p, f->value.n);
+    } else {
+      lua_pushliteral(L, ", ");
+      lua_pushlstring(L, f->value.p, f->value.n);
+      lua_concat(L, 3);
+    }
+  }
+}
+
 /* conn:head_field(name) -> the value of a field of the current event, repeats
    joined by ", ", or nil. name is in lower case. */
 static int conn_head_field (lua_State *L) {
   conn *c = websock_toconn(L);
   const char *name = luaL_checkstring(L, 2);
-  const ws_head *head = ws_http(core(c));
-  lua_pushnil(L);
-  for (size_t i = 0; head && i < head->nfields; i++) {
-    ws_field f = ws_http_field(core(c), i);
-    if (!is_named(f.name, name)) continue;
-    if (lua_isnil(L, -1)) {
-      lua_pop(L, 1); /* remove nil */
-      lua_pushlstring(L, f.value.n > 0 ? f.value.p : "", f.value.n);
-    } else {
-      lua_pushliteral(L, ", ");
-      f = ws_http_field(core(c), i);
-      lua_pushlstring(L, f.value.p, f.value.n);
-      lua_concat(L, 3);
-    }
-    head = ws_http(core(c)); /* the lines above may have collected */
-  }
+  const copy *h = push_copy(L, c);
+  if (h == NULL) return 0;
+  push_field(L, h, name);
   return 1;
 }
 
-/* conn:offered() -> list of the subprotocols that a request offers */
+/* conn:offered() -> list of the subprotocols that a request offers; each is asked
+   for anew, and there are no more once the request is answered */
 static int conn_offered (lua_State *L) {
   conn *c = websock_toconn(L);
   ws_str s;
@@ -222,34 +284,31 @@ static ws_str list_str (lua_State *L, int arg, lua_Integer i) {
   return s;
 }
 
-/* The list {name, value, name, value ...} at arg, if there is one, as fields in
-   memory that the stack owns. */
-static const ws_field *check_fields (lua_State *L, int arg, size_t *n) {
-  ws_field *fields;
+/* Pushes room for as many items as the list at arg has, `per` values each; NULL and
+   0 for none. What is in the list is looked at when nothing collects any more: it
+   keeps its strings alive only as long as it has them. */
+static void *push_room (lua_State *L, int arg, int per, size_t size,
+                        size_t *n) {
   *n = 0;
   if (lua_isnoneornil(L, arg)) return NULL;
   luaL_checktype(L, arg, LUA_TTABLE);
-  *n = (size_t)lua_rawlen(L, arg) / 2;
-  if (*n == 0) return NULL;
-  fields = (ws_field *)lua_newuserdatauv(L, *n * sizeof(ws_field), 0);
-  for (size_t i = 0; i < *n; i++) {
+  *n = (size_t)lua_rawlen(L, arg) / (size_t)per;
+  return *n > 0 ? lua_newuserdatauv(L, *n * size, 0) : NULL;
+}
+
+/* Fills in fields from the list {name, value, name, value ...} at arg. */
+static void get_fields (lua_State *L, int arg, ws_field *fields, size_t n) {
+  for (size_t i = 0; i < n; i++) {
     fields[i].name = list_str(L, arg, (lua_Integer)(2 * i + 1));
     fields[i].value = list_str(L, arg, (lua_Integer)(2 * i + 2));
   }
-  return fields;
 }
 
-static const ws_str *check_strs (lua_State *L, int arg, size_t *n) {
-  ws_str *strs;
-  *n = 0;
-  if (lua_isnoneornil(L, arg)) return NULL;
-  luaL_checktype(L, arg, LUA_TTABLE);
-  *n = (size_t)lua_rawlen(L, arg);
-  if (*n == 0) return NULL;
-  strs = (ws_str *)lua_newuserdatauv(L, *n * sizeof(ws_str), 0);
-  for (size_t i = 0; i < *n; i++)
-    strs[i] = list_str(L, arg, (lua_Integer)i + 1);
-  return strs;
+/* The same at once, for a list that is the last to be looked at. */
+static const ws_field *check_fields (lua_State *L, int arg, size_t *n) {
+  ws_field *fields = (ws_field *)push_room(L, arg, 2, sizeof *fields, n);
+  get_fields(L, arg, fields, *n);
+  return fields;
 }
 
 /* conn:request(host, target [, protocols [, fields]]) -> true | nil, rule */
@@ -257,12 +316,13 @@ static int conn_request (lua_State *L) {
   conn *c = websock_toconn(L);
   lua_settop(L, 5); /* what is pushed below is no argument */
   ws_str host = check_str(L, 2), target = check_str(L, 3);
-  size_t nprotocols, nfields;
-  const ws_str *protocols = check_strs(L, 4, &nprotocols);
+  size_t nstrs, nfields;
+  ws_str *strs = (ws_str *)push_room(L, 4, 1, sizeof *strs, &nstrs);
   const ws_field *fields = check_fields(L, 5, &nfields);
-  return websock_pushresult(L, c,
-                            ws_request(core(c), host, target, protocols,
-                                       nprotocols, fields, nfields));
+  for (size_t i = 0; i < nstrs; i++)
+    strs[i] = list_str(L, 4, (lua_Integer)i + 1);
+  return websock_pushresult(
+      L, c, ws_request(core(c), host, target, strs, nstrs, fields, nfields));
 }
 
 /* conn:accept([protocol [, fields]]) -> true | nil, rule */
@@ -282,16 +342,17 @@ enum { LARGE_BODY = 4096 };
 /* conn:reject(status [, fields [, body]]) -> true | nil, rule */
 static int conn_reject (lua_State *L) {
   conn *c = websock_toconn(L);
-  int status = (int)luaL_checkinteger(L, 2);
+  lua_Integer status = luaL_checkinteger(L, 2);
   ws_str body = check_str(L, 4);
   size_t nfields;
   const ws_field *fields = check_fields(L, 3, &nfields);
   int r;
+  if (status < 0 || status > 999) status = 0; /* refused by the same check */
   c->taken++;
   if (body.n < LARGE_BODY || lua_type(L, 4) != LUA_TSTRING) {
-    r = ws_reject(core(c), status, fields, nfields, body);
+    r = ws_reject(core(c), (int)status, fields, nfields, body);
   } else {
-    r = ws_reject_borrowed(core(c), status, fields, nfields, body);
+    r = ws_reject_borrowed(core(c), (int)status, fields, nfields, body);
     lua_pushvalue(L, 4);
     if (r == 0) lua_setiuservalue(L, 1, CONN_BODY);
   }

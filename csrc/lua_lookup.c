@@ -56,7 +56,18 @@ static int lookup_fd (lua_State *L) {
   return 1;
 }
 
-/* lookup:take() -> list of {host=, family=} | nil, "again" | nil, err */
+/* Pushes a table for an address, which may be gone after that. */
+static void push_address (lua_State *L, const net_address *a) {
+  net_address mine = *a;
+  lua_createtable(L, 0, 2);
+  lua_pushstring(L, mine.host);
+  lua_setfield(L, -2, "host");
+  lua_pushstring(L, websock_family(mine.family));
+  lua_setfield(L, -2, "family");
+}
+
+/* lookup:take() -> list of {host=, family=} | nil, "again" | nil, err. What is made
+   here may collect, and a finalizer close the lookup: it is asked anew each time. */
 static int lookup_take (lua_State *L) {
   const net_address *list = NULL;
   const char *why = NULL;
@@ -65,11 +76,8 @@ static int lookup_take (lua_State *L) {
   if (n < 0) return websock_nil(L, why);
   lua_createtable(L, n, 0);
   for (int i = 0; i < n; i++) {
-    lua_createtable(L, 0, 2);
-    lua_pushstring(L, list[i].host);
-    lua_setfield(L, -2, "host");
-    lua_pushstring(L, websock_family(list[i].family));
-    lua_setfield(L, -2, "family");
+    net_lookup_take(check_open(L), &list, &why);
+    push_address(L, &list[i]);
     lua_rawseti(L, -2, i + 1);
   }
   return 1;

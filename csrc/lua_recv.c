@@ -1,17 +1,19 @@
 /*
 ** lua_recv.c - messages in: methods of `websock.conn`.
 **
-** Making a string can run a finalizer, and that may use this very connection: an
-** event is marked taken only if it is still the one that was given.
+** Making a string can run a finalizer, and that may use this very connection: bytes
+** of the core's become a string before anything else is made, and an event is
+** marked taken only if it is still the one that was given.
 */
 #include "lua_conn.h"
 
 static int push_closed (lua_State *L, conn *c) {
   ws_closing end = ws_closed(core(c));
+  lua_pushlstring(L, end.reason.n > 0 ? end.reason.p : "", end.reason.n);
   lua_pushnil(L);
   lua_pushliteral(L, "closed");
   lua_pushinteger(L, (lua_Integer)end.code);
-  lua_pushlstring(L, end.reason.p != NULL ? end.reason.p : "", end.reason.n);
+  lua_rotate(L, -4, -1); /* the reason comes last */
   return 4;
 }
 
@@ -24,28 +26,24 @@ int websock_noevent (lua_State *L, conn *c, int r) {
   }
 }
 
-typedef int (*fetch)(ws_conn *core, ws_event *ev);
-
-static int fetch_part (ws_conn *core, ws_event *ev) {
-  return ws_next_part(core, ev, WS_READ_AHEAD);
+/* With max 0 a whole message is wanted, else a part of at most that. */
+static int next (conn *c, ws_event *ev, size_t max) {
+  int r = max == 0 ? ws_next(core(c), ev) : ws_next_part(core(c), ev, max);
+  if (r > 0 && ev->type != WS_MESSAGE && ev->type != WS_PART) r = 0;
+  return r;
 }
 
-/* Pushes the event's data as a string and takes the event; *ev is what it was.
-   A finalizer run by the push may have taken it already: then once more. */
-static int deliver (lua_State *L, conn *c, fetch next, ws_event *ev) {
-  for (;;) {
-    uint32_t taken = c->taken;
-    int r = next(core(c), ev);
-    if (r <= 0) return r;
-    if (ev->type != WS_MESSAGE && ev->type != WS_PART) return 0;
-    lua_pushlstring(L, ev->size > 0 ? ev->data : "", ev->size);
-    if (c->taken == taken) {
-      c->taken++;
-      ws_taken(core(c));
-      return r;
-    }
-    lua_pop(L, 1); /* remove the string that somebody else got */
-  }
+/* Takes the event that *ev was, if nobody has taken any since. It is asked for once
+   more: a part may have grown meanwhile, or a message be received in parts. */
+static int take (conn *c, ws_event *ev, size_t max, uint32_t taken) {
+  ws_event now;
+  size_t size = ev->size > 0 ? ev->size : 1;
+  if (c->taken != taken || next(c, &now, max > 0 ? size : 0) <= 0) return 0;
+  if (now.size != ev->size) return 0;
+  *ev = now;
+  c->taken++;
+  ws_taken(core(c));
+  return 1;
 }
 
 static void push_kind (lua_State *L, const ws_event *ev) {
@@ -55,15 +53,28 @@ static void push_kind (lua_State *L, const ws_event *ev) {
     lua_pushliteral(L, "binary");
 }
 
+/* Pushes the event's data and its kind, and takes the event, when nothing more can
+   fail or collect; *ev is what it was. A finalizer may have been quicker: then once
+   more. */
+static int deliver (lua_State *L, conn *c, size_t max, ws_event *ev) {
+  for (;;) {
+    uint32_t taken = c->taken;
+    int r = next(c, ev, max);
+    if (r <= 0) return r;
+    lua_pushlstring(L, ev->size > 0 ? ev->data : "", ev->size);
+    push_kind(L, ev);
+    if (take(c, ev, max, taken)) return r;
+    lua_pop(L, 2); /* remove what somebody else got */
+  }
+}
+
 /* conn:receive() -> message, kind | nil, "again" | nil, "in parts"
    | nil, "closed", code, reason */
 static int conn_receive (lua_State *L) {
   conn *c = websock_toconn(L);
   ws_event ev;
-  int r = deliver(L, c, ws_next, &ev);
-  if (r <= 0) return websock_noevent(L, c, r);
-  push_kind(L, &ev);
-  return 2;
+  int r = deliver(L, c, 0, &ev);
+  return r > 0 ? 2 : websock_noevent(L, c, r);
 }
 
 int websock_take_message (lua_State *L, conn *c, int streak) {
@@ -74,13 +85,12 @@ int websock_take_message (lua_State *L, conn *c, int streak) {
     c->streak = 0;
     return -2;
   }
-  r = deliver(L, c, ws_next, &ev);
+  r = deliver(L, c, 0, &ev);
   if (r <= 0) {
     c->streak = 0; /* whatever it is, the next will have waited */
     return r < 0 ? -1 : 0;
   }
   c->streak++;
-  push_kind(L, &ev);
   return 2;
 }
 
@@ -88,9 +98,8 @@ int websock_take_message (lua_State *L, conn *c, int streak) {
 static int conn_receive_part (lua_State *L) {
   conn *c = websock_toconn(L);
   ws_event ev;
-  int r = deliver(L, c, fetch_part, &ev);
+  int r = deliver(L, c, WS_READ_AHEAD, &ev);
   if (r <= 0) return websock_noevent(L, c, r);
-  push_kind(L, &ev);
   lua_pushboolean(L, ev.last);
   return 3;
 }

@@ -15,12 +15,11 @@ typedef struct tls {
   net_tls_ctx *ctx;
 } tls;
 
-/* The field of the table at 1: a string that the table keeps, or NULL. */
+/* Pushes the field of the table at 1, and returns it if it is a string: on the stack
+   it lives, whatever becomes of the table. */
 static const char *text (lua_State *L, const char *name, size_t *n) {
-  const char *s = NULL;
-  if (lua_getfield(L, 1, name) == LUA_TSTRING) s = lua_tolstring(L, -1, n);
-  lua_pop(L, 1); /* remove the field */
-  return s;
+  if (lua_getfield(L, 1, name) != LUA_TSTRING) return NULL;
+  return lua_tolstring(L, -1, n);
 }
 
 /* What is not said is as `otherwise` has it. */
@@ -31,8 +30,12 @@ static int flag (lua_State *L, const char *name, int otherwise) {
   return on;
 }
 
+/* Leaves the strings on the stack. */
 static void read_settings (lua_State *L, net_tls_settings *s) {
-  const char *min = text(L, "min_version", NULL);
+  enum { STRINGS = 11 };
+  const char *min;
+  luaL_checkstack(L, STRINGS + 1, NULL);
+  min = text(L, "min_version", NULL);
   memset(s, 0, sizeof *s);
   s->server = flag(L, "server", 0);
   s->verify = flag(L, "verify", 1);
@@ -56,13 +59,16 @@ static int tls_new (lua_State *L) {
   char why[NET_TLS_WHY];
   tls *self;
   luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
   lua_gc(L, LUA_GCSTEP, SIZE);
-  read_settings(L, &settings);
   self = (tls *)lua_newuserdatauv(L, sizeof *self, 0);
   self->ctx = NULL;
   luaL_setmetatable(L, TLS);
+  read_settings(L, &settings);
   self->ctx = net_tls_ctx_new(&settings, why);
-  return self->ctx ? 1 : websock_nil(L, why);
+  if (self->ctx == NULL) return websock_nil(L, why);
+  lua_settop(L, 2); /* remove the strings */
+  return 1;
 }
 
 /* The end of a context, also by __close; idempotent. Connections have their own
