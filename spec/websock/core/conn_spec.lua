@@ -69,4 +69,29 @@ describe("a conn", function()
     server:taken()
     assert.same({"kept", "text"}, {server:receive()})
   end)
+
+  it("has no head before its handshake's event, nor after a handshake that was broken off", function()
+    local text = "GET / HTTP/1.1\r\nHost: a\r\n"
+    for _, finish in ipairs {"abort", "eof", "close", "reject"} do
+      local conn = core.conn(core.config("server", {pool = false}))
+      conn:feed(text)
+      conn:handshake()
+      assert.is_nil(conn:head())
+      if finish == "reject" then
+        conn:feed "\r\n"
+        assert.equal("request", (conn:handshake()))
+        assert.equal("/", conn:head().target)
+        conn:reject(404)
+      else
+        conn[finish](conn)
+      end
+      conn:handshake()
+      for _, name in ipairs {"head", "head_text", "head_target", "chosen"} do
+        assert.is_nil(conn[name](conn), finish .. ", " .. name)
+      end
+      assert.is_nil(conn:head_field "host")
+      assert.same({}, conn:offered())
+      assert.is_false(conn:is_upgrade())
+    end
+  end)
 end)
