@@ -129,4 +129,37 @@ describe("an end behind messages", function()
     wait_until(function() return got end)
     assert.same({nil, "closed", 1000, "", n = 4}, got)
   end)
+
+  each_way("at random splits, compressed", function(way)
+    local field = {["Sec-WebSocket-Extensions"] = "permessage-deflate"}
+    local options = {compress = {server_no_context_takeover = false, server_max_window_bits = 15,
+      client_max_window_bits = 15}}
+    local hello = frames.build {opcode = "text", payload = "\xf2\x48\xcd\xc9\xc9\x07\x00", rsv = frames.RSV1,
+      mask = way.role == "server" and "\1\2\3\4" or nil}
+    for seed = 1, 4 do
+      local random = seed
+      local peer = pairs_of.open(way, options, slow_echo, nil, field)
+      local bytes, at = hello .. hi(way) .. close(way), 1
+      while at <= #bytes do
+        random = random * 1103515245 + 12345 & 0x7fffffff
+        local n = 1 + (random >> 8) % 12
+        assert(peer:send(bytes:sub(at, at + n - 1)))
+        at = at + n
+      end
+      expect_echo(peer, "Hello")
+      expect_echo(peer, "hi")
+      assert.same({1000, ""}, {peer:closed()})
+    end
+  end)
+
+  each_way("waits for parts of messages, and for a handler that returns", function(way)
+    local peer = pairs_of.open(way, {close_timeout = 60}, function(ws)
+      assert.equal("hi", (ws:receive_part()))
+      websock.sleep(0.05)
+      assert(ws:send("bye"))
+    end)
+    assert(peer:send(hi(way) .. close(way)))
+    expect_echo(peer, "bye")
+    assert.same({1000, ""}, {peer:closed()})
+  end)
 end)
