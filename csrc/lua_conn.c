@@ -275,26 +275,52 @@ static int conn_used (lua_State *L) {
   return 1;
 }
 
-/* conn:receiver() -> the coroutine that waits in ws:receive by lua_fast.c, and
-   whether it has parked there (or was woken, or only rests) | nothing */
+/* ------------------------------------------------------------------ the seat */
+
+int websock_is_received (conn *c) {
+  if (c->waiting == NOT_WAITING) return 0;
+  if (lua_status(c->receiver) == LUA_YIELD) return 1;
+  c->waiting = NOT_WAITING; /* it was closed */
+  return 0;
+}
+
+void websock_sit (lua_State *L, conn *c, int at, int how, int want) {
+  if (c->receiver != L) {
+    lua_pushthread(L);
+    lua_setiuservalue(L, at, CONN_RECEIVER);
+    c->receiver = L;
+  }
+  c->waiting = (unsigned char)how;
+  c->want = (unsigned char)want;
+  c->streak = 0;
+}
+
+/* conn:receiver() -> the coroutine that has the seat, and what has to be told for
+   it to go on: "conn", "loop" or nil | nothing */
 static int conn_receiver (lua_State *L) {
   conn *c = websock_toconn(L);
   if (!websock_is_received(c)) return 0;
   lua_getiuservalue(L, 1, CONN_RECEIVER);
-  lua_pushboolean(L, c->waiting == PARKED);
-  return 2;
+  switch (c->waiting) {
+    case PARKED: lua_pushliteral(L, "conn"); return 2;
+    case SLOW: lua_pushliteral(L, "loop"); return 2;
+    default: return 1;
+  }
+}
+
+/* conn:wanted() -> what it waits for, 0 if it is not there or does not wait */
+static int conn_wanted (lua_State *L) {
+  conn *c = websock_toconn(L);
+  int waits =
+      websock_is_received(c) && (c->waiting == PARKED || c->waiting == SLOW);
+  lua_pushinteger(L, waits ? c->want : 0);
+  return 1;
 }
 
 /* conn:woken(): the coroutine that has parked there will go on. */
 static int conn_woken (lua_State *L) {
   conn *c = websock_toconn(L);
   if (c->waiting == PARKED) c->waiting = WOKEN;
-  return 0;
-}
-
-/* conn:receiving(on): connection.lua is receiving by itself, or has ceased to. */
-static int conn_receiving (lua_State *L) {
-  websock_toconn(L)->waiting = lua_toboolean(L, 2) ? SLOW : NOT_WAITING;
   return 0;
 }
 
@@ -354,7 +380,7 @@ static const luaL_Reg conn_methods[] = {{"abort", conn_abort},
                                         {"marked", conn_marked},
                                         {"more", conn_more},
                                         {"receiver", conn_receiver},
-                                        {"receiving", conn_receiving},
+                                        {"wanted", conn_wanted},
                                         {"used", conn_used},
                                         {"hold", conn_hold},
                                         {"let_end", conn_let_end},

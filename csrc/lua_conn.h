@@ -38,15 +38,19 @@ enum {
   SAW_HELD = 128 /* a Close, or a broken rule, waits behind messages */
 };
 
-/* What a coroutine is doing that has come to ws:receive by lua_fast.c, and what
-   lua/websock/connection.lua does there by itself. */
+/* What the coroutine does that receives: it has the seat as long as it has
+   yielded. */
 enum {
   NOT_WAITING,
-  PARKED,  /* the receiver has yielded until there is a message */
+  PARKED,  /* it waits for a message, and nobody but the conn knows */
   WOKEN,   /* and will go on */
-  RESTING, /* it has yielded for one turn */
-  SLOW     /* connection.lua is receiving */
+  RESTING, /* it lets others have their turn */
+  SLOW     /* it waits by the loop's `park`, which has to be told */
 };
+
+/* Messages, and parts of them, that a coroutine takes without waiting before
+   others have their turn. */
+enum { STREAK = 64 };
 
 /* User values of a conn. */
 enum {
@@ -66,13 +70,14 @@ typedef struct conn {
   unsigned char broken;   /* a write failed: nothing more is sent */
   unsigned char state;    /* ws_state, as told last */
   unsigned char mark;     /* its queue was full, see lua_broadcast.c */
-  unsigned char streak;   /* messages that websock_take_message took in a row */
+  unsigned char streak;   /* messages or parts that were taken without waiting */
   unsigned char more;     /* there may be more to read, with no event to come */
   unsigned char heard;    /* bytes have come, see heartbeat.lua */
   unsigned char marked;   /* is in the list of those to be flushed */
   unsigned char line;     /* somebody waits to send, or writes a message */
   unsigned char received; /* its application has received, or tried to */
   unsigned char waiting;  /* NOT_WAITING ... */
+  unsigned char want;     /* what the receiver waits for: see websock_pull */
   uint32_t taken;         /* events taken so far */
   const char *err;        /* of the write that failed, until it is told */
   uint64_t ponged;        /* ws_ponged, as told last */
@@ -80,7 +85,7 @@ typedef struct conn {
   uint64_t accepted;      /* and the peer, see conn:accepted */
   size_t max_queue;       /* bytes queued above which send waits */
   double used;            /* when a message went in or out, see heartbeat.lua */
-  lua_State *receiver;    /* CONN_RECEIVER, who waits or waited last */
+  lua_State *receiver;    /* CONN_RECEIVER, who has the seat or had it last */
   union lua_align core[];
 } conn;
 
@@ -112,10 +117,13 @@ int websock_digest (conn *c, int want);
 int websock_push (conn *c);
 /* Bytes queued that max_queue is about: of pongs never more than a KiB waits. */
 size_t websock_backlog (conn *c);
-/* Whether a coroutine waits by lua_fast.c; forgets one that was closed. */
+/* Whether a coroutine has the seat; forgets one that was closed. */
 int websock_is_received (conn *c);
 /* Its application receives: an end behind messages waits for it from now on. */
 void websock_receives (conn *c);
+/* Has the coroutine L take the seat of the conn at index `at`; it yields next, and
+   leaves the seat when it goes on. how: PARKED, RESTING or SLOW. */
+void websock_sit (lua_State *L, conn *c, int at, int how, int want);
 /* What a result of the core is in Lua: true; nil and the rule that was broken;
    an error for lack of memory or randomness. */
 int websock_pushresult (lua_State *L, conn *c, int r);
@@ -124,8 +132,12 @@ int websock_pushresult (lua_State *L, conn *c, int r);
 int websock_noevent (lua_State *L, conn *c, int r);
 
 /* Takes a message that is there: pushes it and its kind, returns 2; 0: none is
-   there yet; -2: `streak` in a row were taken, others first; -1: anything else. */
-int websock_take_message (lua_State *L, conn *c, int streak);
+   there yet; -1: anything else. */
+int websock_take_message (lua_State *L, conn *c);
+/* Whether STREAK were taken in a row; then it begins anew: others first. */
+int websock_is_greedy (conn *c);
+/* One was taken, at that time. */
+void websock_took (conn *c, double now);
 /* Queues the string at `message`, if not more than max_queue bytes are queued: 0,
    or -1 and nothing has happened. */
 int websock_queue (lua_State *L, conn *c, int message, int opcode);

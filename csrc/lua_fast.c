@@ -11,8 +11,6 @@
 */
 #include "lua_turn.h"
 
-enum { STREAK = 64 }; /* as in connection.lua */
-
 /* Upvalues of each of the functions: the function that knows all cases, the key
    of a ws's conn, the turn. */
 enum { SLOW_ONE = 1, KEY, TURN };
@@ -31,7 +29,8 @@ static conn *push_conn (lua_State *L) {
 
 /* Is this coroutine the one that the loop runs, and can it yield? */
 static int in_loop (lua_State *L) {
-  return the_turn(L)->current == L && lua_isyieldable(L);
+  const turn *t = the_turn(L);
+  return t->current == L && t->desk == NULL && lua_isyieldable(L);
 }
 
 static int returned (lua_State *L, int status, lua_KContext ctx) {
@@ -54,46 +53,37 @@ static int slow (lua_State *L, int nargs) {
 /* ws at 1, its conn at 2. */
 enum { CONN = 2 };
 
-int websock_is_received (conn *c) {
-  if (c->waiting == NOT_WAITING || c->waiting == SLOW) return 0;
-  if (lua_status(c->receiver) == LUA_YIELD) return 1;
-  c->waiting = NOT_WAITING; /* it was closed */
-  return 0;
-}
-
 static int receive_on (lua_State *L, int status, lua_KContext ctx);
 
 /* Yields until a message is there, or (RESTING) until others had their turn.
    Nobody but the conn knows of one that has parked here. */
 static int wait (lua_State *L, conn *c, int how) {
-  if (c->receiver != L) {
-    lua_pushthread(L);
-    lua_setiuservalue(L, CONN, CONN_RECEIVER);
-    c->receiver = L;
-  }
-  c->waiting = (unsigned char)how;
+  websock_sit(L, c, CONN, how, 1);
   the_turn(L)->parked = how == PARKED;
   return lua_yieldk(L, 0, 0, receive_on);
 }
 
 static int receive (lua_State *L, conn *c) {
   int n;
-  if ((c->waiting != NOT_WAITING &&
-       (c->waiting == SLOW || websock_is_received(c))) ||
-      c->more)
-    return slow(L, 1);
-  n = websock_take_message(L, c, STREAK);
-  if (n > 0) c->used = the_turn(L)->now;
+  if (websock_is_received(c) || c->more) return slow(L, 1);
+  if (c->streak >= STREAK) {
+    if (!in_loop(L)) return slow(L, 1);
+    return wait(L, c, RESTING);
+  }
+  n = websock_take_message(L, c);
+  if (n > 0) websock_took(c, the_turn(L)->now);
   if (n > 0) return n;
-  if (n == -1 || !in_loop(L)) return slow(L, 1);
-  return wait(L, c, n == 0 ? PARKED : RESTING);
+  if (n < 0 || !in_loop(L)) return slow(L, 1);
+  return wait(L, c, PARKED);
 }
 
 static int receive_on (lua_State *L, int status, lua_KContext ctx) {
   conn *c = (conn *)lua_touserdata(L, CONN);
   (void)status;
   (void)ctx;
-  lua_settop(L, CONN); /* remove what it was woken with */
+  lua_settop(L, CONN);           /* remove what it was woken with */
+  if (the_turn(L)->current != L) /* by a stranger, and waits on */
+    return lua_yieldk(L, 0, 0, receive_on);
   c->waiting = NOT_WAITING;
   return receive(L, c);
 }

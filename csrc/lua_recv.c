@@ -77,21 +77,36 @@ static int conn_receive (lua_State *L) {
   return r > 0 ? 2 : websock_noevent(L, c, r);
 }
 
-int websock_take_message (lua_State *L, conn *c, int streak) {
+int websock_take_message (lua_State *L, conn *c) {
   ws_event ev;
   int r;
   websock_receives(c);
-  if (c->streak >= streak) {
-    c->streak = 0;
-    return -2;
-  }
   r = deliver(L, c, 0, &ev);
-  if (r <= 0) {
-    c->streak = 0; /* whatever it is, the next will have waited */
-    return r < 0 ? -1 : 0;
-  }
-  c->streak++;
+  if (r <= 0) return r < 0 ? -1 : 0;
   return 2;
+}
+
+int websock_is_greedy (conn *c) {
+  if (c->streak < STREAK) return 0;
+  c->streak = 0;
+  return 1;
+}
+
+void websock_took (conn *c, double now) {
+  c->used = now;
+  if (c->streak < STREAK) c->streak++;
+}
+
+/* conn:is_greedy() -> whether so many were taken in a row that others come first */
+static int conn_is_greedy (lua_State *L) {
+  lua_pushboolean(L, websock_is_greedy(websock_toconn(L)));
+  return 1;
+}
+
+/* conn:took(time): a message, or a part of one, was taken. */
+static int conn_took (lua_State *L) {
+  websock_took(websock_toconn(L), luaL_checknumber(L, 2));
+  return 0;
 }
 
 /* conn:receive_part() -> chunk, kind, last | like receive */
@@ -110,7 +125,7 @@ static int conn_in_parts (lua_State *L) {
   return 1;
 }
 
-const luaL_Reg websock_recv_methods[] = {{"in_parts", conn_in_parts},
-                                         {"receive", conn_receive},
-                                         {"receive_part", conn_receive_part},
-                                         {NULL, NULL}};
+const luaL_Reg websock_recv_methods[] = {
+    {"in_parts", conn_in_parts}, {"is_greedy", conn_is_greedy},
+    {"receive", conn_receive},   {"receive_part", conn_receive_part},
+    {"took", conn_took},         {NULL, NULL}};

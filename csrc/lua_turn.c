@@ -10,13 +10,13 @@
 #include "lua_turn.h"
 
 #include <limits.h>
+#include <string.h>
 
 #define TURN "websock.turn"
 
-/* User values of a turn: the list of conns to be flushed; descriptor -> conn or
-   another watcher; the loop's functions guarded(object, method, ...) and
-   after(thread, ok, ...); the state's pool. */
-enum { DIRTY = 1, WATCHERS, GUARDED, AFTER, POOL, VALUES = POOL };
+#define STRAYED                                                             \
+  "a coroutine of websock's loop has yielded values: they are for another " \
+  "scheduler (see the option 'scheduler')"
 
 #define TRIM \
   1.0 /* seconds that the pool keeps large blocks which nobody uses */
@@ -37,37 +37,36 @@ static void make_malloc_patient (lua_State *L) {
   if (p) alloc(ud, p, LARGE, 0);
 }
 
-/* core.turn(watchers, guarded, after) -> turn */
+/* core.turn(watchers, guarded, after, left) -> turn */
 static int turn_new (lua_State *L) {
+  enum { GIVEN = 4, NEW };
   turn *t;
   luaL_checktype(L, 1, LUA_TTABLE);
-  lua_settop(L, 3);
+  lua_settop(L, GIVEN);
   make_malloc_patient(L);
-  t = (turn *)lua_newuserdatauv(L, sizeof *t, VALUES);
-  t->current = NULL;
-  t->parked = 0;
+  t = (turn *)lua_newuserdatauv(L, sizeof *t, TURN_VALUES);
+  memset(t, 0, sizeof *t);
   t->now = t->before = t->ended = t->trimmed = net_now();
-  t->pool = NULL;
   t->first = 1;
-  t->last = t->room = 0;
   luaL_setmetatable(L, TURN);
   lua_newtable(L);
-  lua_setiuservalue(L, 4, DIRTY);
+  lua_setiuservalue(L, NEW, TURN_DIRTY);
   t->pool = websock_pushpool(L);
-  lua_setiuservalue(L, 4, POOL);
-  for (int i = 1; i <= 3; i++) {
+  lua_setiuservalue(L, NEW, TURN_POOL);
+  for (int i = 1; i <= GIVEN; i++) {
     lua_pushvalue(L, i);
-    lua_setiuservalue(L, 4, WATCHERS + i - 1);
+    lua_setiuservalue(L, NEW, TURN_WATCHERS + i - 1);
   }
+  websock_prepare_threads(L, NEW);
   return 1;
 }
 
 /* ---------------------------------------------------------------- resuming */
 
-/* Resumes the thread with the nargs values on its stack. What it has yielded or
-   returned is nobody's business, however much that is; only an error stays on its
-   stack. For that there is room, and for nothing else: whatever else is pushed
-   there has to be checked first. */
+/* Resumes the thread with the nargs values on its stack. What it has returned is
+   nobody's business, however much that is; only an error stays on its stack. For
+   that there is room, and for nothing else: whatever else is pushed there has to
+   be checked first. */
 static int resume (lua_State *L, turn *t, lua_State *thread, int nargs) {
   int status, n;
   t->current = thread;
@@ -75,20 +74,26 @@ static int resume (lua_State *L, turn *t, lua_State *thread, int nargs) {
   status = lua_resume(thread, L, nargs, &n);
   t->current = NULL;
   if (status == LUA_OK || status == LUA_YIELD) lua_pop(thread, n);
+  t->strayed = status == LUA_YIELD && n > 0;
   return status;
 }
 
-/* Pushes whether it went well, and the error. */
-static int push_outcome (lua_State *L, lua_State *thread, int status) {
+/* Pushes whether it went well, and the error. Values that a coroutine yields are
+   for another scheduler: it would wait for that one for ever. */
+static int push_outcome (lua_State *L, turn *t, lua_State *thread, int status) {
   int ok = status == LUA_OK || status == LUA_YIELD;
-  lua_pushboolean(L, ok);
-  if (ok) return 1;
-  lua_xmove(thread, L, 1);
+  lua_pushboolean(L, ok && !t->strayed);
+  if (t->strayed)
+    lua_pushliteral(L, STRAYED);
+  else if (ok)
+    return 1;
+  else
+    lua_xmove(thread, L, 1);
   return 2;
 }
 
-/* turn:resume(thread, ...) -> true | false, err | nil: it waits in ws:receive and
-   is none of the caller's business. */
+/* turn:resume(thread, ...) -> true | false, err | nil: it waits for what the loop
+   or a conn knows of. */
 static int turn_resume (lua_State *L) {
   turn *t = websock_toturn(L, 1);
   lua_State *thread = lua_tothread(L, 2);
@@ -100,19 +105,7 @@ static int turn_resume (lua_State *L) {
   lua_xmove(L, thread, nargs);
   status = resume(L, t, thread, nargs);
   if (status == LUA_YIELD && t->parked) return 0;
-  return push_outcome(L, thread, status);
-}
-
-/* turn:is_current() -> whether the loop has resumed the coroutine that asks */
-static int turn_is_current (lua_State *L) {
-  lua_pushboolean(L, websock_toturn(L, 1)->current == L);
-  return 1;
-}
-
-/* turn:reset(): a turn was broken off by an error, and none is running. */
-static int turn_reset (lua_State *L) {
-  websock_toturn(L, 1)->current = NULL;
-  return 0;
+  return push_outcome(L, t, thread, status);
 }
 
 /* ----------------------------------------------------------------- serving */
@@ -134,14 +127,14 @@ static void tell (lua_State *L, const char *method, int flags) {
 static void go_on (lua_State *L, turn *t, conn *c) {
   lua_State *thread = c->receiver;
   int status;
-  lua_getiuservalue(L, SELF, AFTER);
+  lua_getiuservalue(L, SELF, TURN_AFTER);
   lua_getiuservalue(L, CONN, CONN_RECEIVER);
   c->waiting = WOKEN;
   status = resume(L, t, thread, 0);
   if (status == LUA_YIELD && t->parked)
     lua_pop(L, 2); /* remove the function and the thread */
   else
-    lua_call(L, 1 + push_outcome(L, thread, status), 0);
+    lua_call(L, 1 + push_outcome(L, t, thread, status), 0);
   if (c->waiting != PARKED && ws_unread(core(c)) > 0) {
     int flags = websock_digest(c, 0); /* the application is away */
     if (flags != 0) tell(L, "digest", flags);
@@ -184,8 +177,8 @@ static int turn_serve (lua_State *L) {
   net_poll *const *p = websock_topoll(L, ARG);
   net_ready r;
   lua_settop(L, ARG);
-  lua_getiuservalue(L, SELF, WATCHERS);
-  lua_getiuservalue(L, SELF, GUARDED);
+  lua_getiuservalue(L, SELF, TURN_WATCHERS);
+  lua_getiuservalue(L, SELF, TURN_GUARDED);
   begin(t);
   while (*p && net_poll_next(*p, &r)) {
     switch (lua_rawgeti(L, LIST, r.slot)) {
@@ -221,13 +214,13 @@ void websock_mark_room (lua_State *L, int self, lua_Integer n) {
   lua_Integer room;
   if (t->last + n <= t->room) return;
   room = new_list(L, t, n);
-  lua_getiuservalue(L, self, DIRTY);
+  lua_getiuservalue(L, self, TURN_DIRTY);
   for (lua_Integer i = t->first; i <= t->last; i++) {
     lua_rawgeti(L, -1, i);
     lua_rawseti(L, -3, i);
   }
   lua_pop(L, 1); /* remove the old list */
-  lua_setiuservalue(L, self, DIRTY);
+  lua_setiuservalue(L, self, TURN_DIRTY);
   t->room = room;
 }
 
@@ -235,7 +228,7 @@ void websock_mark (lua_State *L, int self, int at) {
   turn *t = (turn *)lua_touserdata(L, self);
   conn *c = (conn *)lua_touserdata(L, at);
   if (c->marked) return;
-  lua_getiuservalue(L, self, DIRTY);
+  lua_getiuservalue(L, self, TURN_DIRTY);
   lua_pushvalue(L, at);
   lua_rawseti(L, -2, ++t->last);
   lua_pop(L, 1); /* remove the list */
@@ -260,7 +253,7 @@ static int turn_marks (lua_State *L) {
 
 /* Takes the next conn out of the list, to CONN. */
 static conn *take_marked (lua_State *L, turn *t) {
-  lua_getiuservalue(L, SELF, DIRTY); /* another one when it had to grow */
+  lua_getiuservalue(L, SELF, TURN_DIRTY); /* another one when it had to grow */
   lua_rawgeti(L, -1, t->first);
   lua_pushnil(L);
   lua_rawseti(L, -3, t->first++);
@@ -274,7 +267,7 @@ static int turn_flush (lua_State *L) {
   t->ended = net_now();
   lua_settop(L, ARG);
   lua_pushnil(L);
-  lua_getiuservalue(L, SELF, GUARDED);
+  lua_getiuservalue(L, SELF, TURN_GUARDED);
   for (; t->first <= t->last; lua_settop(L, GUARD)) {
     conn *c = take_marked(L, t);
     c->marked = 0;
@@ -308,16 +301,17 @@ static int turn_latest (lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"flush", turn_flush},   {"is_current", turn_is_current},
-    {"latest", turn_latest}, {"mark", turn_mark},
-    {"marks", turn_marks},   {"reset", turn_reset},
+    {"flush", turn_flush},   {"latest", turn_latest},
+    {"mark", turn_mark},     {"marks", turn_marks},
     {"resume", turn_resume}, {"serve", turn_serve},
     {"time", turn_time},     {NULL, NULL}};
 
-static const luaL_Reg meta[] = {{NULL, NULL}};
-
 void websock_open_turn (lua_State *L) {
-  websock_newtype(L, TURN, methods, meta);
+  websock_newtype(L, TURN, methods, websock_thread_meta);
+  luaL_getmetatable(L, TURN);
+  lua_getfield(L, -1, "__index");
+  luaL_setfuncs(L, websock_thread_methods, 0);
+  lua_pop(L, 2); /* remove the methods and the metatable */
   lua_pushcfunction(L, turn_new);
   lua_setfield(L, -2, "turn");
 }

@@ -9,9 +9,30 @@
 
 #pragma GCC visibility push(hidden)
 
+/* User values of a turn: the list of conns to be flushed; descriptor -> conn or
+   another watcher; the loop's functions guarded(object, method, ...), after(thread,
+   ok, ...) and left(thread); the state's pool; what threads begin with, and those of
+   lua_threads.c that are not in use. */
+enum {
+  TURN_DIRTY = 1,
+  TURN_WATCHERS,
+  TURN_GUARDED,
+  TURN_AFTER,
+  TURN_LEFT,
+  TURN_POOL,
+  TURN_BEGIN,
+  TURN_PUMP,
+  TURN_DESK,
+  TURN_VALUES = TURN_DESK
+};
+
 typedef struct turn {
-  lua_State *current; /* the coroutine that the loop has resumed, or NULL */
-  int parked;         /* it has yielded in ws:receive */
+  lua_State *current; /* the coroutine that was resumed, or NULL */
+  lua_State *desk;    /* that is the desk's, see lua_threads.c, or NULL */
+  lua_State *outer;   /* and this the thread that it serves */
+  lua_State *pump;    /* the thread in which a turn is under way, or NULL */
+  int parked;         /* it waits for what the loop or a conn knows of */
+  int strayed;        /* it has yielded values */
   double now;         /* the time of this turn */
   double before;      /* and of the one before */
   double ended;       /* when that one, or this, had served all */
@@ -29,6 +50,12 @@ void websock_mark_room (lua_State *L, int self, lua_Integer n);
 /* Has the conn at index `at` flushed at the end of the turn; there has to be
    room. Allocates nothing. */
 void websock_mark (lua_State *L, int self, int at);
+
+
+/* ---- lua_threads.c */
+extern const luaL_Reg websock_thread_methods[], websock_thread_meta[];
+/* Sets the user values up that it needs. */
+void websock_prepare_threads (lua_State *L, int self);
 
 #pragma GCC visibility pop
 

@@ -39,6 +39,7 @@ build = {
         "csrc/lua_recv.c",
         "csrc/lua_send.c",
         "csrc/lua_signal.c",
+        "csrc/lua_threads.c",
         "csrc/lua_timer.c",
         "csrc/lua_tls.c",
         "csrc/lua_transport.c",

@@ -1,6 +1,5 @@
 -- What the calls on a connection that may wait have in common.
 
-local running = coroutine.running
 
 local call = {}
 
@@ -16,7 +15,7 @@ function call.may_wait(link, timeout, where)
   if timeout == 0 then return false end
   local how = link.loop.must(where)
   if how == "yield" or link.role == "client" then return true end
-  local _, is_main = running()
+  local _, is_main = link.loop.caller()
   return not is_main
 end
 

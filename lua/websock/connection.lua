@@ -6,7 +6,7 @@ local call = require "websock.call"
 local core = require "websock.core"
 local misuse = require "websock.misuse"
 local options = require "websock.options"
-local heartbeat = require "websock.heartbeat"
+local loop = require "websock.io.loop"
 local Link = require "websock.link"
 local request_of = require("websock.request").of
 local new_writer = require "websock.writer"
@@ -17,10 +17,9 @@ local show = options.show
 local closed, deadline_of, may_wait = call.closed, call.deadline_of, call.may_wait
 local trim = call.trim
 
-local running, status = coroutine.running, coroutine.status
+local running = coroutine.running
 
-local MESSAGE, PART = nil, Link.PART  -- what a receiver waits for; nil: a message
-local STREAK = 64  -- messages taken without waiting before others get a turn
+local MESSAGE, PART = Link.MESSAGE, Link.PART  -- what a receiver waits for
 
 local CONN = {}  -- the key of a ws's conn, which knows its link: nobody else has it
 
@@ -35,28 +34,11 @@ end
 
 -- Receiving -------------------------------------------------------------------
 
--- Whether another coroutine is in `receive`.
-local function is_busy(link)
-  local resting = link.resting
-  return link:is_received()
-    or resting and resting ~= running() and status(resting) ~= "dead"
-end
-
--- Whether this one is, for the core, whose part of `receive` then does nothing.
-local function receiving(link, on)
-  link.conn:receiving(on)
-end
-
 -- Many messages were taken in a row: others first. Nothing has been taken yet,
 -- so that nothing is lost if this coroutine is closed meanwhile; and nothing is
 -- read for it meanwhile, for it is behind.
 local function give_way(link)
-  link.streak = nil
-  link.resting = running()
-  receiving(link, true)
-  link.loop.pause()
-  receiving(link, false)
-  link.resting = nil
+  link.loop.pause(link.conn)
 end
 
 -- One step of the core. A rule that it finds broken (a payload is looked at only
@@ -66,21 +48,15 @@ local function take(link, step)
   if b == "closed" and link.stage ~= "gone" then
     link:digest(link.conn:poll(0))
   end
-  if a ~= nil then heartbeat.used(link) end
+  if a ~= nil then link.conn:took(link.loop.now()) end
   return a, b, c, d
 end
 
 local function wait_and_fetch(link, step, want, timeout)
-  local loop = link.loop
   local deadline = deadline_of(link, timeout)
-  link.streak = nil
   while true do
-    link.receiver, link.want = running(), want
-    receiving(link, true)
     link:read_on()
-    local _, err = loop.park(deadline, link)
-    receiving(link, false)
-    link.receiver = nil
+    local _, err = loop.park(deadline, link, nil, link.conn, want)
     if err == "timeout" then link:catch_up(want) end
     local a, b, c, d = take(link, step)
     if a ~= nil or b ~= "again" then return a, b, c, d end
@@ -91,12 +67,11 @@ end
 -- where: who was called.
 local function fetch(where, link, step, want, timeout)
   options.check_timeout(timeout, where)
-  if is_busy(link) then return nil, "busy" end
+  if link.conn:receiver() then return nil, "busy" end
   link.conn:receives()
-  if (link.streak or 0) >= STREAK and timeout ~= 0 then give_way(link) end
+  if timeout ~= 0 and link.conn:is_greedy() then give_way(link) end
   local a, b, c, d = take(link, step)
   if a ~= nil then
-    link.streak = (link.streak or 0) + 1
     link:read_on()
   elseif b == "again" then
     if may_wait(link, timeout, where) then
@@ -361,10 +336,11 @@ function methods.unsubscribe(ws, topic)
   return true
 end
 
--- The usual case of what is called most, in C: see lua_fast.c.
+-- From outside the loop they are called in a thread of the library's own; the usual
+-- case of what is called most is in C, see lua_fast.c.
+loop.wrap_methods(methods, "receive receive_part send writer ping close abort subscribe unsubscribe")
 methods.receive, next_message, methods.send = core.fast(
-  {methods.receive, next_message, methods.send},
-  CONN, require("websock.io.loop").turn)
+  {methods.receive, loop.wrap(next_message), methods.send}, CONN, loop.turn)
 
 -- Fields ----------------------------------------------------------------------
 
@@ -422,6 +398,8 @@ function Connection.__close(ws, err)
   local waits = link.loop.how() == "turn" and link.role == "client"
   methods.close(ws, err == nil and 1000 or 1011, nil, not waits and 0 or nil)
 end
+
+loop.wrap_methods(Connection, "__close")
 
 function Connection.__gc(ws)
   local link = core.link(ws[CONN])

@@ -52,6 +52,11 @@ local function fail(link, failure)
   return nil, "refused"
 end
 
+--- A hook has raised, or will never end.
+function handshake.failed(link, err, traceback)
+  fail(link, {err = err, traceback = traceback})
+end
+
 -- Calls a hook. Returns true and its results, or nil, err when the connection
 -- has been answered (500) or has ended meanwhile.
 local function call(link, hook, ...)

@@ -26,7 +26,7 @@ local websock = {_VERSION = "websock 0.1.0"}
 ---@return string? err # "timeout", "refused", "dns: ...", "connect: ...", "tls: ...", "handshake: ...", "url: ..."
 ---@return table? response # with "refused": status, reason, headers, body
 function websock.connect(url, opts)
-  return client.connect(loop, url, opts)
+  return loop.call(client.connect, loop, url, opts)
 end
 
 --- Binds a server, now; it runs whenever the loop does.
@@ -35,7 +35,7 @@ end
 ---@return string? err # "address in use", ...
 ---@return string? place # "127.0.0.1:8080", or a path
 function websock.listen(opts)
-  return Server.listen(loop, opts, "listen")
+  return loop.call(Server.listen, loop, opts, "listen")
 end
 
 --- listen, and run until server:stop().
@@ -51,7 +51,7 @@ end
 ---@param opts? table
 ---@return table|nil ws, string? err
 function websock.accept(sock, opts)
-  return Server.accept(loop, sock, opts)
+  return loop.call(Server.accept, loop, sock, opts)
 end
 
 -- The loop --------------------------------------------------------------------
@@ -87,7 +87,7 @@ end
 ---@return thread
 function websock.spawn(f, ...)
   check_function("spawn", f)
-  return loop.spawn(f, ...)
+  return loop.call(loop.spawn, f, ...)
 end
 
 ---@param seconds number
@@ -126,7 +126,7 @@ function websock.wake(thread, ...)
   if type(thread) ~= "thread" then
     misuse("wake: thread expected, got %s", type(thread))
   end
-  return loop.wake(PARK, thread, ...)
+  return loop.call(loop.wake, PARK, loop.visitor(thread), ...)
 end
 
 local function descriptor(object)
@@ -171,7 +171,7 @@ end
 --- something to do. nil where there is none.
 ---@return integer?
 function websock.pollfd()
-  return loop.pollfd()
+  return loop.call(loop.pollfd)
 end
 
 --- Seconds until a timer is due; 0 when work is ready, nil without timers.
@@ -186,7 +186,7 @@ end
 ---@param f? function
 function websock.signal(name, f)
   if f ~= nil then check_function("signal", f) end
-  local ok, err = loop.signal(name, f)
+  local ok, err = loop.call(loop.signal, name, f)
   if not ok then
     misuse('signal: %s: %s (names are "TERM", "INT", "HUP" ...)', options.show(name),
       err)

@@ -19,7 +19,7 @@ local READ_AHEAD = 65536  -- unread bytes at which reading stops (API.md)
 local MESSAGE, PART = 1, 2  -- what a receiver waits for
 
 -- Ten thousand idle links pay for each field: flags that are down are nil.
-local Link = {PART = PART}
+local Link = {MESSAGE = MESSAGE, PART = PART}
 
 --- What links of one kind have in common, in one table behind all of them: role,
 --- loop, options (max_queue, close_timeout, ...), driver, as far as it is common;
@@ -82,22 +82,10 @@ end
 
 -- Reading ---------------------------------------------------------------------
 
--- The coroutine that waits in `receive` of connection.lua. One that was closed, or
--- interrupted outside of all coroutines, no longer does, and is forgotten.
-local function receiver_of(self)
-  local receiver = self.receiver
-  if receiver and not self.loop.waits_for(self, receiver) then
-    self.receiver, receiver = nil, nil
-  end
-  return receiver
-end
-
--- Who rests in C, or goes on there, is behind: nothing is read for it.
+-- Who rests, or goes on already, is behind: nothing is read for it.
 local function wanted(self)
   if self.stage == "handshake" then return self.asked and 0 or MESSAGE end
-  if receiver_of(self) then return self.want or MESSAGE end
-  local _, parked = self.conn:receiver()
-  return parked and MESSAGE or 0
+  return self.conn:wanted()
 end
 
 -- Whether the application is so far behind (or still answering the request) that
@@ -105,11 +93,6 @@ end
 local function is_behind(self, want)
   return want == 0 and (self.stage == "open" or self.stage == "handshake")
     and self.conn:unread() >= READ_AHEAD
-end
-
---- Whether a coroutine waits in `receive`, here or in C.
-function Link:is_received()
-  return receiver_of(self) ~= nil or self.conn:receiver() ~= nil
 end
 
 -- One read, if there may be something and somebody has room for it.
@@ -256,12 +239,12 @@ function Link:first_sender()
   return senders[1]
 end
 
---- Whoever waits in `receive`, here or in C.
+--- Whoever waits in `receive`.
 function Link:wake_receiver()
-  local receiver = receiver_of(self)
-  if receiver then return self.loop.wake(self, receiver) end
-  local thread, parked = self.conn:receiver()
-  if parked then
+  local thread, knows = self.conn:receiver()
+  if knows == "loop" then
+    self.loop.wake(self, thread)
+  elseif knows == "conn" then
     self.conn:woken()
     self.loop.go_on(thread)
   end

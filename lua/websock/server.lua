@@ -47,10 +47,12 @@ end
 
 -- The end of a handler's thread.
 local function handler_ended(link, ok, err, traceback)
+  if link.stage == "handshake" then  -- in the middle of a hook
+    if ok then return link:drop "aborted" end
+    return handshake.failed(link, err, traceback)
+  end
   if not ok then link.report(err, link.ws, traceback) end
-  if link.stage == "handshake" then  -- closed in the middle of a hook
-    link:drop "aborted"
-  elseif link.stage == "open" then
+  if link.stage == "open" then
     link:begin_close(ok and 1000 or 1011)
   end
 end
@@ -99,7 +101,6 @@ end
 -- The life of a connection that is open, in a thread of its own. The thread's
 -- stack stays small, for this is all that many will ever wait in.
 local function live(link)
-  local _ <close> = link.loop.guard
   link:begun()
   link.server.options.handler(link.ws)
 end
@@ -128,7 +129,7 @@ local function on_request(link)
     link.loop.spawn_for(link, answer_and_live, link)
   elseif handshake.answer(link, o) then
     enter(link)
-    link.loop.spawn_guarded(link, live, link)
+    link.loop.spawn_for(link, live, link)
   end
 end
 
@@ -315,13 +316,15 @@ end
 
 -- Connections that a forked child has of its parent are not its own to say
 -- good-bye on.
-function Server:__close()
-  if self.process == core.process() then return self:stop(0) end
-  give_up(self)
+local function stop_now(server)
+  if server.process == core.process() then return server:stop(0) end
+  give_up(server)
 end
 
+Server.__close = stop_now
+
 function Server:__gc()
-  pcall(Server.__close, self)
+  pcall(stop_now, self)
 end
 
 function Server:__tostring()
@@ -382,7 +385,7 @@ end
 --- See docs/reference.md.
 function Server.serve(loop, given)
   loop.must "serve"
-  local server, err, place = Server.listen(loop, given, "serve")
+  local server, err, place = loop.call(Server.listen, loop, given, "serve")
   if not server then return nil, err, place end
   local _ <close> = server  -- also when this coroutine is closed
   if loop.how() == "turn" then
@@ -519,5 +522,7 @@ function Server.accept(loop, object, given)
   if not link then return nil, err end
   return shake_hands(loop, link, o)
 end
+
+require("websock.io.loop").wrap_methods(Server, "stop publish broadcast set_tls __close")
 
 return Server

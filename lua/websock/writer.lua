@@ -3,12 +3,12 @@
 -- then.
 
 local call = require "websock.call"
+local loop = require "websock.io.loop"
 local misuse = require "websock.misuse"
 local options = require "websock.options"
 local sender = require "websock.sender"
 
 local trim = call.trim
-local running = coroutine.running
 
 local Writer = {__name = "websock.writer"}
 Writer.__index = Writer
@@ -22,9 +22,10 @@ local function write(where, self, chunk, timeout, more)
   end
   sender.check_message(where, chunk, "text")
   options.check_timeout(timeout, where)
-  if self.link.writing then self.link.writing = running() end  -- whose it is now
+  local link = self.link
+  if link.writing then link.writing = loop.caller() end  -- whose it is now
   local ok, err, code, reason =
-    sender.send(where, self.link, timeout, chunk, self.opcode, more, true, self.compress)
+    sender.send(where, link, timeout, chunk, self.opcode, more, true, self.compress)
   if ok then self.opcode = "continuation" end
   return trim(ok, err, code, reason)
 end
@@ -64,11 +65,13 @@ function Writer:__tostring()
   return ("websock.writer (%s): %p"):format(state, self)
 end
 
+loop.wrap_methods(Writer, "write finish __close")
+
 --- The writer of a link that nobody else is writing on.
 ---@param kind "text"|"binary"
 ---@param compress? boolean # nil leaves it to the core
 return function(link, kind, compress)
-  link.writing = running()
+  link.writing = loop.caller()
   link.conn:line(true)
   return setmetatable({link = link, opcode = kind, compress = compress}, Writer)
 end

@@ -107,36 +107,95 @@ describe("connection", function()
       assert.equal("first", first)
     end)
 
-    both("is free again when its coroutine is closed", function(ws, _, say)
-      local thread = websock.spawn(function() ws:receive() end)
-      coroutine.yield()
-      coroutine.close(thread)
+    for _, how in ipairs {"receive", "receive_part"} do
+      for _, timeout in ipairs {false, 1000} do
+        local name = ("%s(%s)"):format(how, timeout or "")
+        both("is free again when a coroutine is closed in " .. name, function(ws, _, say)
+          for _, rests in ipairs {false, true} do
+            local left = rests and 200 or 0  -- so many that it lets others go first
+            for _ = 1, left do say("text", "x") end
+            local thread = websock.spawn(function()
+              repeat
+                local _, _, last = ws[how](ws, timeout or nil)
+                if last ~= false then left = left - 1 end
+              until false
+            end)
+            coroutine.yield()
+            if rests then
+              repeat coroutine.yield() until left < 200
+            end
+            coroutine.close(thread)
+            thread = nil
+            collectgarbage()
+            while left > 0 do
+              local _, _, last = ws:receive_part()
+              if last then left = left - 1 end
+            end
+            say("text", "mine")
+            assert.equal("mine", ws[how](ws, timeout or nil))
+          end
+        end)
+      end
+    end
+
+    both("is free again when the coroutine raises in a wait that it began", function(ws, _, say)
+      websock.on_error = function() end
+      websock.spawn(function()
+        ws:receive(0.001)
+        error "on purpose"
+      end)
+      websock.spawn(function()
+        assert.same({nil, "busy"}, {ws:receive()})
+      end)
+      websock.sleep(0.01)
+      websock.on_error = nil
       say("text", "mine")
       assert.equal("mine", ws:receive())
     end)
 
-    both("gives other coroutines a turn at least every 64 messages", function(ws, _, say)
-      local count, seen = 0, {}
-      say("text", "first")
-      ws:receive()
-      for _ = 1, 300 do say("text", "x") end
-      local watcher = websock.spawn(function()
-        while count < 300 do
-          seen[#seen + 1] = count
-          coroutine.yield()
-        end
-      end)
-      for _ = 1, 300 do
-        ws:receive()
-        count = count + 1
+    -- Ways to take one message that is here.
+    local WAYS = {
+      receive = function(ws) return ws:receive() end,
+      ["receive with a timeout"] = function(ws) return ws:receive(1000) end,
+      receive_part = function(ws) return (ws:receive_part()) end,
+      ["receive_part with a timeout"] = function(ws) return (ws:receive_part(1000)) end,
+      messages = function(ws)
+        for message in ws:messages() do return message end
+      end,
+    }
+
+    -- Takes 300 messages that are all here, one way and the other in turn: others
+    -- have their turn after 64 (and one that was waited for).
+    local function takes_turns(one, other)
+      both(("gives others a turn at least every 64 messages: %s, %s"):format(one, other),
+        function(ws, _, say)
+          local count, seen = 0, {}
+          say("text", "first")
+          ws:receive()
+          for _ = 1, 300 do say("text", "x") end
+          local watcher = websock.spawn(function()
+            while count < 300 do
+              seen[#seen + 1] = count
+              coroutine.yield()
+            end
+          end)
+          while count < 300 do
+            assert.equal("x", WAYS[count % 2 == 0 and one or other](ws))
+            count = count + 1
+          end
+          coroutine.close(watcher)
+          seen[#seen + 1] = 300
+          for i = 2, #seen do
+            assert.is_true(seen[i] - seen[i - 1] <= 65, seen[i - 1] .. " to " .. seen[i])
+          end
+        end)
+    end
+
+    for one in pairs(WAYS) do
+      for other in pairs(WAYS) do
+        if one <= other then takes_turns(one, other) end
       end
-      coroutine.close(watcher)
-      seen[#seen + 1] = 300
-      for i = 2, #seen do
-        -- one that was waited for, and 64 that were not
-        assert.is_true(seen[i] - seen[i - 1] <= 65, seen[i - 1] .. " to " .. seen[i])
-      end
-    end)
+    end
   end)
 
   describe("messages", function()

@@ -20,8 +20,6 @@ local Queue = require "websock.io.queue"
 
 local now = core.now
 local running, status = coroutine.running, coroutine.status
-local create, yield = coroutine.create, coroutine.yield
-local isyieldable = coroutine.isyieldable
 local unpack, pack = table.unpack, table.pack
 
 local loop = {now = now, name = "loop"}
@@ -43,8 +41,8 @@ local rested = Queue.new() -- threads that go on in the next turn
 local again = Queue.new()
 
 local in_c                -- the turn of lua_turn.c, made below
-local outside             -- the thread that turns the loop until it is woken
-local turning = false
+local outside             -- the desk (see lua_threads.c) that the loop is turned for
+local visitors = setmetatable({}, {__mode = "k"})  -- a thread outside -> its desk
 local stopped = false
 
 loop.on_error = nil       -- function(err, thread, traceback); nil: stderr
@@ -147,7 +145,6 @@ loop.report = report
 local function guarded(object, method, ...)
   local ok, err = pcall(object[method], object, ...)
   if ok then return end
-  if text_of(err):find("interrupted!", 1, true) then error(err, 0) end  -- Ctrl-C
   if object.failed then pcall(object.failed, object) end
   report(err, nil, text_of(err))
 end
@@ -197,10 +194,11 @@ local function finish(thread, ok, err)
   end
 end
 
--- A thread that was resumed has yielded or ended; ok is nil if it has parked in C.
+-- A thread that was resumed has yielded or ended; ok is nil if it has parked, and
+-- false if it can be let go on no more.
 local function after(thread, ok, ...)
   if ok == nil then return end
-  if status(thread) == "dead" then
+  if not ok or status(thread) == "dead" then
     finish(thread, ok, ...)
   elseif parked[thread] == nil then
     rested:add(thread)  -- it yielded by itself: a turn for the others
@@ -217,52 +215,40 @@ local function let_rested_go_on(thread)
   let_go_on(thread, NONE)
 end
 
+-- One that is dead was closed, or a stranger has resumed it to its end.
+local function bury(thread)
+  if not alive[thread] then return end
+  local raised, err = in_c:has_raised(thread)
+  if raised then finish(thread, false, err) else disown(thread) end
+end
+
 local function run_thread(thread)
-  local woken = values[thread]
+  local woken, state = values[thread], status(thread)
   unpark(thread)
-  if status(thread) ~= "suspended" then  -- closed before it began, or running
-    if status(thread) == "dead" then disown(thread) end
+  if state == "dead" then
+    bury(thread)
+  elseif state ~= "suspended" then  -- it rested, and a stranger has it now
+    rested:add(thread)
   elseif woken then
     after(thread, in_c:resume(thread, unpack(woken, 1, woken.n)))
   end
 end
 
-in_c = core.turn(watchers, guarded, after)
+in_c = core.turn(watchers, guarded, after, disown)
 
 --- What serves connections in C.
 loop.turn = in_c
-
--- At the bottom of each spawned thread: notices when somebody closes it with
--- coroutine.close, so that no trace of it is left.
-local root_guard = setmetatable({}, {__close = function()
-  local thread = running()
-  if not in_c:is_current() then disown(thread) end  -- else see `after`
-end})
-
-local function root(f, ...)
-  local _ <close> = root_guard
-  f(...)
-end
-
---- For the first line of a function given to spawn_guarded.
-loop.guard = root_guard
-
---- Like spawn_for, for a function that sets `loop.guard` up itself: one frame
---- less on the stack of a thread that waits for long.
-function loop.spawn_guarded(owner, f, ...)
-  local thread = create(f)
-  alive[thread] = owner or true
-  work = work + 1
-  let_go_on(thread, pack(...))
-  return thread
-end
 
 --- Runs f(...) in a thread of its own, from the next turn on.
 ---@param owner table? # its thread_ended(ok, err, traceback) is called at the
 ---   end; without one an error goes to on_error
 ---@return thread
 function loop.spawn_for(owner, f, ...)
-  return loop.spawn_guarded(owner, root, f, ...)
+  local thread = in_c:thread()
+  alive[thread] = owner or true
+  work = work + 1
+  let_go_on(thread, pack(f, ...))
+  return thread
 end
 
 function loop.spawn(f, ...)
@@ -274,8 +260,13 @@ end
 --- How a call made here can wait: "yield" in a thread of the loop, "turn"
 --- outside all of them, nil where it cannot.
 function loop.how()
-  if not turning then return "turn" end
-  if in_c:is_current() and isyieldable() then return "yield" end
+  return in_c:how()
+end
+
+--- The thread that has called the library.
+---@return thread, boolean is_main
+function loop.caller()
+  return in_c:caller()
 end
 
 -- Why a call made here cannot wait.
@@ -285,7 +276,7 @@ local function obstacle()
       .. "coroutine.close, cannot yield"
   end
   local _, is_main = running()
-  if is_main then
+  if is_main or in_c:is_pump() then
     return "a finalizer, or a function that the loop calls, must not hold it up"
   end
   return "this coroutine, an iterator of coroutine.wrap perhaps, is none of the "
@@ -314,39 +305,74 @@ local function expire(timer, late)
   end
 end
 
-local outside_guard = setmetatable({}, {__close = function()
-  unpark(outside)
-  outside = nil
-end})
-
--- Turns the loop until `thread`, the caller, has been woken.
-local function turn_until_woken(thread)
+-- Turns the loop until the desk `thread` has been woken, and returns the values for
+-- it; without one, once. Runs in the caller's thread: Ctrl-C may end it anywhere.
+local function turn_until(thread)
+  if not thread then return turn() end
   outside = thread
-  local _ <close> = outside_guard
   repeat
     turn()
   until values[thread]
+  outside = nil
   local woken = values[thread]
   return unpack(woken, 1, woken.n)
+end
+
+--- f as it is called from outside the loop: in a thread of the library's own,
+--- where an error ends nothing but a wait.
+---@param f function
+---@return function
+function loop.wrap(f)
+  return in_c:wrap(f, turn_until)
+end
+
+--- The same for these of an object's methods.
+---@param names string
+function loop.wrap_methods(object, names)
+  for name in names:gmatch "%g+" do object[name] = loop.wrap(object[name]) end
+end
+
+--- Calls f(...) so.
+loop.call = loop.wrap(function(f, ...) return f(...) end)
+
+-- At the desk a wait may end by an error, and nobody else would notice.
+local desk_guard = {__close = function(self)
+  unpark(running())
+  visitors[self.caller] = nil
+end}
+
+local function park_at_desk(thread, conn, want)
+  local caller = loop.caller()
+  local _ <close> = setmetatable({caller = caller}, desk_guard)
+  visitors[caller] = thread
+  return in_c:park(conn, want)
 end
 
 --- Waits until somebody wakes the calling thread from this.
 ---@param deadline number? # a time of `now`
 ---@param what any # what it waits for: only who names it wakes it
 ---@param where? string # who was called
+---@param conn? userdata # whose receiver it is meanwhile
+---@param want? integer # and for what: see conn:pull
 ---@return any ... # the values of `wake`, or nil, "timeout"
-function loop.park(deadline, what, where)
+loop.park = loop.wrap(function(deadline, what, where, conn, want)
   local how = loop.must(where)
   local thread = running()
   parked[thread] = what
   if deadline then deadlines[thread] = loop.at(deadline, thread) end
-  if how == "yield" then return yield() end
-  return turn_until_woken(thread)
+  if how == "turn" then return park_at_desk(thread, conn, want) end
+  return in_c:park(conn, want)
+end)
+
+--- The thread that waits for one outside the loop; others wait for themselves.
+function loop.visitor(thread)
+  return visitors[thread] or thread
 end
 
 --- Lets everything else that is ready have its turn.
-function loop.pause()
-  if loop.how() == "yield" then yield() end
+---@param conn userdata? # whose receiver it is meanwhile
+function loop.pause(conn)
+  if loop.how() == "yield" then in_c:rest(conn) end
 end
 
 local SLEEP = {}  -- nobody wakes a sleeper
@@ -445,30 +471,29 @@ function loop.timeout()
   return at and math.max(0, at - now())
 end
 
-local turn_guard = setmetatable({}, {__close = function()
-  turning = false
-  in_c:reset()
-end})
+-- The part of a turn before it waits: for how long it may, and how far the list of
+-- what goes on is this turn's.
+local function begin(timeout)
+  rested:serve(rested.last, let_rested_go_on)
+  in_c:flush()
+  loop.poller()
+  local wait = loop.timeout()
+  if not wait or timeout and timeout < wait then wait = timeout end
+  return wait, again.last
+end
 
 -- Waits until something is ready. A signal that interrupts this, such as SIGCONT,
 -- hides what is: then that is asked for once more, without waiting.
 ---@return boolean # whether the poller has told it: else no timer is judged
 local function poll(seconds)
-  local n, err = loop.poller():wait(seconds)
+  local n, err = poller:wait(seconds)
   if err == "interrupted" then n, err = poller:wait(0) end
   if not n and err ~= "interrupted" then error("websock: poll: " .. err, 0) end
   return n ~= nil
 end
 
--- One turn; waits at most `timeout` seconds (nil: as long as it takes).
-function turn(timeout)
-  turning = true
-  local _ <close> = turn_guard
-  rested:serve(rested.last, let_rested_go_on)
-  in_c:flush()
-  local stop, wait = again.last, loop.timeout()
-  if not wait or timeout and timeout < wait then wait = timeout end
-  local has_polled = poll(wait)
+-- The part after it.
+local function serve(stop, has_polled)
   again:serve(stop, serve_source)  -- those that were there before
   in_c:serve(poller)
   if has_polled then serve_timers() end
@@ -476,11 +501,22 @@ function turn(timeout)
   in_c:flush()
 end
 
+-- One turn; waits at most `timeout` seconds (nil: as long as it takes). Outside of
+-- its two parts an error may break it off, and nothing is lost: what the poller has
+-- found waits for the next.
+function turn(timeout)
+  local wait, stop = in_c:enter(begin, timeout)
+  local has_polled = poll(wait)
+  in_c:enter(serve, stop, has_polled)
+end
+
 local function check_outside(name)
-  if turning then
+  if in_c:is_turning() then
     misuse("%s: cannot be called inside the loop", name)
   end
 end
+
+local function flush() in_c:flush() end
 
 -- How a run has gone; what came before it, since the last one, counts too.
 local function outcome()
@@ -496,7 +532,7 @@ end
 function loop.run()
   check_outside "run"
   stopped = false
-  in_c:flush()
+  in_c:enter(flush)
   while (work > 0 or not ready:is_empty()) and not stopped do turn() end
   stopped = false
   return outcome()
@@ -520,5 +556,7 @@ end
 function loop.pollfd()
   return loop.poller():fd()
 end
+
+misuse.caller = loop.caller
 
 return loop

@@ -55,7 +55,7 @@ end}
 
 --- Waits until fd is ready for "r" or "w".
 ---@return boolean|nil, string? # nil, "timeout" | nil, "busy" | nil, err
-function loop.wait(fd, mode, deadline)
+local function wait(fd, mode, deadline)
   loop.must "wait"
   local direction, thread = mode == "r" and READ or WRITE, coroutine.running()
   local self = watch_of(fd)
@@ -72,6 +72,8 @@ function loop.wait(fd, mode, deadline)
   if ok or err == "not pollable" then return true end  -- a file: always ready
   return nil, err
 end
+
+loop.wait = loop.wrap(wait)
 
 local prober  -- a poller beside the loop's, that reports to no watcher
 

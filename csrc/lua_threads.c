@@ -1,0 +1,349 @@
+/*
+** lua_threads.c - how a coroutine waits, and the threads that the library itself
+** runs in.
+**
+** Ctrl-C raises an error in the thread of the main chunk, wherever that is: lua.c
+** sets a debug hook there, and a hook belongs to one thread. What is half done then
+** would stay so. Nothing of the library is run there, therefore. A turn of the loop
+** has a thread of its own, the pump; a call made outside the loop has another, the
+** desk, and while it waits the caller's thread turns the loop. That is where an
+** error can come in between: the call is then closed as coroutine.close would do
+** it, as it could be in any coroutine of the loop.
+*/
+#include "lua_turn.h"
+
+/* A thread without a hook: lua_newthread hands down that of its maker. */
+static lua_State *push_new (lua_State *L) {
+  lua_State *thread = lua_newthread(L);
+  lua_sethook(thread, NULL, 0, 0);
+  return thread;
+}
+
+/* Pushes the spare thread, which is none then, or a new one. */
+static lua_State *push_thread (lua_State *L, int self, int spare) {
+  if (lua_getiuservalue(L, self, spare) != LUA_TTHREAD) {
+    lua_pop(L, 1); /* remove the nil */
+    return push_new(L);
+  }
+  lua_pushnil(L);
+  lua_setiuservalue(L, self, spare);
+  return lua_tothread(L, -1);
+}
+
+/* Keeps the thread at index `at`, which has ended well, for the next time. */
+static void keep (lua_State *L, int self, int spare, int at) {
+  lua_pushvalue(L, at);
+  lua_setiuservalue(L, self, spare);
+}
+
+/* Moves the top n values to another thread. */
+static void hand_over (lua_State *from, lua_State *to, int n) {
+  if (!lua_checkstack(to, n + 1)) luaL_error(from, "stack overflow");
+  lua_xmove(from, to, n);
+}
+
+/* Moves the n results of a thread to L. */
+static int take_over (lua_State *L, lua_State *thread, int n) {
+  luaL_checkstack(L, n, "too many results");
+  lua_xmove(thread, L, n);
+  return n;
+}
+
+/* Runs what the thread wanted to close. */
+static void close_thread (lua_State *L, lua_State *thread) {
+#if LUA_VERSION_NUM > 504 || LUA_VERSION_RELEASE_NUM >= 50406
+  lua_closethread(thread, L);
+#else
+  (void)L;
+  lua_resetthread(thread);
+#endif
+}
+
+/* Raises in L the error that has ended the thread. */
+static int pass_on (lua_State *L, lua_State *thread) {
+  close_thread(L, thread);
+  lua_xmove(thread, L, 1);
+  return lua_error(L);
+}
+
+/* -------------------------------------------------------------------- wait */
+
+/* Stack of one that waits. */
+enum { SELF = 1, SEAT };
+
+static conn *seat (lua_State *L) {
+  return (conn *)luaL_testudata(L, SEAT, "websock.conn");
+}
+
+/* Goes on when the loop (or at_desk) resumes it. Anybody else who does gets it
+   back as it was. */
+static int park_on (lua_State *L, int status, lua_KContext ctx) {
+  const turn *t = (turn *)lua_touserdata(L, SELF);
+  conn *c = seat(L);
+  (void)status;
+  (void)ctx;
+  if (t->current != L) {
+    lua_settop(L, SEAT);
+    return lua_yieldk(L, 0, 0, park_on);
+  }
+  if (c) c->waiting = NOT_WAITING;
+  return lua_gettop(L) - SEAT;
+}
+
+/* parked: it waits for what the loop knows of, otherwise for the next turn; and
+   has the seat of a conn meanwhile, if one is given. */
+static int park (lua_State *L, int parked) {
+  turn *t = websock_toturn(L, SELF);
+  int want = (int)luaL_optinteger(L, SEAT + 1, 1);
+  conn *c;
+  if (t->current != L || !lua_isyieldable(L))
+    return luaL_error(L, "cannot wait here");
+  lua_settop(L, SEAT);
+  c = seat(L);
+  if (c) websock_sit(L, c, SEAT, parked ? SLOW : RESTING, want);
+  t->parked = parked;
+  return lua_yieldk(L, 0, 0, park_on);
+}
+
+/* turn:park([conn [, want]]) -> what the loop lets this coroutine go on with */
+static int turn_park (lua_State *L) { return park(L, 1); }
+
+/* turn:rest([conn]): until the next turn. */
+static int turn_rest (lua_State *L) { return park(L, 0); }
+
+/* ------------------------------------------------------------------- spawn */
+
+static int ended (lua_State *L, int status, lua_KContext ctx) {
+  (void)L;
+  (void)status;
+  (void)ctx;
+  return 0;
+}
+
+/* The bottom of each thread of the loop: f, ... as the loop has them, whoever
+   begins it. */
+static int begun (lua_State *L, int status, lua_KContext ctx) {
+  const turn *t = (turn *)lua_touserdata(L, lua_upvalueindex(1));
+  (void)status;
+  (void)ctx;
+  if (t->current != L) {
+    lua_settop(L, 0);
+    return lua_yieldk(L, 0, 0, begun);
+  }
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_toclose(L, 1);
+  lua_callk(L, lua_gettop(L) - 2, 0, 0, ended);
+  return 0;
+}
+
+static int begin (lua_State *L) { return begun(L, LUA_OK, 0); }
+
+/* turn's __close, in a thread that ends: tells the loop of one that has been closed,
+   or run to its end by a stranger, so that no trace of it is left. */
+static int turn_left (lua_State *L) {
+  if (websock_toturn(L, 1)->current == L) return 0;
+  lua_getiuservalue(L, 1, TURN_LEFT);
+  lua_pushthread(L);
+  lua_call(L, 1, 0);
+  return 0;
+}
+
+/* turn:thread() -> a thread that calls f(...) when the loop resumes it with them */
+static int turn_thread (lua_State *L) {
+  lua_State *thread;
+  websock_toturn(L, 1);
+  thread = lua_newthread(L);
+  lua_getiuservalue(L, 1, TURN_BEGIN);
+  lua_xmove(L, thread, 1);
+  return 1;
+}
+
+/* -------------------------------------------------------------------- pump */
+
+/* f, ...: nothing of a turn yields. */
+static int unyielding (lua_State *L) {
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+/* turn:enter(f, ...) -> what f returns: runs it as part of a turn. */
+static int turn_enter (lua_State *L) {
+  turn *t = websock_toturn(L, 1);
+  int n = lua_gettop(L) - 1, status;
+  lua_State *caller = t->current, *pump;
+  if (t->pump) return luaL_error(L, "the loop is being turned");
+  pump = push_thread(L, 1, TURN_PUMP);
+  lua_insert(L, 2);
+  hand_over(L, pump, 0);
+  lua_pushcfunction(pump, unyielding);
+  hand_over(L, pump, n);
+  t->pump = pump;
+  t->current = NULL;
+  status = lua_resume(pump, L, n, &n);
+  t->pump = NULL;
+  t->current = caller;
+  if (status != LUA_OK) return pass_on(L, pump);
+  take_over(L, pump, n);
+  keep(L, 1, TURN_PUMP, 2);
+  return n;
+}
+
+/* -------------------------------------------------------------------- desk */
+
+/* Upvalues of a wrapped function; the turn's place is that of lua_fast.c. */
+enum { CALLED = 1, TURN, UNTIL };
+#define up(i) lua_upvalueindex(i)
+
+static int resume (lua_State *L, turn *t, lua_State *desk, int n,
+                   int *results) {
+  int status;
+  t->current = t->desk = desk;
+  t->outer = L;
+  t->parked = 0;
+  status = lua_resume(desk, L, n, results);
+  t->current = t->desk = t->outer = NULL;
+  return status;
+}
+
+/* Turns the loop until the desk, at 1, has been woken (or once, when it only
+   rests): the values for it are on the stack then. */
+static int turn_until (lua_State *L, lua_State *desk, int parked) {
+  int r;
+  lua_pushvalue(L, up(UNTIL));
+  if (parked)
+    lua_pushvalue(L, 1);
+  else
+    lua_pushnil(L);
+  r = lua_pcall(L, 1, LUA_MULTRET, 0);
+  if (r != LUA_OK) {
+    close_thread(L, desk);
+    return lua_error(L);
+  }
+  return lua_gettop(L) - 1;
+}
+
+/* The function in a thread of its own, with the arguments on the stack. */
+static int at_desk (lua_State *L, turn *t) {
+  int n = lua_gettop(L), status;
+  lua_State *desk = push_thread(L, up(TURN), TURN_DESK);
+  lua_insert(L, 1);
+  lua_pushvalue(L, up(CALLED));
+  hand_over(L, desk, 1);
+  hand_over(L, desk, n);
+  while ((status = resume(L, t, desk, n, &n)) == LUA_YIELD) {
+    lua_pop(desk, n); /* remove what it yielded */
+    n = turn_until(L, desk, t->parked);
+    hand_over(L, desk, n);
+  }
+  if (status != LUA_OK) return pass_on(L, desk);
+  take_over(L, desk, n);
+  keep(L, up(TURN), TURN_DESK, 1);
+  return n;
+}
+
+static int returned (lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  (void)ctx;
+  return lua_gettop(L);
+}
+
+static int wrapped (lua_State *L) {
+  turn *t = (turn *)lua_touserdata(L, up(TURN));
+  if (!t->pump && t->current == NULL) return at_desk(L, t);
+  lua_pushvalue(L, up(CALLED));
+  lua_insert(L, 1);
+  lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, returned);
+  return returned(L, LUA_OK, 0);
+}
+
+/* turn:wrap(f, until) -> f as it is called from outside: there it runs at the desk,
+   and until(thread), in the caller's thread, returns what that is woken with;
+   until() lets others have a turn. */
+static int turn_wrap (lua_State *L) {
+  websock_toturn(L, 1);
+  luaL_checkany(L, 3);
+  lua_settop(L, 3);
+  lua_pushvalue(L, 2);
+  lua_insert(L, 1);
+  lua_remove(L, 3); /* the function, the turn, until */
+  lua_pushcclosure(L, wrapped, UNTIL);
+  return 1;
+}
+
+/* --------------------------------------------------------------- who and how */
+
+/* turn:how() -> how a call made here can wait: "yield" in a coroutine that the
+   loop has resumed, "turn" outside the loop, nil where it cannot. */
+static int turn_how (lua_State *L) {
+  const turn *t = websock_toturn(L, 1);
+  if (t->current == L && lua_isyieldable(L) && L != t->desk)
+    lua_pushliteral(L, "yield");
+  else if (t->current == L ? lua_isyieldable(L) : !t->pump && !t->current)
+    lua_pushliteral(L, "turn");
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+/* turn:caller() -> the thread that has called, whether it is the main one: not the
+   desk that serves it */
+static int turn_caller (lua_State *L) {
+  const turn *t = websock_toturn(L, 1);
+  lua_State *caller = t->desk == L ? t->outer : L;
+  int is_main;
+  if (caller != L && !lua_checkstack(caller, 1)) return 0;
+  is_main = lua_pushthread(caller);
+  if (caller != L) lua_xmove(caller, L, 1);
+  lua_pushboolean(L, is_main);
+  return 2;
+}
+
+/* turn:is_current() -> whether it is the loop that has resumed this coroutine */
+static int turn_is_current (lua_State *L) {
+  lua_pushboolean(L, websock_toturn(L, 1)->current == L);
+  return 1;
+}
+
+/* turn:has_raised(thread) -> whether it has ended by an error, the error */
+static int turn_has_raised (lua_State *L) {
+  lua_State *thread = lua_tothread(L, 2);
+  luaL_argcheck(L, thread != NULL && thread != L, 2, "thread expected");
+  lua_pushboolean(L, lua_status(thread) > LUA_YIELD);
+  if (!lua_toboolean(L, -1)) return 1;
+  lua_xmove(thread, L, 1);
+  return 2;
+}
+
+/* turn:is_turning() -> whether this is inside a turn of the loop */
+static int turn_is_turning (lua_State *L) {
+  lua_pushboolean(L, websock_toturn(L, 1)->pump != NULL);
+  return 1;
+}
+
+/* turn:is_pump() -> whether this is what turns it */
+static int turn_is_pump (lua_State *L) {
+  lua_pushboolean(L, websock_toturn(L, 1)->pump == L);
+  return 1;
+}
+
+const luaL_Reg websock_thread_methods[] = {{"caller", turn_caller},
+                                           {"enter", turn_enter},
+                                           {"has_raised", turn_has_raised},
+                                           {"how", turn_how},
+                                           {"is_current", turn_is_current},
+                                           {"is_pump", turn_is_pump},
+                                           {"is_turning", turn_is_turning},
+                                           {"park", turn_park},
+                                           {"rest", turn_rest},
+                                           {"thread", turn_thread},
+                                           {"wrap", turn_wrap},
+                                           {NULL, NULL}};
+
+const luaL_Reg websock_thread_meta[] = {{"__close", turn_left}, {NULL, NULL}};
+
+void websock_prepare_threads (lua_State *L, int self) {
+  lua_pushvalue(L, self);
+  lua_pushcclosure(L, begin, 1);
+  lua_setiuservalue(L, self, TURN_BEGIN);
+}
