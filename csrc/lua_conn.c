@@ -127,7 +127,11 @@ int websock_pull (conn *c, int want) {
 /* conn:pull(want) -> flags | nil, "not enough memory": one read. */
 static int conn_pull (lua_State *L) {
   conn *c = websock_toconn(L);
-  int flags = websock_pull(c, (int)luaL_checkinteger(L, 2));
+  int want = (int)luaL_checkinteger(L, 2), flags = websock_pull(c, want);
+  if (flags < 0) {
+    websock_reclaim(L);
+    flags = websock_pull(c, want);
+  }
   if (flags < 0) return websock_nil(L, "not enough memory");
   lua_pushinteger(L, flags);
   return 1;
@@ -142,6 +146,10 @@ static int conn_feed (lua_State *L) {
   int want = (int)luaL_optinteger(L, 3, 0);
   if (n > 0) {
     void *p = ws_reserve(core(c), n, &room);
+    if (p == NULL) {
+      websock_reclaim(L);
+      p = ws_reserve(core(c), n, &room);
+    }
     if (p == NULL) return websock_nil(L, "not enough memory");
     memcpy(p, bytes, n);
     ws_commit(core(c), n);

@@ -25,6 +25,10 @@ void websock_open_turn (lua_State *L);
 void websock_open_lookup (lua_State *L);
 
 /* ---- lua_net.c */
+/* Collects all garbage, for what has found no memory to try once more: Lua does
+   so for itself, but the core asks the state's allocator directly. Finalizers
+   run: look at everything anew. */
+void websock_reclaim (lua_State *L);
 /* Returns nil, why: what the world does wrong. */
 int websock_nil (lua_State *L, const char *why);
 /* nil and the text of the last failed system call. */

@@ -14,6 +14,8 @@ int websock_failed (lua_State *L) {
   return websock_nil(L, net_error_text(net_error()));
 }
 
+void websock_reclaim (lua_State *L) { lua_gc(L, LUA_GCCOLLECT, 0); }
+
 int websock_result (lua_State *L, int r) {
   if (r < 0) return websock_failed(L);
   lua_pushboolean(L, 1);

@@ -178,9 +178,14 @@ static int conn_send (lua_State *L) {
   const char *p = luaL_checklstring(L, 2, &n);
   int opcode = luaL_checkoption(L, 3, "text", names);
   lua_Integer max = luaL_optinteger(L, 4, LUA_MAXINTEGER);
-  int r;
+  int r, flags;
   if (websock_backlog(c) > (size_t)max) return websock_nil(L, "queue full");
-  r = queue(L, c, opcode, p, n, check_flags(L, 5));
+  flags = check_flags(L, 5);
+  r = queue(L, c, opcode, p, n, flags);
+  if (r == WS_ENOMEM) {
+    websock_reclaim(L);
+    r = queue(L, c, opcode, p, n, flags);
+  }
   if (r == WS_EUTF8) return websock_nil(L, "utf8");
   if (r == WS_ESTATE || r == WS_END) return websock_nil(L, "closed");
   if (r < 0) return websock_pushresult(L, c, r);

@@ -49,8 +49,7 @@ static int take_over (lua_State *L, lua_State *thread, int n) {
   return n;
 }
 
-/* Runs what the thread wanted to close. */
-static void close_thread (lua_State *L, lua_State *thread) {
+void websock_close_thread (lua_State *L, lua_State *thread) {
 #if LUA_VERSION_NUM > 504 || LUA_VERSION_RELEASE_NUM >= 50406
   lua_closethread(thread, L);
 #else
@@ -61,7 +60,7 @@ static void close_thread (lua_State *L, lua_State *thread) {
 
 /* Raises in L the error that has ended the thread. */
 static int pass_on (lua_State *L, lua_State *thread) {
-  close_thread(L, thread);
+  websock_close_thread(L, thread);
   lua_xmove(thread, L, 1);
   return lua_error(L);
 }
@@ -217,7 +216,7 @@ static int turn_until (lua_State *L, lua_State *desk, int parked) {
     lua_pushnil(L);
   r = lua_pcall(L, 1, LUA_MULTRET, 0);
   if (r != LUA_OK) {
-    close_thread(L, desk);
+    websock_close_thread(L, desk);
     return lua_error(L);
   }
   return lua_gettop(L) - 1;

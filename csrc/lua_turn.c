@@ -72,6 +72,12 @@ static int resume (lua_State *L, turn *t, lua_State *thread, int nargs) {
   t->current = thread;
   t->parked = 0;
   status = lua_resume(thread, L, nargs, &n);
+  if (status == LUA_ERRMEM) {
+    /* its stack still holds what it has used the memory for, and whatever is
+       done about it wants some */
+    websock_close_thread(L, thread);
+    websock_reclaim(L);
+  }
   t->current = NULL;
   if (status == LUA_OK || status == LUA_YIELD) lua_pop(thread, n);
   t->strayed = status == LUA_YIELD && n > 0;

@@ -56,6 +56,9 @@ void websock_mark (lua_State *L, int self, int at);
 extern const luaL_Reg websock_thread_methods[], websock_thread_meta[];
 /* Sets the user values up that it needs. */
 void websock_prepare_threads (lua_State *L, int self);
+/* Ends a thread: runs what it wanted to close, and gives up its stack. One that
+   has raised keeps its error on it, alone. */
+void websock_close_thread (lua_State *L, lua_State *thread);
 
 #pragma GCC visibility pop
 

@@ -32,7 +32,8 @@ end
 
 -- Everything that comes, never much at a time, and for longer than three limits.
 local function read_slowly(peer)
-  local pieces, size, begun, err = {}, 0, websock.now()
+  local pieces, size, begun = {}, 0, websock.now()
+  local err
   repeat
     local bytes, partial
     bytes, err, partial = peer.sock:receive(65536)

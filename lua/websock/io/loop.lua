@@ -168,7 +168,8 @@ end
 
 -- The traceback of a thread that raised, whose variables are then closed.
 local function post_mortem(thread, err)
-  local traceback = debug.traceback(thread, text_of(err))
+  local told, traceback = pcall(debug.traceback, thread, text_of(err))
+  if not told then traceback = text_of(err) end  -- no memory for it
   local closed, second = coroutine.close(thread)
   if not closed and second ~= err then
     traceback = traceback .. "\nand while closing: " .. text_of(second)
