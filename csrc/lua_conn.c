@@ -121,7 +121,8 @@ int websock_pull (conn *c, int want) {
   }
   if (websock_more(c, n, room)) flags |= SAW_MORE;
   if (n != NET_AGAIN) c->heard = 1;
-  return flags | websock_digest(c, want);
+  if (want == 0 || !ws_swells(core(c))) return flags | websock_digest(c, want);
+  return flags | SAW_SWELLS | websock_digest(c, 0);
 }
 
 /* conn:pull(want) -> flags | nil, "not enough memory": one read. */

@@ -28,14 +28,17 @@ union lua_align {
 
 /* What pull, feed and poll tell. */
 enum {
-  SAW_EVENT = 1, /* receive (or handshake) has something to say */
-  SAW_MORE = 2,  /* the read filled its room: there may be more */
-  SAW_PONG = 4,  /* a ping was answered */
-  SAW_STATE = 8, /* the state changed */
-  SAW_OUT = 16,  /* something waits to be written */
-  SAW_END = 32,  /* the transport has ended */
-  SAW_DRY = 64,  /* there was nothing to read */
-  SAW_HELD = 128 /* a Close, or a broken rule, waits behind messages */
+  SAW_EVENT = 1,  /* receive (or handshake) has something to say */
+  SAW_MORE = 2,   /* the read filled its room: there may be more */
+  SAW_PONG = 4,   /* a ping was answered */
+  SAW_STATE = 8,  /* the state changed */
+  SAW_OUT = 16,   /* something waits to be written */
+  SAW_END = 32,   /* the transport has ended */
+  SAW_DRY = 64,   /* there was nothing to read */
+  SAW_HELD = 128, /* a Close, or a broken rule, waits behind messages */
+  SAW_SWELLS =
+      256 /* what was read may be inflated to much: it is taken last in the
+                      turn, and only then inflated */
 };
 
 /* What the coroutine does that receives: it has the seat as long as it has
@@ -64,13 +67,14 @@ enum {
 
 typedef struct conn {
   net_fd fd;
-  net_tls *tls;           /* over fd, or NULL; has its errors when fd is gone */
-  unsigned char alive;    /* core is initialised */
-  unsigned char blocked;  /* the last write came up short */
-  unsigned char broken;   /* a write failed: nothing more is sent */
-  unsigned char state;    /* ws_state, as told last */
-  unsigned char mark;     /* its queue was full, see lua_broadcast.c */
-  unsigned char streak;   /* messages or parts that were taken without waiting */
+  net_tls *tls;          /* over fd, or NULL; has its errors when fd is gone */
+  unsigned char alive;   /* core is initialised */
+  unsigned char blocked; /* the last write came up short */
+  unsigned char broken;  /* a write failed: nothing more is sent */
+  unsigned char state;   /* ws_state, as told last */
+  unsigned char mark;    /* its queue was full, see lua_broadcast.c */
+  unsigned char
+      streak; /* messages or parts taken without waiting; or as many bytes */
   unsigned char more;     /* there may be more to read, with no event to come */
   unsigned char heard;    /* bytes have come, see heartbeat.lua */
   unsigned char marked;   /* is in the list of those to be flushed */
@@ -78,6 +82,7 @@ typedef struct conn {
   unsigned char received; /* its application has received, or tried to */
   unsigned char waiting;  /* NOT_WAITING ... */
   unsigned char want;     /* what the receiver waits for: see websock_pull */
+  uint32_t got;           /* bytes of those, see lua_recv.c */
   uint32_t taken;         /* events taken so far */
   const char *err;        /* of the write that failed, until it is told */
   uint64_t ponged;        /* ws_ponged, as told last */

@@ -60,6 +60,7 @@ static int receive_on (lua_State *L, int status, lua_KContext ctx);
 static int wait (lua_State *L, conn *c, int how) {
   websock_sit(L, c, CONN, how, 1);
   the_turn(L)->parked = how == PARKED;
+  the_turn(L)->rests = how == RESTING;
   return lua_yieldk(L, 0, 0, receive_on);
 }
 
@@ -72,6 +73,7 @@ static int receive (lua_State *L, conn *c) {
   }
   n = websock_take_message(L, c);
   if (n > 0) websock_took(c, the_turn(L)->now);
+  if (n > 0) the_turn(L)->delivered += lua_rawlen(L, -2);
   if (n > 0) return n;
   if (n < 0 || !in_loop(L)) return slow(L, 1);
   return wait(L, c, PARKED);

@@ -33,6 +33,16 @@ static int next (conn *c, ws_event *ev, size_t max) {
   return r;
 }
 
+/* Bytes taken without waiting after which others have their turn: what is small on
+   the wire may be large once inflated. As if so many messages had been taken. */
+enum { MANY_BYTES = 1 << 20 };
+
+static void count (conn *c, size_t size) {
+  if (c->streak == 0) c->got = 0;
+  c->got = size < MANY_BYTES - c->got ? c->got + (uint32_t)size : MANY_BYTES;
+  if (c->got == MANY_BYTES) c->streak = STREAK;
+}
+
 /* Takes the event that *ev was, if nobody has taken any since. It is asked for once
    more: a part may have grown meanwhile, or a message be received in parts. */
 static int take (conn *c, ws_event *ev, size_t max, uint32_t taken) {
@@ -42,6 +52,7 @@ static int take (conn *c, ws_event *ev, size_t max, uint32_t taken) {
   if (now.size != ev->size) return 0;
   *ev = now;
   c->taken++;
+  count(c, now.size);
   ws_taken(core(c));
   return 1;
 }

@@ -101,6 +101,7 @@ static int park (lua_State *L, int parked) {
   c = seat(L);
   if (c) websock_sit(L, c, SEAT, parked ? SLOW : RESTING, want);
   t->parked = parked;
+  t->rests = c != NULL && !parked;
   return lua_yieldk(L, 0, 0, park_on);
 }
 

@@ -70,7 +70,7 @@ static int turn_new (lua_State *L) {
 static int resume (lua_State *L, turn *t, lua_State *thread, int nargs) {
   int status, n;
   t->current = thread;
-  t->parked = 0;
+  t->parked = t->rests = 0;
   status = lua_resume(thread, L, nargs, &n);
   if (status == LUA_ERRMEM) {
     /* its stack still holds what it has used the memory for, and whatever is
@@ -147,6 +147,16 @@ static void go_on (lua_State *L, turn *t, conn *c) {
   }
 }
 
+/* Whoever waits for a message goes on after everybody else. */
+static void go_on_last (lua_State *L, turn *t, conn *c) {
+  lua_getiuservalue(L, SELF, TURN_AFTER);
+  lua_getiuservalue(L, CONN, CONN_RECEIVER);
+  lua_pushboolean(L, 1);
+  c->waiting = RESTING;
+  t->rests = 1;
+  lua_call(L, 2, 0);
+}
+
 /* The conn at CONN is ready. */
 static void ready (lua_State *L, turn *t, net_poll *p, int what) {
   conn *c = (conn *)lua_touserdata(L, CONN);
@@ -156,9 +166,12 @@ static void ready (lua_State *L, turn *t, net_poll *p, int what) {
   if (ours && c->waiting == PARKED && c->state == WS_OPENED && !c->blocked &&
       !(what & NET_HANGUP) && websock_is_received(c)) {
     flags = websock_pull(c, 1);
-    if (flags >= 0 && !(flags & ~SAW_EVENT)) {
+    if (flags >= 0 && !(flags & ~(SAW_EVENT | SAW_SWELLS))) {
       net_poll_rearm(p, c->fd, NET_READ);
-      if (flags) go_on(L, t, c);
+      if (flags & SAW_SWELLS)
+        go_on_last(L, t, c);
+      else if (flags)
+        go_on(L, t, c);
       return;
     }
   }
@@ -306,11 +319,29 @@ static int turn_latest (lua_State *L) {
   return 1;
 }
 
+/* turn:delivered([bytes]) -> bytes of messages delivered so far, these too */
+static int turn_delivered (lua_State *L) {
+  turn *t = websock_toturn(L, 1);
+  t->delivered += (uint64_t)luaL_optinteger(L, 2, 0);
+  lua_pushinteger(L, (lua_Integer)t->delivered);
+  return 1;
+}
+
+/* turn:has_rested() -> whether the coroutine that was resumed last has taken its
+   share of messages, and lets others have their turn; asked once */
+static int turn_has_rested (lua_State *L) {
+  turn *t = websock_toturn(L, 1);
+  lua_pushboolean(L, t->rests);
+  t->rests = 0;
+  return 1;
+}
+
 static const luaL_Reg methods[] = {
-    {"flush", turn_flush},   {"latest", turn_latest},
-    {"mark", turn_mark},     {"marks", turn_marks},
-    {"resume", turn_resume}, {"serve", turn_serve},
-    {"time", turn_time},     {NULL, NULL}};
+    {"delivered", turn_delivered}, {"has_rested", turn_has_rested},
+    {"flush", turn_flush},         {"latest", turn_latest},
+    {"mark", turn_mark},           {"marks", turn_marks},
+    {"resume", turn_resume},       {"serve", turn_serve},
+    {"time", turn_time},           {NULL, NULL}};
 
 void websock_open_turn (lua_State *L) {
   websock_newtype(L, TURN, methods, websock_thread_meta);

@@ -33,6 +33,8 @@ typedef struct turn {
   lua_State *pump;    /* the thread in which a turn is under way, or NULL */
   int parked;         /* it waits for what the loop or a conn knows of */
   int strayed;        /* it has yielded values */
+  int rests;          /* it has taken its share of messages */
+  uint64_t delivered; /* bytes of messages, to all receivers */
   double now;         /* the time of this turn */
   double before;      /* and of the one before */
   double ended;       /* when that one, or this, had served all */

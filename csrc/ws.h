@@ -338,6 +338,10 @@ size_t ws_held (const ws_conn *c);
    ws_ahead has seen. */
 int ws_waiting (const ws_conn *c);
 
+/* 1 if permessage-deflate was agreed on and more has arrived, and is not inflated,
+   than could become just some KiB: what ws_next does then may take long. */
+int ws_swells (const ws_conn *c);
+
 /* ------------------------------------------------------------------- state */
 
 enum {

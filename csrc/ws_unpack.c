@@ -26,6 +26,12 @@ int ws_unpack_due (const ws_conn *c) {
   return at_hand(c) > 0 || z->full || (is_last(c) && !z->done);
 }
 
+int ws_swells (const ws_conn *c) {
+  enum { SMALL = 64 }; /* deflate makes at most 1,032 times as much of it */
+  return c->state == WS_OPENED && c->in_window != 0 && c->event == 0 &&
+         at_hand(c) + (c->in.wr - c->in.rd) > SMALL;
+}
+
 int ws_unpack_fits (const ws_conn *c, uint64_t more) {
   uint64_t max = c->config->max_message;
   uint64_t packed = c->packed ? c->zip->packed : 0;

@@ -392,4 +392,71 @@ describe("attacks", function()
       end)
     end
   end)
+
+  -- A MiB of one letter, compressed to 1,033 bytes or so by another zlib.
+  local function bomb()
+    local pipe <close> = assert(io.popen([[python3 -c "
+import sys, zlib
+c = zlib.compressobj(9, zlib.DEFLATED, -15)
+b = c.compress(b'a' * (1 << 20)) + c.flush(zlib.Z_SYNC_FLUSH)
+sys.stdout.buffer.write(b[:-4])"]]))
+    return pipe:read "a"
+  end
+
+  -- How they receive: by the loop's quick path, or with a timeout.
+  local ways = {
+    messages = echo,
+    ["receive(30)"] = function(ws)
+      while true do
+        local message = ws:receive(30)
+        if not message or not ws:send(message) then return end
+      end
+    end,
+  }
+
+  for way, victim_too in pairs(ways) do
+    for when, turns in pairs {["at once"] = 0, ["in their midst"] = 5} do
+      it(("attack 34: twenty who inflate 63 MiB each keep nobody waiting: %s, %s"):format(way, when), function()
+        local delivered = 0
+        local server = ends.listen {port = 0, compress = true, handler = function(ws)
+          if not ws.extensions then return victim_too(ws) end
+          if way == "messages" then
+            for message in ws:messages() do delivered = delivered + #message end
+          else
+            for message in function() return (ws:receive(30)) end do
+              delivered = delivered + #message
+            end
+          end
+        end}
+        local frame = frames.compressed("text", bomb(), true, "\0\0\0\0")
+        assert.is_true(#frame < 1100)
+        local attackers = {}
+        for i = 1, 20 do
+          attackers[i] = ends.open(server, {[FIELD] = "permessage-deflate"})
+        end
+        local victim = ends.open(server)
+        ends.turn_until(function() return server:count() == 21 end)
+        for _, attacker in ipairs(attackers) do
+          attacker.sock:settimeout(0)
+          assert(attacker.sock:send(frame:rep(63)))
+        end
+        for _ = 1, turns do websock.step(0) end
+        for i = 1, 10 do
+          local before = delivered
+          assert(victim.sock:send(frames.masked("text", "x" .. i)))
+          local bytes, steps = "", 0
+          repeat
+            websock.step(0)
+            steps = steps + 1
+            local got, _, partial = victim.sock:receive(64)
+            bytes = bytes .. (got or partial)
+          until #bytes >= 3 or steps > 100
+          assert.equal("x" .. i, frames.parse(bytes).payload)
+          assert.is_true(delivered - before <= 2 * MiB, delivered - before .. " bytes before it")
+        end
+        assert.is_true(delivered > 0)
+        for _, attacker in ipairs(attackers) do attacker:reset() end
+      end)
+    end
+  end
 end)

@@ -48,7 +48,10 @@ local function take(link, step)
   if b == "closed" and link.stage ~= "gone" then
     link:digest(link.conn:poll(0))
   end
-  if a ~= nil then link.conn:took(link.loop.now()) end
+  if a ~= nil then
+    link.conn:took(link.loop.now())
+    link.loop.turn:delivered(#a)
+  end
   return a, b, c, d
 end
 

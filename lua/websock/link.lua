@@ -14,6 +14,7 @@ local heartbeat = require "websock.heartbeat"
 
 local READ, WRITE, HANGUP = 1, 2, 4
 local EVENT, MORE, PONG, STATE, OUT, END, DRY, HELD = 1, 2, 4, 8, 16, 32, 64, 128
+local SWELLS = 256
 local READ_AHEAD = 65536  -- unread bytes at which reading stops (API.md)
 
 local MESSAGE, PART = 1, 2  -- what a receiver waits for
@@ -152,6 +153,7 @@ function Link:digest(flags)
   if flags & OUT ~= 0 then self:mark() end
   if flags & PONG ~= 0 then self:wake_pingers() end
   if flags & EVENT ~= 0 then self:notify() end
+  if flags & SWELLS ~= 0 then self:wake_receiver(true) end
   if flags & END ~= 0 then self.ended = true end
   if flags & HELD ~= 0 then self:await_end() end
   if flags & (STATE | END) ~= 0 then self:advance() end
@@ -240,12 +242,16 @@ function Link:first_sender()
 end
 
 --- Whoever waits in `receive`.
-function Link:wake_receiver()
+---@param last boolean? # after everybody else: what it takes may be much
+function Link:wake_receiver(last)
   local thread, knows = self.conn:receiver()
-  if knows == "loop" then
+  if not knows then return end
+  if knows == "conn" then self.conn:woken() end
+  if last then
+    self.loop.wake_last(self, thread, knows == "conn")
+  elseif knows == "loop" then
     self.loop.wake(self, thread)
-  elseif knows == "conn" then
-    self.conn:woken()
+  else
     self.loop.go_on(thread)
   end
 end

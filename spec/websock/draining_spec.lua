@@ -35,9 +35,8 @@ local function read_slowly(peer)
   local pieces, size, begun = {}, 0, websock.now()
   local err
   repeat
-    local bytes, partial
-    bytes, err, partial = peer.sock:receive(65536)
-    bytes = bytes or partial or ""
+    local bytes, why, partial = peer.sock:receive(65536)
+    bytes, err = bytes or partial or "", why
     pieces[#pieces + 1], size = bytes, size + #bytes
     local is_early = size / SIZE > (websock.now() - begun) / LIMIT / 3.5
     websock.step(is_early and 0.02 or 0)

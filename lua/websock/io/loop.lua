@@ -38,6 +38,7 @@ local deadlines = {}      -- waiting thread -> handle of its timer
 local values = {}         -- thread that will go on -> packed values, or NONE
 local ready = Queue.new() -- threads that will go on
 local rested = Queue.new() -- threads that go on in the next turn
+local sated = Queue.new() -- those that have taken their share of messages
 local again = Queue.new()
 
 local in_c                -- the turn of lua_turn.c, made below
@@ -90,10 +91,11 @@ end
 local NONE = {n = 0}
 local TIMEOUT = {n = 2, nil, "timeout"}
 
--- A thread goes on with these values at the next turn of the ready list.
-local function let_go_on(thread, packed)
+-- A thread goes on with these values at the next turn of the ready list, or of
+-- another queue.
+local function let_go_on(thread, packed, queue)
   values[thread] = packed
-  if thread ~= outside then ready:add(thread) end
+  if thread ~= outside then (queue or ready):add(thread) end
 end
 
 local function cancel_deadline(thread)
@@ -112,6 +114,16 @@ function loop.wake(what, thread, ...)
   cancel_deadline(thread)
   let_go_on(thread, select("#", ...) > 0 and pack(...) or NONE)
   return true
+end
+
+--- The same as `wake`, after everybody else and with the others that have had their
+--- share of messages. is_in_c: it has parked there.
+function loop.wake_last(what, thread, is_in_c)
+  if not is_in_c then
+    if parked[thread] ~= what or values[thread] then return end
+    cancel_deadline(thread)
+  end
+  let_go_on(thread, NONE, sated)
 end
 
 --- Lets a thread go on that has parked in C, where nothing is known of it here.
@@ -202,7 +214,8 @@ local function after(thread, ok, ...)
   if not ok or status(thread) == "dead" then
     finish(thread, ok, ...)
   elseif parked[thread] == nil then
-    rested:add(thread)  -- it yielded by itself: a turn for the others
+    local queue = in_c:has_rested() and sated or rested
+    queue:add(thread)  -- it yielded by itself: a turn for the others
   end
 end
 
@@ -465,7 +478,8 @@ end
 --- Seconds until a timer is due; 0 when something is ready, nil without timers.
 function loop.timeout()
   if in_c:marks()
-      or not (ready:is_empty() and rested:is_empty() and again:is_empty()) then
+      or not (ready:is_empty() and rested:is_empty() and sated:is_empty()
+        and again:is_empty()) then
     return 0
   end
   local at = timers:first()
@@ -480,7 +494,7 @@ local function begin(timeout)
   loop.poller()
   local wait = loop.timeout()
   if not wait or timeout and timeout < wait then wait = timeout end
-  return wait, again.last
+  return wait, again.last, sated.last
 end
 
 -- Waits until something is ready. A signal that interrupts this, such as SIGCONT,
@@ -493,22 +507,43 @@ local function poll(seconds)
   return n ~= nil
 end
 
+local SHARE = 1 << 20  -- bytes of messages in a turn, for all who are sated
+
+local function serve_sated(thread)
+  values[thread] = values[thread] or NONE
+  run_thread(thread)
+end
+
+-- Those who have had their share go on in their order, each once and as long as
+-- they take no more than one share in all; after everybody else, whose answers
+-- leave before.
+local function share(stop)
+  local limit = in_c:delivered() + SHARE
+  while sated.first <= stop and not sated:is_empty() and in_c:delivered() < limit do
+    sated:serve(sated.first, serve_sated)
+  end
+end
+
 -- The part after it.
-local function serve(stop, has_polled)
+local function serve(stop, behind, has_polled)
   again:serve(stop, serve_source)  -- those that were there before
   in_c:serve(poller)
   if has_polled then serve_timers() end
   ready:serve(ready.last, run_thread)  -- whom they wake has its turn in the next
   in_c:flush()
+  if not sated:is_empty() then
+    share(behind)
+    in_c:flush()
+  end
 end
 
 -- One turn; waits at most `timeout` seconds (nil: as long as it takes). Outside of
 -- its two parts an error may break it off, and nothing is lost: what the poller has
 -- found waits for the next.
 function turn(timeout)
-  local wait, stop = in_c:enter(begin, timeout)
+  local wait, stop, behind = in_c:enter(begin, timeout)
   local has_polled = poll(wait)
-  in_c:enter(serve, stop, has_polled)
+  in_c:enter(serve, stop, behind, has_polled)
 end
 
 local function check_outside(name)
