@@ -73,8 +73,8 @@ typedef struct conn {
   unsigned char broken;  /* a write failed: nothing more is sent */
   unsigned char state;   /* ws_state, as told last */
   unsigned char mark;    /* its queue was full, see lua_broadcast.c */
-  unsigned char
-      streak; /* messages or parts taken without waiting; or as many bytes */
+  /* messages or parts taken without waiting; or as many bytes */
+  unsigned char streak;
   unsigned char more;     /* there may be more to read, with no event to come */
   unsigned char heard;    /* bytes have come, see heartbeat.lua */
   unsigned char marked;   /* is in the list of those to be flushed */

@@ -125,7 +125,7 @@ describe("connection", function()
               repeat coroutine.yield() until left < 200
             end
             coroutine.close(thread)
-            thread = nil
+            thread = nil  -- luacheck: ignore 311
             collectgarbage()
             while left > 0 do
               local _, _, last = ws:receive_part()
@@ -160,7 +160,8 @@ describe("connection", function()
       receive_part = function(ws) return (ws:receive_part()) end,
       ["receive_part with a timeout"] = function(ws) return (ws:receive_part(1000)) end,
       messages = function(ws)
-        for message in ws:messages() do return message end
+        local next_message, state = ws:messages()
+        return (next_message(state))
       end,
     }
 

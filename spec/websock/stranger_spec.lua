@@ -193,13 +193,13 @@ describe("a stranger's coroutine.resume", function()
       free:close()
       local results = disturbed(websock.serve,
         {port = free.port, handler = function(ws) ws.server:stop(0) end})
-      local peer <close> = raw.open(free.port)
+      local _ <close> = raw.open(free.port)
       assert.is_true(results())
     end)
 
     both("receive while it lets others go first", function(ws, _, say)
-      local got, thread = 0, nil
-      thread = websock.spawn(function()
+      local got = 0
+      local thread = websock.spawn(function()
         for _ in ws:messages() do got = got + 1 end
       end)
       say("text", "first")
