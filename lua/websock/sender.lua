@@ -95,7 +95,9 @@ end
 -- Whether it cannot wait: for the end of the message that this coroutine itself is
 -- writing, or beside another one that waits to write with the same writer.
 local function is_busy(link, writer)
-  if not writer then return link.writing == link.loop.caller() end
+  if not writer then
+    return link.writing and link.writing[1] == link.loop.caller()
+  end
   local other = link.waiting_writer
   return other and link.loop.waits_for(link, other)
 end

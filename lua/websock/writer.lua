@@ -10,6 +10,10 @@ local sender = require "websock.sender"
 
 local trim = call.trim
 
+-- A coroutine that somebody drops takes its writer along: the link must not keep
+-- it.
+local WEAK = {__mode = "v"}
+
 local Writer = {__name = "websock.writer"}
 Writer.__index = Writer
 
@@ -23,7 +27,7 @@ local function write(where, self, chunk, timeout, more)
   sender.check_message(where, chunk, "text")
   options.check_timeout(timeout, where)
   local link = self.link
-  if link.writing then link.writing = loop.caller() end  -- whose it is now
+  if link.writing then link.writing[1] = loop.caller() end  -- whose it is now
   local ok, err, code, reason =
     sender.send(where, link, timeout, chunk, self.opcode, more, true, self.compress)
   if ok then self.opcode = "continuation" end
@@ -71,7 +75,7 @@ loop.wrap_methods(Writer, "write finish __close")
 ---@param kind "text"|"binary"
 ---@param compress? boolean # nil leaves it to the core
 return function(link, kind, compress)
-  link.writing = loop.caller()
+  link.writing = setmetatable({(loop.caller())}, WEAK)
   link.conn:line(true)
   return setmetatable({link = link, opcode = kind, compress = compress}, Writer)
 end

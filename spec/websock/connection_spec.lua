@@ -540,6 +540,21 @@ describe("connection", function()
       assert.same({"closed", 1006, "aborted"}, {ws:state(), ws.close_code, ws.close_reason})
     end)
 
+    for role, how in pairs(ROLES) do
+      it("whose coroutine is dropped aborts the connection (" .. role .. ")", function()
+        local ws = how.make()
+        coroutine.wrap(function()
+          local w = ws:writer()
+          w:write "a"
+          coroutine.yield()
+          w:finish()
+        end)()
+        collectgarbage()
+        collectgarbage()
+        assert.same({"closed", 1006, "aborted"}, {ws:state(), ws.close_code, ws.close_reason})
+      end)
+    end
+
     both("that is finished harms nothing when it is closed or collected", function(ws, peer)
       do
         local w <close> = ws:writer()
