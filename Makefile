@@ -27,6 +27,7 @@ LUA_CFLAGS = -I$(LUA_INCDIR)
 else
 LUA_CFLAGS := $(if $(LUA_PC),$(shell pkg-config --cflags $(LUA_PC)))
 endif
+LUA_LIBS = $(if $(LUA_PC),$(shell pkg-config --libs $(LUA_PC)),-llua)
 SSL_CFLAGS := $(shell pkg-config --cflags openssl zlib 2>/dev/null)
 SSL_LIBS := $(or $(shell pkg-config --libs openssl zlib 2>/dev/null),-lssl -lcrypto -lz)
 
@@ -184,6 +185,13 @@ FUZZ_BIN := $(patsubst %.c,build/%,$(FUZZERS))
 fuzz-built:
 	@$(MAKE) -s -k -j$(J) --no-print-directory $(FUZZ_BIN) || rm -rf build/fuzz
 	@scripts/fuzz $(SECONDS) $(FUZZ_BIN)
+
+# The binding's has Lua and all of the module in it.
+build/fuzz/binding: fuzz/binding.c $(CORE_SRC) $(NET_SRC) $(LUA_SRC) \
+  $(wildcard csrc/*.h fuzz/*.h) Makefile
+	@mkdir -p $(@D)
+	$(CLANG) -std=gnu11 $(SSL_CFLAGS) $(LUA_CFLAGS) -Icsrc $(FUZZ_FLAGS) -o $@ \
+	  $< $(CORE_SRC) $(NET_SRC) $(LUA_SRC) $(LUA_LIBS) $(LIBS) -lm -ldl
 
 build/fuzz/%: fuzz/%.c $(CORE_SRC) $(wildcard csrc/ws*.h fuzz/*.h) Makefile
 	@mkdir -p $(@D)

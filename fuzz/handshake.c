@@ -8,10 +8,6 @@
 ** one byte read too many is seen. However bytes are cut, the same events, the
 ** same answer and the same end have to come of them.
 */
-#include <assert.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "alloc.h"
 #include "ws_int.h"
 
@@ -141,7 +137,7 @@ static uint64_t run (int role, const char *p, size_t n, size_t step, int lost) {
   config.max_body = MAX_BODY;
   config.random = zeros;
   config.compression.on = 1;
-  allocated = 0;
+  faults_reset();
   ws_init(&c, &config, count_alloc, NULL);
   begin(&c);
   for (size_t i = 0; i < n; i += step) {
