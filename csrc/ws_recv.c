@@ -158,7 +158,7 @@ static int step (ws_conn *c, size_t max) {
    0, a whole message: 1; 0: more bytes are needed. */
 static int assemble (ws_conn *c, size_t max) {
   int r = 1;
-  if (c->left > 0 && max == 0)
+  if (c->opcode != 0 && max == 0) /* it may have been begun without limits */
     r = check_limits(c, c->packed, c->packed ? 0 : c->left, c->nfragments);
   while (r > 0) {
     if (is_whole(c))
