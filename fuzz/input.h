@@ -65,9 +65,14 @@ static inline uint8_t *payload (input *in, size_t *n) {
 }
 
 /* With FUZZ_TRACE set, says what an input does. */
-#define trace(...)                                          \
-  do {                                                      \
-    if (getenv("FUZZ_TRACE")) fprintf(stderr, __VA_ARGS__); \
+static inline int is_traced (void) {
+  static int known;
+  if (known == 0) known = getenv("FUZZ_TRACE") ? 1 : -1;
+  return known > 0;
+}
+#define trace(...)                                 \
+  do {                                             \
+    if (is_traced()) fprintf(stderr, __VA_ARGS__); \
   } while (0)
 
 /* Reads every byte, so that the sanitizer does. */

@@ -285,6 +285,26 @@ TEST(limits_when_parts_began) {
   text_free(&log);
 }
 
+/* Nothing of it could be given, so nothing of it was bound by a limit yet. */
+TEST(limits_when_parts_began_with_empty_fragments) {
+  static const char fragments[] = "\x02\x00\x00\x00\x00\x00\x80\x00";
+  limit_bytes = 8;
+  for (limit_fragments = 2; limit_fragments < 6; limit_fragments++)
+    for (size_t n = 6; n <= 8; n += 2) {
+      feed how = {.role = WS_CLIENT, .configure = small_limits};
+      feeding f;
+      ws_event ev;
+      feed_open(&f, &how);
+      feed_put(&f, fragments, 6);
+      CHECK(ws_next_part(&f.c, &ev, 10) == 0 && !ws_in_parts(&f.c));
+      feed_put(&f, fragments + 6, n - 6);
+      int fits = limit_fragments >= n / 2;
+      CHECK(ws_next(&f.c, &ev) == (!fits ? WS_END : n == 8 ? WS_MESSAGE : 0));
+      text log = feed_close(&f);
+      text_free(&log);
+    }
+}
+
 /* ------------------------------------------------------------------- UTF-8 */
 
 #define NOT_UTF8 "text is not UTF-8 (RFC 6455 8.1)"
