@@ -26,6 +26,7 @@ end
 
 local function peer (sock)
   sock:settimeout(0)
+  sock:setoption("tcp-nodelay", true)
   return setmetatable({ sock = sock, buffer = "", ended = nil }, Peer)
 end
 
@@ -34,7 +35,6 @@ function raw.client (port, host)
   local sock = assert(socket.tcp())
   sock:settimeout(raw.patience)
   assert(sock:connect(host or "127.0.0.1", port))
-  sock:setoption("tcp-nodelay", true)
   return peer(sock)
 end
 
