@@ -550,6 +550,7 @@ static void new_conn (lua_State *L, int i, unsigned how) {
   lua_newtable(L);
   lua_call(L, 2, 1);
   set_conn(L, i);
+  forget_end(&w.ends[i]); /* a finalizer may have made a pair meanwhile */
 }
 
 /* A new pair; the old one is garbage. */
@@ -822,6 +823,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size) {
   while (w.in.n > 0 && w.steps > 0) step(L);
   faults_stop();
   w.steps = 0;
+  w.in.n = 0; /* from here on all that is queued moves at once */
   lua_pushcfunction(L, check_all);
   assert(lua_pcall(L, 0, 0, 0) == LUA_OK);
   lua_close(L);
