@@ -104,7 +104,7 @@ test-built:
 	  build/support/unistd.so build/support/allocator.so build/support/states.so \
 	  build/support/clock.so
 	@$(MAKE) -s -k -j$(J) --no-print-directory c-tests || rm -rf build/test
-	@scripts/test c spec gc interop $(C_TEST_BIN)
+	@scripts/test c spec poll gc interop $(C_TEST_BIN)
 
 # What the C heap holds, for spec/soak/; only glibc tells.
 build/soak/heap.so: spec/soak/heap.c Makefile
@@ -157,7 +157,7 @@ sanitize-built:
 	@$(MAKE) -s -j$(J) --no-print-directory build/san/websock/core.so
 	@$(MAKE) -s -k -j$(J) --no-print-directory c-tests || rm -rf build/test
 	@WEBSOCK_BUILD=$(CURDIR)/build/san SANITIZED="$$($(CC) -print-file-name=libasan.so)" \
-	  scripts/test c spec $(C_TEST_BIN)
+	  scripts/test c spec poll $(C_TEST_BIN)
 
 build/san/websock/core.so: $(SAN_OBJ)
 	@mkdir -p $(@D)

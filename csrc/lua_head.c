@@ -2,8 +2,8 @@
 ** lua_head.c - the opening handshake: methods of `websock.conn`.
 **
 ** What makes a Lua value may collect, and a finalizer may then answer or end this
-** very connection: after that its head is gone. So what takes more than one value
-** to tell is told from a copy of the head.
+** very connection: after that its head is gone. So a string is written in one step,
+** and a table is made from a copy of the head.
 */
 #include <string.h>
 
@@ -121,13 +121,18 @@ static int is_named (ws_str s, const char *name) {
   return i == s.n && name[i] == '\0';
 }
 
-/* Adds a field to the table on the top; a repeated one is joined by ", " (RFC 9110
-   section 5.3). */
+/* What stands between the values of a field that is repeated (RFC 9110 section 5.3);
+   those of Set-Cookie have commas in them. */
+static const char *separator (ws_str name) {
+  return is_named(name, "set-cookie") ? "\n" : ", ";
+}
+
+/* Adds a field to the table on the top, behind the value that is there. */
 static void add_field (lua_State *L, const ws_field *f) {
   push_lower(L, f->name);
   lua_pushvalue(L, -1);
   if (lua_rawget(L, -3) == LUA_TSTRING) {
-    lua_pushliteral(L, ", ");
+    lua_pushstring(L, separator(f->name));
     lua_pushlstring(L, f->value.p, f->value.n);
     lua_concat(L, 3);
   } else {
@@ -144,7 +149,7 @@ static void push_headers (lua_State *L, const copy *h) {
 
 /* conn:head() -> {upgrade=, minor=, method=, target=, status=, reason=,
    headers = {[lower-case name] = value}} of the handshake's current event, nil if
-   there is none */
+   there is none. Repeated fields are joined by ", ", Set-Cookie by "\n". */
 static int conn_head (lua_State *L) {
   const copy *h = push_copy(L, websock_toconn(L));
   if (h == NULL) return 0;
@@ -165,30 +170,85 @@ static int conn_head (lua_State *L) {
   return 1;
 }
 
-static void add_str (luaL_Buffer *b, ws_str s) {
-  if (s.n > 0) luaL_addlstring(b, s.p, s.n);
+/* ------------------------------------------------------------- parts of a head */
+
+/* Bytes that are written, or (p is NULL) counted. */
+typedef struct writer {
+  char *p;
+  size_t n;
+} writer;
+
+static void write_str (writer *w, ws_str s) {
+  if (w->p && s.n > 0) memcpy(w->p + w->n, s.p, s.n);
+  w->n += s.n;
+}
+
+static void write_literal (writer *w, const char *p) {
+  ws_str s = {p, strlen(p)};
+  write_str(w, s);
+}
+
+/* Writes of a head what `arg` says: whether there is any. */
+typedef int (*write_head)(writer *w, const ws_conn *core, const ws_head *head,
+                          const char *arg);
+
+/* Pushes what f writes, or nil. It is written in one step behind all that may
+   collect, and needs no other memory than the string's. */
+static int push_written (lua_State *L, conn *c, write_head f, const char *arg) {
+  for (;;) {
+    const ws_head *head = ws_http(core(c));
+    writer count = {NULL, 0}, w = {NULL, 0};
+    luaL_Buffer b;
+    if (head == NULL || !f(&count, core(c), head, arg)) return 0;
+    w.p = luaL_buffinitsize(L, &b, count.n);
+    size_t n = count.n;
+    count.n = 0;
+    head = ws_http(core(c)); /* the line before may have collected */
+    if (head && f(&count, core(c), head, arg) && count.n == n) {
+      f(&w, core(c), head, arg);
+      luaL_pushresultsize(&b, n);
+      return 1;
+    }
+    luaL_pushresultsize(&b, 0);
+    lua_pop(L, 1); /* remove what does not fit */
+  }
+}
+
+static int write_text (writer *w, const ws_conn *core, const ws_head *head,
+                       const char *arg) {
+  (void)arg;
+  write_str(w, head->method);
+  write_literal(w, " ");
+  write_str(w, head->target);
+  write_literal(w, " HTTP/1.1\r\n");
+  for (size_t i = 0; i < head->nfields; i++) {
+    ws_field f = ws_http_field(core, i);
+    write_str(w, f.name);
+    write_literal(w, ": ");
+    write_str(w, f.value);
+    write_literal(w, "\r\n");
+  }
+  write_literal(w, "\r\n");
+  return 1;
+}
+
+static int write_field (writer *w, const ws_conn *core, const ws_head *head,
+                        const char *name) {
+  int found = 0;
+  for (size_t i = 0; i < head->nfields; i++) {
+    ws_field f = ws_http_field(core, i);
+    if (!is_named(f.name, name)) continue;
+    if (found) write_literal(w, separator(f.name));
+    write_str(w, f.value);
+    found = 1;
+  }
+  return found;
 }
 
 /* conn:head_text() -> the request of the current event as it could have been
    sent: a server keeps this short form until somebody asks for more */
 static int conn_head_text (lua_State *L) {
-  const copy *h = push_copy(L, websock_toconn(L));
-  luaL_Buffer b;
-  if (h == NULL) return 0;
-  luaL_buffinit(L, &b);
-  add_str(&b, h->head.method);
-  luaL_addchar(&b, ' ');
-  add_str(&b, h->head.target);
-  luaL_addstring(&b, " HTTP/1.1\r\n");
-  for (size_t i = 0; i < h->head.nfields; i++) {
-    add_str(&b, h->fields[i].name);
-    luaL_addstring(&b, ": ");
-    add_str(&b, h->fields[i].value);
-    luaL_addstring(&b, "\r\n");
-  }
-  luaL_addstring(&b, "\r\n");
-  luaL_pushresult(&b);
-  return 1;
+  return push_written(L, websock_toconn(L), write_text, NULL);
 }
 
 /* conn:is_upgrade() -> whether the current request is a WebSocket handshake */
@@ -206,32 +266,11 @@ static int conn_head_target (lua_State *L) {
   return 1;
 }
 
-/* Pushes the value of a field, repeats joined by ", ", or nil. */
-static void push_field (lua_State *L, const copy *h, const char *name) {
-  lua_pushnil(L);
-  for (size_t i = 0; i < h->head.nfields; i++) {
-    const ws_field *f = &h->fields[i];
-    if (!is_named(f->name, name)) continue;
-    if (lua_isnil(L, -1)) {
-      lua_pop(L, 1); /* remove nil */
-      lua_pushlstring(L, f->value.p, f->value.n);
-    } else {
-      lua_pushliteral(L, ", ");
-      lua_pushlstring(L, f->value.p, f->value.n);
-      lua_concat(L, 3);
-    }
-  }
-}
-
 /* conn:head_field(name) -> the value of a field of the current event, repeats
-   joined by ", ", or nil. name is in lower case. */
+   joined as in `head`; nil if there is none. name is in lower case. */
 static int conn_head_field (lua_State *L) {
   conn *c = websock_toconn(L);
-  const char *name = luaL_checkstring(L, 2);
-  const copy *h = push_copy(L, c);
-  if (h == NULL) return 0;
-  push_field(L, h, name);
-  return 1;
+  return push_written(L, c, write_field, luaL_checkstring(L, 2));
 }
 
 /* conn:offered() -> list of the subprotocols that a request offers; each is asked

@@ -9,7 +9,7 @@ local CONNECTIONS = 10000
 local DESCRIPTORS = CONNECTIONS + 200
 
 -- The server's resident memory for a connection that does nothing, all told.
-local KIB_PER_CONNECTION = 3.75
+local KIB_PER_CONNECTION = 3.25
 -- How much more a connection may take that is compressed without context takeover:
 -- the request, which is kept, is longer by an offer of 0.25 KiB. zlib's streams
 -- would be 10 KiB and more.

@@ -65,6 +65,20 @@ describe("a conn", function()
     assert.same({"kept", "text"}, {server:receive()})
   end)
 
+  it("joins the fields of a head that are repeated, Set-Cookie's by line ends", function()
+    local conn = core.conn(core.config "server")
+    local long = ("v"):rep(3000)
+    conn:feed("GET /p HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nSET-COOKIE: a=1, 2\r\nx-one:\r\nEmpty:\r\n"
+      .. "X-One: " .. long .. "\r\nset-cookie: b\r\n\r\n")
+    assert.equal("request", (conn:handshake()))
+    local fields = {host = "a", empty = "", ["x-one"] = "1, , " .. long, ["set-cookie"] = "a=1, 2\nb"}
+    assert.same(fields, conn:head().headers)
+    for name, value in pairs(fields) do assert.equal(value, conn:head_field(name)) end
+    for _, name in ipairs {"", "x-on", "x-ones", "nobody"} do assert.is_nil(conn:head_field(name)) end
+    assert.equal("GET /p HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nSET-COOKIE: a=1, 2\r\nx-one: \r\nEmpty: \r\n"
+      .. "X-One: " .. long .. "\r\nset-cookie: b\r\n\r\n", conn:head_text())
+  end)
+
   it("has no head before its handshake's event, nor after a handshake that was broken off", function()
     local text = "GET / HTTP/1.1\r\nHost: a\r\n"
     for _, finish in ipairs {"abort", "eof", "close", "reject"} do
