@@ -1,9 +1,9 @@
 -- Writes the figures of a run into docs/performance.md, between its two marks, and
 -- draws docs/performance.svg. `make bench BENCH=report` measures and then calls it.
 --
---     scripts/lua bench/document.lua RESULTS MICRO PAUSE MACHINE
+--     scripts/lua bench/document.lua RESULTS MICRO PAUSE AMPLIFY MACHINE
 --
--- The files: RESULTS of bench/run.lua; what the other two benchmarks print; what
+-- The files: RESULTS of bench/run.lua; what the other three benchmarks print; what
 -- the machine is, in words.
 
 local chart = require "bench.chart"
@@ -125,7 +125,7 @@ local function is_deflate(s) return s.mode == "deflate" and s.figure == "cpu" en
 local function is_memory(s) return s.figure == "memory" end
 local function is_timed(s) return is_plain(s) and s.of ~= "client" end
 
-local function figures(results, micro, pause, machine)
+local function figures(results, micro, pause, amplify, machine)
   return table.concat {
     machine, "\nMultiples of the CPU time that the ideal C server, or client, needs for the same, ",
     "in the same round: median (least-greatest).\n\n", multiples(results, is_plain),
@@ -141,6 +141,7 @@ local function figures(results, micro, pause, machine)
     "\n### Rates and latencies\n\n", latencies(results, is_timed),
     "\n### The core alone\n\n```\n", micro, "```\n",
     "\n### The longest step\n\n```\n", pause, "```\n",
+    "\n### Frames that inflate to much\n\n```\n", amplify, "```\n",
   }
 end
 
@@ -165,5 +166,5 @@ local _, from = text:find(BEGIN, 1, true)
 local to = text:find(END, from, true)
 assert(from and to, DOCUMENT .. " has lost its marks")
 write(DOCUMENT, text:sub(1, from) .. "\n" ..
-  figures(results, read(arg[2]), read(arg[3]), read(arg[4])) .. "\n" .. text:sub(to))
+  figures(results, read(arg[2]), read(arg[3]), read(arg[4]), read(arg[5])) .. "\n" .. text:sub(to))
 write(CHART, draw(results))

@@ -52,9 +52,15 @@ static int cap (lua_State *L) {
   return 0;
 }
 
+/* allocator.used() -> bytes that are in use, as far as is known */
+static int used (lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)own.total);
+  return 1;
+}
+
 LUAMOD_API int luaopen_allocator (lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"cap", cap}, {"limit", limit}, {NULL, NULL}};
+      {"cap", cap}, {"limit", limit}, {"used", used}, {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

@@ -78,6 +78,40 @@ describe("an end behind messages", function()
     end)
   end
 
+  each_way("more messages than come in a row", function(way)
+    for _, finish in ipairs {close, broken} do
+      local peer = pairs_of.open(way, nil, echo, hi(way):rep(200) .. finish(way))
+      for _ = 1, 200 do expect_echo(peer, "hi") end
+      assert.equal(finish == close and 1000 or 1002, (peer:closed()))
+    end
+  end)
+
+  each_way("lets another coroutine send, ping and write meanwhile", function(way)
+    local sent
+    local peer = pairs_of.open(way, {close_timeout = 60}, function(ws)
+      assert.equal("hi", (ws:receive()))
+      websock.spawn(function()
+        assert(ws:send "from another")
+        local writer <close> = assert(ws:writer())
+        assert(writer:write "in ")
+        assert(writer:write "fragments")
+        assert(writer:finish())
+        sent = true
+      end)
+      wait_until(function() return sent end)
+      assert.equal("open", ws:state())
+      assert.same({nil, "closed", 1000, "", n = 4}, table.pack(ws:receive()))
+    end, hi(way) .. close(way))
+    expect_echo(peer, "from another")
+    local text = ""
+    repeat
+      local frame = assert(peer:frame())
+      text = text .. frame.payload
+    until frame.fin
+    assert.equal("in fragments", text)
+    assert.same({1000, ""}, {peer:closed()})
+  end)
+
   each_way("waits for close_timeout at most", function(way)
     local code, state
     local peer = pairs_of.open(way, {close_timeout = 0.1}, function(ws)

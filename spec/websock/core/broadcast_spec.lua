@@ -1,0 +1,78 @@
+-- core.broadcast where memory fails: who gets the message gets it whole, and the frame
+-- that all share is given back.
+
+local core = require "websock.core"
+local allocator = require "support.allocator"
+local frames = require "support.frames"
+
+local SIZE = 5000
+local PAYLOAD = ("x"):rep(SIZE)
+
+-- A server's conn with the opening handshake behind it.
+local function opened(config)
+  local conn = core.conn(config)
+  conn:feed(frames.request {})
+  assert.equal("request", (conn:handshake()))
+  assert(conn:accept())
+  conn:sent(#conn:output())
+  return conn
+end
+
+-- What is queued on a conn; nothing is, after that.
+local function drain(conn)
+  local bytes = ""
+  repeat
+    local more = conn:output()
+    conn:sent(#more)
+    bytes = bytes .. more
+  until more == ""
+  return bytes
+end
+
+local function used()
+  collectgarbage()
+  collectgarbage()
+  return allocator.used()
+end
+
+-- The cap is set in the protected call: the call itself takes memory.
+local function broadcast(cap, conns, turn)
+  allocator.cap(cap)
+  return core.broadcast(conns, PAYLOAD, "text", turn)
+end
+
+describe("a broadcast without memory", function()
+  it("leaves no frame behind, and no half of one", function()
+    allocator.limit()  -- from here on it counts
+    local config = core.config("server", {pool = false})
+    local conns = {}
+    for i = 1, 5 do conns[i] = opened(config) end
+    conns[5]:limit(10)
+    assert(conns[5]:send(PAYLOAD, "text"))  -- it has too much queued already
+    local frame = frames.build {opcode = "text", payload = PAYLOAD}
+    local outcomes, before = {}, nil
+    for room = 0, 4 * SIZE, 8 do
+      local turn = core.turn({}, print, print)
+      local now = used()
+      before = before or now
+      assert.is_true(now <= before + 2048, "after " .. room)
+      local ok, delivered, slow = pcall(broadcast, now + room, conns, turn)
+      allocator.cap()
+      local got = 0
+      for i = 1, 4 do
+        local bytes = drain(conns[i])
+        assert.is_true(bytes == "" or bytes == frame)
+        if bytes ~= "" then got = got + 1 end
+      end
+      if ok then
+        assert.equal(got, delivered)
+        assert.equal(5 - got, #slow)
+        assert.equal(conns[5], slow[#slow])
+      else
+        assert.matches("not enough memory", delivered)
+      end
+      outcomes[ok and delivered or "raised"] = true
+    end
+    assert.is_true(outcomes.raised and outcomes[4])
+  end)
+end)
