@@ -504,3 +504,39 @@ TEST(a_whole_message_after_parts_that_were_not_given) {
       text_free(&in);
     }
 }
+
+/* Bytes that have arrived, a frame's head among them, up to 64 and above; nobody's
+   that agreed on nothing, or whose event is not taken. */
+TEST(what_may_inflate_to_much_is_told) {
+  static const struct {
+    void (*start)(ws_conn *c);
+    size_t n;
+    int swells;
+  } cases[] = {{compressed, 0, 0},
+               {compressed, 64, 0},
+               {compressed, 65, 1},
+               {NULL, 65, 0},
+               {NULL, 5000, 0}};
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    feed how = {.role = WS_SERVER, .start = cases[i].start, .open_ended = 1};
+    feeding f;
+    ws_event ev;
+    text in = {NULL, 0, 0};
+    fill(1);
+    heap_reset();
+    if (cases[i].start)
+      in_frames(&in, WS_SERVER, BINARY, encode_alone(bytes, 6000), SIZE);
+    else
+      frame(&in, WS_SERVER, FIN | BINARY, bytes, 6000);
+    feed_open(&f, &how);
+    if (cases[i].n > 0) feed_put(&f, in.p, cases[i].n);
+    CHECK(ws_swells(&f.c) == cases[i].swells);
+    feed_put(&f, in.p + cases[i].n, in.n - cases[i].n);
+    CHECK(ws_swells(&f.c) == (cases[i].start != NULL));
+    CHECK(ws_next(&f.c, &ev) == WS_MESSAGE && ev.size == 6000);
+    CHECK(!ws_swells(&f.c));
+    text log = feed_close(&f);
+    text_free(&log);
+    text_free(&in);
+  }
+}
