@@ -92,7 +92,9 @@ TEST(versions_and_ciphers_have_to_meet) {
   s.min_version = c.min_version = 13;
   join(context(c), context(s), "localhost");
   CHECK(!shaken());
-  CHECK_STR(error_of(CLIENT), "tls: peer found no cipher in common");
+  CHECK_STR(
+      error_of(CLIENT),
+      "tls: peer found no settings in common (ciphers, groups, signatures)");
   CHECK_STR(error_of(SERVER), "tls: no cipher in common");
   part();
 }
@@ -263,6 +265,6 @@ TEST(others_are_told_apart) {
   join_good();
   CHECK(write(two.fd[CLIENT], request, sizeof request - 1) > 0);
   CHECK(get(SERVER, &c, 1) == NET_ERROR);
-  CHECK_STR(error_of(SERVER), "tls: not a TLS client");
+  CHECK_STR(error_of(SERVER), "tls: plain HTTP from a client");
   part();
 }
