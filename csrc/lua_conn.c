@@ -12,24 +12,6 @@
 
 #include "lua_conn.h"
 
-#define CONN "websock.conn"
-
-conn *websock_toconn (lua_State *L) {
-  return (conn *)luaL_checkudata(L, 1, CONN);
-}
-
-int websock_pushresult (lua_State *L, conn *c, int r) {
-  switch (r) {
-    case WS_ENOMEM: return luaL_error(L, "not enough memory");
-    case WS_ERANDOM: return luaL_error(L, "no random bytes to be had");
-    case WS_EINVAL:
-    case WS_EUTF8:
-    case WS_ESTATE:
-    case WS_END: return websock_nil(L, ws_error(core(c)));
-    default: lua_pushboolean(L, 1); return 1;
-  }
-}
-
 /* -------------------------------------------------------------------- life */
 
 /* core.conn(config [, link]) -> conn; link is whom lua_turn.c tells of it */
@@ -46,7 +28,7 @@ static int conn_new (lua_State *L) {
   c->fd = NET_NONE;
   c->max_queue = SIZE_MAX;
   c->state = WS_CONNECTING;
-  luaL_setmetatable(L, CONN);
+  luaL_setmetatable(L, CONN_TYPE);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, CONN_CONFIG); /* it lives as long */
   lua_pushvalue(L, 2);
@@ -73,7 +55,8 @@ static int conn_tostring (lua_State *L) {
   static const char *const states[] = {"connecting", "open", "closing",
                                        "closed"};
   conn *c = websock_toconn(L);
-  lua_pushfstring(L, CONN " (%s): %p", states[ws_state(core(c))], (void *)c);
+  lua_pushfstring(L, CONN_TYPE " (%s): %p", states[ws_state(core(c))],
+                  (void *)c);
   return 1;
 }
 
@@ -284,82 +267,6 @@ static int conn_used (lua_State *L) {
   return 1;
 }
 
-/* ------------------------------------------------------------------ the seat */
-
-int websock_is_received (conn *c) {
-  if (c->waiting == NOT_WAITING) return 0;
-  if (lua_status(c->receiver) == LUA_YIELD) return 1;
-  c->waiting = NOT_WAITING; /* it was closed */
-  return 0;
-}
-
-void websock_sit (lua_State *L, conn *c, int at, int how, int want) {
-  if (c->receiver != L) {
-    lua_pushthread(L);
-    lua_setiuservalue(L, at, CONN_RECEIVER);
-    c->receiver = L;
-  }
-  c->waiting = (unsigned char)how;
-  c->want = (unsigned char)want;
-  c->streak = 0;
-}
-
-/* conn:receiver() -> the coroutine that has the seat, and what has to be told for
-   it to go on: "conn", "loop" or nil | nothing */
-static int conn_receiver (lua_State *L) {
-  conn *c = websock_toconn(L);
-  if (!websock_is_received(c)) return 0;
-  lua_getiuservalue(L, 1, CONN_RECEIVER);
-  switch (c->waiting) {
-    case PARKED: lua_pushliteral(L, "conn"); return 2;
-    case SLOW: lua_pushliteral(L, "loop"); return 2;
-    default: return 1;
-  }
-}
-
-/* conn:wanted() -> what it waits for, 0 if it is not there or does not wait */
-static int conn_wanted (lua_State *L) {
-  conn *c = websock_toconn(L);
-  int waits =
-      websock_is_received(c) && (c->waiting == PARKED || c->waiting == SLOW);
-  lua_pushinteger(L, waits ? c->want : 0);
-  return 1;
-}
-
-/* conn:woken(): the coroutine that has parked there will go on. */
-static int conn_woken (lua_State *L) {
-  conn *c = websock_toconn(L);
-  if (c->waiting == PARKED) c->waiting = WOKEN;
-  return 0;
-}
-
-void websock_receives (conn *c) {
-  if (c->received) return;
-  c->received = 1;
-  ws_hold_end(core(c), 1);
-}
-
-/* conn:receives(): its application does, from now on. */
-static int conn_receives (lua_State *L) {
-  websock_receives(websock_toconn(L));
-  return 0;
-}
-
-/* conn:hold(on) -> whether its application has received: an end behind messages
-   waits for it, or (unless it has received) no longer does */
-static int conn_hold (lua_State *L) {
-  conn *c = websock_toconn(L);
-  if (!c->received) ws_hold_end(core(c), lua_toboolean(L, 2));
-  lua_pushboolean(L, c->received);
-  return 1;
-}
-
-/* conn:let_end(): it waits no more. */
-static int conn_let_end (lua_State *L) {
-  ws_hold_end(core(websock_toconn(L)), 0);
-  return 0;
-}
-
 /* conn:waiting() -> whether a whole message waits to be received */
 static int conn_waiting (lua_State *L) {
   lua_pushboolean(L, ws_waiting(core(websock_toconn(L))));
@@ -388,13 +295,7 @@ static const luaL_Reg conn_methods[] = {{"abort", conn_abort},
                                         {"line", conn_line},
                                         {"marked", conn_marked},
                                         {"more", conn_more},
-                                        {"receiver", conn_receiver},
-                                        {"wanted", conn_wanted},
                                         {"used", conn_used},
-                                        {"hold", conn_hold},
-                                        {"let_end", conn_let_end},
-                                        {"receives", conn_receives},
-                                        {"woken", conn_woken},
                                         {NULL, NULL}};
 
 static const luaL_Reg conn_meta[] = {{"__gc", conn_gc},
@@ -432,11 +333,12 @@ static const luaL_Reg functions[] = {{"conn", conn_new},
                                      {NULL, NULL}};
 
 void websock_open_conn (lua_State *L) {
-  websock_newtype(L, CONN, conn_methods, conn_meta);
-  luaL_getmetatable(L, CONN);
+  websock_newtype(L, CONN_TYPE, conn_methods, conn_meta);
+  luaL_getmetatable(L, CONN_TYPE);
   lua_getfield(L, -1, "__index");
   luaL_setfuncs(L, websock_head_methods, 0);
   luaL_setfuncs(L, websock_recv_methods, 0);
+  luaL_setfuncs(L, websock_seat_methods, 0);
   luaL_setfuncs(L, websock_send_methods, 0);
   luaL_setfuncs(L, websock_transport_methods, 0);
   lua_pop(L, 2); /* remove the methods and the metatable */

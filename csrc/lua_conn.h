@@ -94,6 +94,7 @@ typedef struct conn {
   union lua_align core[];
 } conn;
 
+#define CONN_TYPE "websock.conn"
 #define core(c) ((ws_conn *)(void *)(c)->core)
 
 /* The conn at 1. */
@@ -150,7 +151,7 @@ int websock_queue (lua_State *L, conn *c, int message, int opcode);
 int websock_kind (lua_State *L, int arg);
 
 extern const luaL_Reg websock_head_methods[], websock_recv_methods[],
-    websock_send_methods[], websock_transport_methods[];
+    websock_seat_methods[], websock_send_methods[], websock_transport_methods[];
 
 /* The context at arg, a websock.tls. */
 net_tls_ctx *websock_totls (lua_State *L, int arg);

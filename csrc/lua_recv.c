@@ -7,25 +7,6 @@
 */
 #include "lua_conn.h"
 
-static int push_closed (lua_State *L, conn *c) {
-  ws_closing end = ws_closed(core(c));
-  lua_pushlstring(L, end.reason.n > 0 ? end.reason.p : "", end.reason.n);
-  lua_pushnil(L);
-  lua_pushliteral(L, "closed");
-  lua_pushinteger(L, (lua_Integer)end.code);
-  lua_rotate(L, -4, -1); /* the reason comes last */
-  return 4;
-}
-
-int websock_noevent (lua_State *L, conn *c, int r) {
-  switch (r) {
-    case 0: return websock_nil(L, "again");
-    case WS_END: return push_closed(L, c);
-    case WS_ESTATE: return websock_nil(L, "in parts");
-    default: return luaL_error(L, "not enough memory");
-  }
-}
-
 /* With max 0 a whole message is wanted, else a part of at most that. */
 static int next (conn *c, ws_event *ev, size_t max) {
   int r = max == 0 ? ws_next(core(c), ev) : ws_next_part(core(c), ev, max);

@@ -12,6 +12,10 @@
 */
 #include "lua_turn.h"
 
+turn *websock_toturn (lua_State *L, int arg) {
+  return (turn *)luaL_checkudata(L, arg, TURN_TYPE);
+}
+
 /* A thread without a hook: lua_newthread hands down that of its maker. */
 static lua_State *push_new (lua_State *L) {
   lua_State *thread = lua_newthread(L);
@@ -71,7 +75,7 @@ static int pass_on (lua_State *L, lua_State *thread) {
 enum { SELF = 1, SEAT };
 
 static conn *seat (lua_State *L) {
-  return (conn *)luaL_testudata(L, SEAT, "websock.conn");
+  return (conn *)luaL_testudata(L, SEAT, CONN_TYPE);
 }
 
 /* Goes on when the loop (or at_desk) resumes it. Anybody else who does gets it

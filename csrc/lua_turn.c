@@ -12,18 +12,12 @@
 #include <limits.h>
 #include <string.h>
 
-#define TURN "websock.turn"
-
 #define STRAYED                                                             \
   "a coroutine of websock's loop has yielded values: they are for another " \
   "scheduler (see the option 'scheduler')"
 
 #define TRIM \
   1.0 /* seconds that the pool keeps large blocks which nobody uses */
-
-turn *websock_toturn (lua_State *L, int arg) {
-  return (turn *)luaL_checkudata(L, arg, TURN);
-}
 
 /* glibc returns the end of its heap to the system whenever 128 KiB are free
    there, and with messages that come and go each of them then faults its pages
@@ -48,7 +42,7 @@ static int turn_new (lua_State *L) {
   memset(t, 0, sizeof *t);
   t->now = t->before = t->ended = t->trimmed = net_now();
   t->first = 1;
-  luaL_setmetatable(L, TURN);
+  luaL_setmetatable(L, TURN_TYPE);
   lua_newtable(L);
   lua_setiuservalue(L, NEW, TURN_DIRTY);
   t->pool = websock_pushpool(L);
@@ -344,8 +338,8 @@ static const luaL_Reg methods[] = {
     {"time", turn_time},           {NULL, NULL}};
 
 void websock_open_turn (lua_State *L) {
-  websock_newtype(L, TURN, methods, websock_thread_meta);
-  luaL_getmetatable(L, TURN);
+  websock_newtype(L, TURN_TYPE, methods, websock_thread_meta);
+  luaL_getmetatable(L, TURN_TYPE);
   lua_getfield(L, -1, "__index");
   luaL_setfuncs(L, websock_thread_methods, 0);
   lua_pop(L, 2); /* remove the methods and the metatable */

@@ -45,6 +45,7 @@ typedef struct turn {
 } turn;
 
 /* The turn at arg. */
+#define TURN_TYPE "websock.turn"
 turn *websock_toturn (lua_State *L, int arg);
 /* Makes room for n more in the list of the turn at index self, both absolute. May
    raise for lack of memory. */

@@ -1,6 +1,6 @@
 /*
-** ws_close.c - how a connection ends: the closing handshake, failing, losing
-** the transport (RFC 6455 section 7).
+** ws_close.c - how a connection ends: Close frames, failing, the end of the
+** transport (RFC 6455 section 7). What a host does about it is in ws_end.c.
 **
 ** Its facts are kept apart: sent, received, failed, eof, lost. Only ws_closed
 ** draws conclusions.
@@ -10,7 +10,6 @@
 #include "ws_int.h"
 
 enum { NO_STATUS = 1005, ABNORMAL = 1006 }; /* never on the wire, 7.4.1 */
-enum { MAX_REASON = WS_CONTROL - 2 };
 
 /* May it stand in a Close frame? RFC 6455 section 7.4 and IANA's registry. */
 int ws_is_code (unsigned code) {
@@ -23,9 +22,9 @@ void ws_note_free (ws_conn *c) {
   c->note = NULL;
 }
 
-/* code 0: none. The pings before it are answered before it: nothing goes out
-   behind a Close frame. */
-static int put_close (ws_conn *c, unsigned code, const char *reason, size_t n) {
+/* The pings before it are answered before it: nothing goes out behind a Close
+   frame. */
+int ws_put_close (ws_conn *c, unsigned code, const char *reason, size_t n) {
   unsigned char p[WS_CONTROL];
   p[0] = (unsigned char)(code >> 8);
   p[1] = code & 0xFF;
@@ -35,38 +34,6 @@ static int put_close (ws_conn *c, unsigned code, const char *reason, size_t n) {
   if (r < 0) return r;
   c->sent = 1;
   ws_held_free(c);
-  return 0;
-}
-
-static int check_close (ws_conn *c, unsigned code, const char *reason,
-                        size_t n) {
-  uint32_t state = 0;
-  if (code == 0 && n > 0)
-    return ws_misuse(c, WS_EINVAL, "close reason without a code");
-  if (code != 0 && !ws_is_code(code))
-    return ws_misuse(c, WS_EINVAL, "close code not to be sent");
-  if (n > MAX_REASON)
-    return ws_misuse(c, WS_EINVAL, "close reason over 123 bytes");
-  if (!ws_utf8(&state, reason, n) || state != 0)
-    return ws_misuse(c, WS_EUTF8, "close reason is not UTF-8");
-  return 0;
-}
-
-int ws_close (ws_conn *c, unsigned code, const char *reason, size_t n) {
-  int r = check_close(c, code, reason, n);
-  if (r < 0 || c->sent || c->state == WS_CLOSED) return r;
-  if (c->state == WS_CONNECTING) {
-    ws_ended(c, 0, "closed");
-    ws_hs_abandon(c);
-    return 0;
-  }
-  ws_hold_end(c, 0);
-  r = ws_ahead(c); /* what was here before */
-  if (r < 0 || c->state == WS_CLOSED) return r;
-  r = put_close(c, code, reason, n);
-  if (r < 0) return r;
-  c->state = WS_CLOSING;
-  ws_ahead(c);
   return 0;
 }
 
@@ -90,8 +57,9 @@ static const char *close_rule (const unsigned char *p, size_t n,
 /* Sends the peer's code and reason back, as most implementations do: section
    5.5.1 asks for the code, and whoever began then sees what it said. */
 static int answer_close (ws_conn *c, const unsigned char *p, size_t n) {
-  if (n == 0) return put_close(c, 0, NULL, 0);
-  return put_close(c, (unsigned)p[0] << 8 | p[1], (const char *)p + 2, n - 2);
+  if (n == 0) return ws_put_close(c, 0, NULL, 0);
+  return ws_put_close(c, (unsigned)p[0] << 8 | p[1], (const char *)p + 2,
+                      n - 2);
 }
 
 int ws_close_received (ws_conn *c, const unsigned char *p, size_t n) {
@@ -121,7 +89,7 @@ int ws_fail (ws_conn *c, unsigned code, const char *rule) {
   if (c->failed || c->lost) return WS_END;
   /* a Close frame that cannot be queued is left out: 7.1.7 allows it */
   if (c->state != WS_CONNECTING && !c->sent)
-    put_close(c, code, rule, strlen(rule));
+    ws_put_close(c, code, rule, strlen(rule));
   ws_pongs_free(c);
   ws_note_free(c);
   ws_held_free(c);
@@ -139,7 +107,6 @@ void ws_drop (ws_conn *c, const char *why) {
   ws_held_free(c); /* the message that they wait for will not end */
   c->why = why;
   c->state = WS_CLOSED;
-  ws_hs_abandon(c);
 }
 
 void ws_ended (ws_conn *c, int status, const char *rule) {
@@ -151,27 +118,9 @@ void ws_ended (ws_conn *c, int status, const char *rule) {
 
 void ws_opened (ws_conn *c) { c->state = WS_OPENED; }
 
-void ws_eof (ws_conn *c) {
-  int open = c->state == WS_OPENED || c->state == WS_CLOSING;
-  c->eof = 1;
-  /* for lack of memory ws_next tries again */
-  if (open && ws_ahead(c) == 0 && c->state != WS_CLOSED && !ws_end_held(c))
-    ws_no_more(c);
-}
-
 void ws_no_more (ws_conn *c) {
   ws_pongs_last(c); /* it may have shut down its side only */
   ws_drop(c, "eof");
-}
-
-void ws_abort (ws_conn *c, const char *why) {
-  if (c->lost) return;
-  ws_hold_end(c, 0);
-  ws_ahead(c);
-  if (c->config->role == WS_CLIENT) ws_client_lost(c);
-  ws_out_free(c);
-  if (c->state != WS_CLOSED) ws_drop(c, why);
-  c->lost = 1;
 }
 
 ws_closing ws_closed (const ws_conn *c) {

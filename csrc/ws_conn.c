@@ -1,6 +1,6 @@
 /*
-** ws_conn.c - a connection's life: its configuration, memory and randomness;
-** and which half, handshake or frames, has the next event.
+** ws_conn.c - a connection's life and configuration; which half, handshake or
+** frames, has the next event; what waits to be written, and what has arrived.
 */
 #include <string.h>
 
@@ -55,21 +55,6 @@ void ws_free (ws_conn *c) {
   ws_zip_free(c);
 }
 
-void *ws_realloc (ws_conn *c, void *p, size_t osize, size_t nsize) {
-  return c->alloc(c->ud, p, osize, nsize);
-}
-
-int ws_rand (ws_conn *c, void *out, size_t n) {
-  ws_random random = c->config->random;
-  if (random == NULL) random = ws_random_openssl;
-  return random(c->config->random_ud, out, n) == 0 ? 0 : WS_ERANDOM;
-}
-
-int ws_misuse (ws_conn *c, int result, const char *rule) {
-  c->error = rule;
-  return result;
-}
-
 /* ---- events */
 
 static int in_handshake (const ws_conn *c) {
@@ -112,7 +97,29 @@ void ws_taken (ws_conn *c) {
   ws_in_rest(c);
 }
 
+/* ---- bytes */
+
+void ws_commit (ws_conn *c, size_t n) {
+  if (c->state != WS_CLOSED) c->in.wr += n;
+  /* what it could not do for lack of memory is done by the next call */
+  if (c->state == WS_CLOSING) ws_ahead(c);
+  ws_in_rest(c);
+}
+
+/* Pongs and shared frames enter the queue as late as this: what comes later may
+   make some of them needless. */
+int ws_pending (ws_conn *c, ws_iov *v, int max) {
+  int r = c->pongs ? ws_pongs_enter(c) : 0, n;
+  if (c->held) ws_release_held(c);
+  n = ws_out_pending(c, v, max);
+  return r < 0 && n == 0 ? r : n;
+}
+
 /* ---- state */
+
+int ws_waiting (const ws_conn *c) {
+  return c->event != 0 || c->whole > 0 || ws_recv_arrived(c);
+}
 
 int ws_state (const ws_conn *c) { return c->state; }
 

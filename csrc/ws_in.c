@@ -119,35 +119,13 @@ void *ws_reserve (ws_conn *c, size_t min, size_t *room) {
   return in->p + in->wr;
 }
 
-void ws_commit (ws_conn *c, size_t n) {
-  if (c->state != WS_CLOSED) c->in.wr += n;
-  /* what it could not do for lack of memory is done by the next call */
-  if (c->state == WS_CLOSING) ws_ahead(c);
-  ws_in_rest(c);
-}
-
 size_t ws_unread (const ws_conn *c) { return unread(&c->in); }
-
-int ws_waiting (const ws_conn *c) {
-  return c->event != 0 || c->whole > 0 || ws_recv_arrived(c);
-}
-
-void ws_in_advance (ws_conn *c, size_t n) {
-  c->in.rd += n;
-  c->ahead -= n < c->ahead ? n : c->ahead;
-  c->whole -= n < c->whole ? n : c->whole;
-}
 
 void ws_in_cut (ws_conn *c, size_t n) {
   if (n < unread(&c->in)) c->in.wr = c->in.rd + n;
   n = unread(&c->in);
   if (c->ahead > n) c->ahead = n;
   if (c->whole > n) c->whole = n;
-}
-
-void ws_in_rest (ws_conn *c) {
-  if (unread(&c->in) > 0 || c->in.end > c->in.start) return;
-  if (c->event == 0 && c->hs == NULL) ws_in_free(c);
 }
 
 void ws_in_settle (ws_conn *c) {

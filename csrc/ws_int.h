@@ -1,18 +1,23 @@
 /*
 ** ws_int.h - what the files of the protocol core share. ws.h is the contract.
 **
-**   ws_conn.c       life, state, memory of a connection; ws_next's dispatch
+**   ws_base.c       memory, randomness, misuse
+**   ws_conn.c       life and state of a connection; ws_next's dispatch
+**   ws_end.c        how a host ends it
 **   ws_in.c         the receive buffer
 **   ws_frame.c      frame headers: parse (with all their rules) and build
 **   ws_recv.c       frames in: messages and parts
 **   ws_unpack.c     compressed messages in
-**   ws_walk.c       frames in: control frames, reading ahead
+**   ws_control.c    frames in: control frames, and what a message is then
+**   ws_walk.c       frames in: reading ahead
 **   ws_out.c        the out queue
 **   ws_send.c       frames out
 **   ws_pack.c       compressed messages out
-**   ws_share.c      frames out to many connections
+**   ws_zip.c        what a connection holds for compression
+**   ws_refs.c       frames that many connections share
+**   ws_share.c      sending them
 **   ws_ping.c       pings and pongs, both ways
-**   ws_close.c      the closing handshake, and failing a connection
+**   ws_close.c      Close frames, and failing a connection
 **   ws_pool.c       what connections lend each other
 **   ws_deflate.c    zlib's streams, and the pool of them
 **   ws_extension.c  permessage-deflate in the opening handshake
@@ -152,10 +157,16 @@ struct ws_conn {
                                        being sent in fragments, is compressed */
 };
 
-/* ---- ws_conn.c: memory through the connection's allocator */
+/* ---- ws_base.c */
+/* Through the connection's allocator, see ws_alloc. */
 void *ws_realloc (ws_conn *c, void *p, size_t osize, size_t nsize);
 int ws_rand (ws_conn *c, void *out, size_t n);            /* 0 or WS_ERANDOM */
 int ws_misuse (ws_conn *c, int result, const char *rule); /* sets error */
+int ws_not_open (ws_conn *c); /* WS_ESTATE; sets error */
+/* WS_ESTATE unless frames may be sent now, else 0. */
+static inline int ws_may_send (ws_conn *c) {
+  return c->state == WS_OPENED ? 0 : ws_not_open(c);
+}
 
 /* ---- ws_out.c */
 /* Room for n more bytes at the queue's end (a borrowed payload is settled
@@ -163,9 +174,11 @@ int ws_misuse (ws_conn *c, int result, const char *rule); /* sets error */
 unsigned char *ws_out_room (ws_conn *c, size_t n);
 void ws_out_add (ws_conn *c, size_t n);
 int ws_out_put (ws_conn *c, const void *p, size_t n); /* 0 or WS_ENOMEM */
+/* The pieces of the queue, at most max: how many. */
+int ws_out_pending (const ws_conn *c, ws_iov *v, int max);
 void ws_out_free (ws_conn *c);
 
-/* ---- ws_share.c */
+/* ---- ws_refs.c, ws_share.c */
 int ws_refs_pending (const ws_out *o, ws_iov *v,
                      int max); /* bytes and frames */
 /* n bytes of those have left; how many of them were the queue's own. */
@@ -186,12 +199,20 @@ void ws_streams_free (ws_pool *p);
 /* ---- ws_in.c */
 void ws_in_free (ws_conn *c);
 /* Nothing is kept and nothing unread: gives the block back. */
-void ws_in_rest (ws_conn *c);
+static inline void ws_in_rest (ws_conn *c) {
+  const ws_in *in = &c->in;
+  if (in->wr > in->rd || in->end > in->start) return;
+  if (in->p && c->event == 0 && c->hs == NULL) ws_in_free(c);
+}
 /* The same; and little that is kept moves out of a block that others can use.
    For when nothing more can be done with it before other bytes come. */
 void ws_in_settle (ws_conn *c);
 /* The bytes at rd are used. */
-void ws_in_advance (ws_conn *c, size_t n);
+static inline void ws_in_advance (ws_conn *c, size_t n) {
+  c->in.rd += n;
+  c->ahead -= n < c->ahead ? n : c->ahead;
+  c->whole -= n < c->whole ? n : c->whole;
+}
 /* Forgets all unread bytes but the first n. */
 void ws_in_cut (ws_conn *c, size_t n);
 
@@ -223,13 +244,6 @@ size_t ws_frame_build (unsigned char *p, int first, uint64_t length,
 int ws_recv_next (ws_conn *c, ws_event *ev);
 int ws_recv_part (ws_conn *c, ws_event *ev, size_t max);
 void ws_recv_taken (ws_conn *c);
-/* Has the message so far come to its end, inflated or not, given in part or not? */
-int ws_recv_arrived (const ws_conn *c);
-/* Forgets the message so far; and all that is unread. */
-void ws_recv_forget (ws_conn *c);
-void ws_recv_stop (ws_conn *c);
-/* Fails the connection, and forgets what is unread. WS_END. */
-int ws_recv_fail (ws_conn *c, unsigned code, const char *rule);
 
 /* ---- ws_unpack.c: the payload of a compressed message, inflated */
 /* All of these are for a message that is compressed (c->packed), which has a
@@ -241,14 +255,20 @@ int ws_unpack_due (const ws_conn *c); /* is there something to be inflated? */
 /* With that many more compressed bytes, can a message that is compressed be
    within its limit? */
 int ws_unpack_fits (const ws_conn *c, uint64_t more);
-void ws_unpack_end (ws_conn *c); /* the message is forgotten */
 
-/* ---- ws_walk.c: frames ahead of the events */
+/* ---- ws_control.c */
 /* Handles the control frame whose header is *f and which starts at p, with n
    bytes there. 1, 0 (not all of it is there), WS_END (it broke a rule),
    WS_ENOMEM or WS_ERANDOM (nothing happened). */
 int ws_control (ws_conn *c, const ws_frame *f, const unsigned char *p,
                 size_t n);
+/* Has the message so far come to its end, inflated or not, given in part or not? */
+static inline int ws_recv_arrived (const ws_conn *c) {
+  return c->opcode != 0 && c->fin && c->left == 0;
+}
+/* Forgets the message so far; and all that is unread. */
+void ws_recv_forget (ws_conn *c);
+void ws_recv_stop (ws_conn *c);
 
 /* ---- ws_send.c */
 /* Queues one frame, masked on a client; first is its first byte. 0, WS_ENOMEM
@@ -258,20 +278,19 @@ int ws_put_frame (ws_conn *c, int first, const void *p, size_t n);
    WS_ERANDOM. */
 int ws_control_frame (ws_conn *c, unsigned char p[6 + WS_CONTROL], size_t *size,
                       int first, const void *payload, size_t n);
-/* WS_ESTATE unless frames may be sent now, else 0. */
-int ws_may_send (ws_conn *c);
-
-/* ---- ws_pack.c: compressed frames; what a connection holds for them */
+/* ---- ws_zip.c */
 extern const unsigned char ws_pack_tail[4]; /* not sent: RFC 7692 7.2.1 */
+ws_zip *ws_zip_get (ws_conn *c);            /* c->zip, NULL without memory */
+/* Gives back what no message needs any more; and everything. */
+void ws_zip_rest (ws_conn *c);
+void ws_zip_free (ws_conn *c);
+void ws_unpack_end (ws_conn *c); /* the message received is forgotten */
+
+/* ---- ws_pack.c: compressed frames */
 /* Is the message that begins, or goes on, with this frame to be compressed? */
 int ws_pack_wanted (const ws_conn *c, int opcode, size_t n, int flags);
 /* Like ws_put_frame; 1: compressed it would not be smaller, send it plain. */
 int ws_pack (ws_conn *c, int first, const void *p, size_t n, int flags);
-ws_zip *ws_zip_get (ws_conn *c); /* c->zip, NULL without memory */
-/* Gives back what no message needs any more; and everything. */
-void ws_zip_rest (ws_conn *c);
-void ws_zip_free (ws_conn *c);
-
 /* ---- ws_deflate.c: zlib's streams, raw and with the windows agreed on; from
    the pool or new ones, NULL without memory */
 enum {
@@ -315,6 +334,8 @@ void ws_pings_free (ws_conn *c);
 
 /* ---- ws_close.c */
 void ws_note_free (ws_conn *c);
+/* Queues a Close frame; code 0: none, and no reason. 0, WS_ENOMEM or WS_ERANDOM. */
+int ws_put_close (ws_conn *c, unsigned code, const char *reason, size_t n);
 /* The peer's Close frame, unmasked: recorded and echoed. 0, WS_ENOMEM or
    WS_ERANDOM (nothing happened). When it breaks a rule the connection fails. */
 int ws_close_received (ws_conn *c, const unsigned char *p, size_t n);

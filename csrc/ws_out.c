@@ -62,11 +62,9 @@ int ws_settle (ws_conn *c) {
   return 0;
 }
 
-int ws_pending (ws_conn *c, ws_iov *v, int max) {
+int ws_out_pending (const ws_conn *c, ws_iov *v, int max) {
   const ws_out *o = &c->out;
-  int n = 0, r = ws_pongs_enter(c);
-  ws_release_held(c);
-  if (r < 0 && used(o) == 0 && o->refs == NULL) return r;
+  int n = 0;
   if (o->refs) {
     n = ws_refs_pending(o, v, max);
   } else if (used(o) > 0 && n < max) {

@@ -12,52 +12,6 @@
 
 enum { RSV1 = 0x40, MASK = 4 };
 
-const unsigned char ws_pack_tail[4] = {0x00, 0x00, 0xFF, 0xFF};
-
-/* ---- what a connection holds */
-
-/* May what it sends refer to earlier messages? A client need not make use of
-   what the server allows. */
-static int takes_over (const ws_conn *c) {
-  const ws_compression *how = &c->config->compression;
-  int alone = c->config->role == WS_CLIENT ? how->client_no_context_takeover
-                                           : how->server_no_context_takeover;
-  return c->out_window & WS_TAKEOVER && !alone;
-}
-
-ws_zip *ws_zip_get (ws_conn *c) {
-  if (c->zip) return c->zip;
-  c->zip = ws_realloc(c, NULL, 0, sizeof *c->zip);
-  if (c->zip) memset(c->zip, 0, sizeof *c->zip);
-  return c->zip;
-}
-
-static void give_back (ws_conn *c, ws_stream **s) {
-  if (*s) ws_stream_back(c, *s);
-  *s = NULL;
-}
-
-void ws_zip_rest (ws_conn *c) {
-  ws_zip *z = c->zip;
-  if (z == NULL) return;
-  if (!c->out_packed && !takes_over(c)) give_back(c, &z->deflater);
-  if (!c->packed && !(c->in_window & WS_TAKEOVER)) give_back(c, &z->inflater);
-  if (z->deflater || z->inflater || c->packed || c->out_packed) return;
-  ws_realloc(c, z, sizeof *z, 0);
-  c->zip = NULL;
-}
-
-void ws_zip_free (ws_conn *c) {
-  if (c->zip == NULL) return;
-  ws_unpack_end(c);
-  c->out_packed = 0;
-  if (c->zip) give_back(c, &c->zip->deflater);
-  if (c->zip) give_back(c, &c->zip->inflater);
-  ws_zip_rest(c);
-}
-
-/* ---- frames */
-
 int ws_pack_wanted (const ws_conn *c, int opcode, size_t n, int flags) {
   if (opcode == WS_CONTINUATION) return c->out_packed;
   if (c->out_window == 0 || flags & WS_PLAIN) return 0;

@@ -18,10 +18,6 @@ static size_t usable (const ws_conn *c) {
   return c->state == WS_CLOSING ? c->whole : c->in.wr - c->in.rd;
 }
 
-int ws_recv_arrived (const ws_conn *c) {
-  return c->opcode != 0 && c->fin && c->left == 0;
-}
-
 /* The message so far can be given to its end. */
 static int is_whole (const ws_conn *c) {
   return ws_recv_arrived(c) && (!c->packed || c->zip->done);
@@ -32,23 +28,7 @@ static size_t here (const ws_conn *c) {
   return c->packed ? c->zip->end - c->zip->start : c->in.end - c->in.start;
 }
 
-void ws_recv_forget (ws_conn *c) {
-  if (c->packed) ws_unpack_end(c);
-  c->opcode = c->fin = c->parts = 0;
-  c->left = 0;
-  c->nfragments = 0;
-  c->in_utf8 = 0;
-  c->in.start = c->in.end = c->in.rd;
-}
-
-void ws_recv_stop (ws_conn *c) {
-  ws_recv_forget(c);
-  ws_in_cut(c, 0);
-  ws_in_rest(c);
-  if (c->state == WS_CLOSED) ws_zip_free(c);
-}
-
-int ws_recv_fail (ws_conn *c, unsigned code, const char *rule) {
+static int fail (ws_conn *c, unsigned code, const char *rule) {
   ws_fail(c, code, rule);
   ws_recv_stop(c);
   return WS_END;
@@ -63,9 +43,9 @@ static int fits (const ws_conn *c, int packed, uint64_t more) {
 
 static int check_limits (ws_conn *c, int packed, uint64_t more,
                          size_t nfragments) {
-  if (!fits(c, packed, more)) return ws_recv_fail(c, 1009, "message too big");
+  if (!fits(c, packed, more)) return fail(c, 1009, "message too big");
   if (nfragments > c->config->max_fragments)
-    return ws_recv_fail(c, 1009, "too many fragments");
+    return fail(c, 1009, "too many fragments");
   return 1;
 }
 
@@ -103,7 +83,7 @@ static int header (ws_conn *c, int in_parts) {
   int r =
       ws_frame_parse(&f, c->in.p + c->in.rd, n, c->config->role == WS_SERVER,
                      c->opcode != 0, c->in_window);
-  if (r == WS_END) return ws_recv_fail(c, 1002, f.rule);
+  if (r == WS_END) return fail(c, 1002, f.rule);
   if (f.size > 0 && !ws_is_control(f.opcode) && !in_parts &&
       check_limits(c, c->packed | f.packed, f.length, c->nfragments + 1) < 0)
     return WS_END;
@@ -137,7 +117,7 @@ static int payload (ws_conn *c) {
   take_payload(c, n);
   if (c->opcode == WS_TEXT && !c->packed &&
       !ws_utf8(&c->in_utf8, c->in.p + end, n))
-    return ws_recv_fail(c, 1007, "text is not UTF-8 (RFC 6455 8.1)");
+    return fail(c, 1007, "text is not UTF-8 (RFC 6455 8.1)");
   return 1;
 }
 
@@ -150,7 +130,11 @@ static int has_part (const ws_conn *c, size_t max) {
 }
 
 static int step (ws_conn *c, size_t max) {
-  if (c->packed && ws_unpack_due(c)) return ws_unpack(c, max);
+  if (c->packed && ws_unpack_due(c)) {
+    int r = ws_unpack(c, max);
+    if (r == WS_END) ws_recv_stop(c);
+    return r;
+  }
   return c->left > 0 ? payload(c) : header(c, max > 0);
 }
 
@@ -162,9 +146,8 @@ static int assemble (ws_conn *c, size_t max) {
     r = check_limits(c, c->packed, c->packed ? 0 : c->left, c->nfragments);
   while (r > 0) {
     if (is_whole(c))
-      return c->in_utf8 == 0
-                 ? 1
-                 : ws_recv_fail(c, 1007, "text ends inside a character");
+      return c->in_utf8 == 0 ? 1
+                             : fail(c, 1007, "text ends inside a character");
     if (max > 0 && has_part(c, max)) return 1;
     r = step(c, max);
   }
@@ -222,9 +205,8 @@ int ws_recv_part (ws_conn *c, ws_event *ev, size_t max) {
 }
 
 void ws_recv_taken (ws_conn *c) {
-  if (c->event == WS_PART)
-    *(c->packed ? &c->zip->start : &c->in.start) += c->part;
-  if (c->event == WS_MESSAGE || (is_whole(c) && here(c) == 0))
-    ws_recv_forget(c);
+  int type = c->event;
   c->event = 0;
+  if (type == WS_PART) *(c->packed ? &c->zip->start : &c->in.start) += c->part;
+  if (type == WS_MESSAGE || (is_whole(c) && here(c) == 0)) ws_recv_forget(c);
 }

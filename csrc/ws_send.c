@@ -6,13 +6,6 @@
 
 #include "ws_int.h"
 
-int ws_may_send (ws_conn *c) {
-  if (c->state == WS_CONNECTING)
-    return ws_misuse(c, WS_ESTATE, "the opening handshake is not done");
-  if (c->state != WS_OPENED) return ws_misuse(c, WS_ESTATE, "closed");
-  return 0;
-}
-
 /* Writes a frame to `to`, which has room for WS_HEADER + n bytes: its size, or 0
    without randomness. */
 static size_t write_frame (ws_conn *c, unsigned char *to, int first,

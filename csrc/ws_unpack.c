@@ -40,18 +40,6 @@ int ws_unpack_fits (const ws_conn *c, uint64_t more) {
   return more <= max && packed <= max - more;
 }
 
-void ws_unpack_end (ws_conn *c) {
-  ws_zip *z = c->zip;
-  c->packed = 0;
-  if (z == NULL) return;
-  if (z->p) ws_realloc(c, z->p, z->cap, 0);
-  z->p = NULL;
-  z->cap = z->start = z->end = 0;
-  z->packed = 0;
-  z->fed = z->full = z->tail = z->done = 0;
-  ws_zip_rest(c);
-}
-
 /* ---- one step */
 
 /* Room for at least a byte behind what is inflated, which is less than `most`,
@@ -99,10 +87,10 @@ static int check (ws_conn *c, size_t from, size_t max, int r) {
   size_t end = z->end < limit ? z->end : limit;
   if (c->opcode == WS_TEXT && end > from &&
       !ws_utf8(&c->in_utf8, z->p + from, end - from))
-    return ws_recv_fail(c, 1007, "text is not UTF-8 (RFC 6455 8.1)");
-  if (z->end > limit) return ws_recv_fail(c, 1009, "message too big");
+    return ws_fail(c, 1007, "text is not UTF-8 (RFC 6455 8.1)");
+  if (z->end > limit) return ws_fail(c, 1009, "message too big");
   if (r == WS_EINVAL)
-    return ws_recv_fail(c, 1007, "compressed data is broken (RFC 7692 7.2.2)");
+    return ws_fail(c, 1007, "compressed data is broken (RFC 7692 7.2.2)");
   return 1;
 }
 
@@ -124,7 +112,7 @@ static int step (ws_conn *c, size_t max, size_t most) {
   if (z->tail < sizeof ws_pack_tail || !z->fed) return 1;
   z->done = (unsigned char)ws_stream_between(z->inflater);
   if (z->done || z->full) return 1;
-  return ws_recv_fail(c, 1007, "compressed data ends early (RFC 7692 7.2.2)");
+  return ws_fail(c, 1007, "compressed data ends early (RFC 7692 7.2.2)");
 }
 
 int ws_unpack (ws_conn *c, size_t max) {
@@ -134,7 +122,7 @@ int ws_unpack (ws_conn *c, size_t max) {
   if (max > 0) most = max;
   if (z->start == z->end) z->start = z->end = 0;
   /* parts of an earlier call, not given, may exceed what a message may have */
-  if (z->end >= most) return ws_recv_fail(c, 1009, "message too big");
+  if (z->end >= most) return ws_fail(c, 1009, "message too big");
   if (is_last(c) && !z->full && !z->fed) { /* nothing, or a final block */
     z->done = 1;
     return 1;

@@ -16,22 +16,6 @@
 
 static size_t unread (const ws_conn *c) { return c->in.wr - c->in.rd; }
 
-int ws_control (ws_conn *c, const ws_frame *f, const unsigned char *p,
-                size_t n) {
-  unsigned char payload[WS_CONTROL];
-  size_t size = (size_t)f->length;
-  int r = 0;
-  if (n < f->size + size) return 0;
-  ws_mask(payload, p + f->size, size, f->key, 0); /* no mask: a key of zeros */
-  if (f->opcode == WS_PING_FRAME)
-    r = ws_pinged(c, payload, size);
-  else if (f->opcode == WS_PONG_FRAME)
-    ws_pong_received(c, payload, size);
-  else
-    r = ws_close_received(c, payload, size);
-  return r < 0 ? r : 1;
-}
-
 /* No more is to come: what ws_next may still use stays. */
 static int stop_at (ws_conn *c, size_t n) {
   ws_in_cut(c, n);

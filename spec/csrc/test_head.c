@@ -81,7 +81,10 @@ static size_t read_all (const ws_conn *c) {
 /* How a handshake is broken off, or goes on without its bytes. */
 static void abort_it (ws_conn *c) { ws_abort(c, "aborted"); }
 static void close_it (ws_conn *c) { CHECK(ws_close(c, 1000, NULL, 0) == 0); }
-static void drop_it (ws_conn *c) { ws_drop(c, "dropped"); }
+static void drop_it (ws_conn *c) {
+  ws_drop(c, "dropped");
+  ws_hs_abandon(c); /* as all who drop it in its handshake do */
+}
 static void free_it (ws_conn *c) { ws_free(c); }
 static void abort_twice (ws_conn *c) {
   ws_abort(c, "reset");

@@ -1,0 +1,40 @@
+/*
+** ws_control.c - control frames in, and the message between whose frames they
+** come: both cursors, ws_next's and that of reading ahead, handle the one and may
+** have to forget the other (RFC 6455 section 5.5).
+*/
+#include "ws_int.h"
+
+int ws_control (ws_conn *c, const ws_frame *f, const unsigned char *p,
+                size_t n) {
+  unsigned char payload[WS_CONTROL];
+  size_t size = (size_t)f->length;
+  int r = 0;
+  if (n < f->size + size) return 0;
+  ws_mask(payload, p + f->size, size, f->key, 0); /* no mask: a key of zeros */
+  if (f->opcode == WS_PING_FRAME)
+    r = ws_pinged(c, payload, size);
+  else if (f->opcode == WS_PONG_FRAME)
+    ws_pong_received(c, payload, size);
+  else
+    r = ws_close_received(c, payload, size);
+  return r < 0 ? r : 1;
+}
+
+/* ---- the message that is being received */
+
+void ws_recv_forget (ws_conn *c) {
+  if (c->packed) ws_unpack_end(c);
+  c->opcode = c->fin = c->parts = 0;
+  c->left = 0;
+  c->nfragments = 0;
+  c->in_utf8 = 0;
+  c->in.start = c->in.end = c->in.rd;
+}
+
+void ws_recv_stop (ws_conn *c) {
+  ws_recv_forget(c);
+  ws_in_cut(c, 0);
+  ws_in_rest(c);
+  if (c->state == WS_CLOSED) ws_zip_free(c);
+}

@@ -1,0 +1,142 @@
+-- Who needs whom: an arrow from a C file to each whose functions it calls, as the
+-- linker sees it, and from a module to each that it requires. Fails on a circle, and
+-- on an arrow from a layer to one above it.
+-- Usage: scripts/lua scripts/graph.lua [--arrows]     after make; --arrows lists them
+
+local OBJECTS = "$(ls csrc/*.c | sed 's|csrc/\\(.*\\)c$|build/obj/\\1o|')"
+-- Each layer may need itself and those before it.
+local LAYERS = {{"the core", "^ws_"}, {"the transport", "^net_"}, {"the binding", "^lua_"}}
+local MAY = {{[1] = true}, {[2] = true}, {[1] = true, [2] = true, [3] = true}}
+
+local function lines(command)
+  local pipe = assert(io.popen(command))
+  local list = {}
+  for line in pipe:lines() do list[#list + 1] = line end
+  assert(pipe:close(), command .. " failed")
+  return list
+end
+
+local function sorted(set)
+  local list = {}
+  for name in pairs(set) do list[#list + 1] = name end
+  table.sort(list)
+  return list
+end
+
+-- graph[a][b]: a needs b.
+local function add(graph, from, to)
+  graph[from] = graph[from] or {}
+  if to and to ~= from then graph[from][to] = true end
+end
+
+local function of_objects()
+  local home, needs, graph = {}, {}, {}
+  local file
+  for _, line in ipairs(lines("nm " .. OBJECTS)) do
+    file = line:match "([%w_]+)%.o:$" or file
+    local kind, name = line:match "(%a) ([%w_]+)$"
+    if kind == "U" then
+      needs[#needs + 1] = {file, name}
+    elseif kind and kind:match "[TDBRV]" then
+      home[name] = file
+    end
+    if file then add(graph, file) end
+  end
+  for _, need in ipairs(needs) do
+    if home[need[2]] then add(graph, need[1], home[need[2]]) end
+  end
+  return graph
+end
+
+local function of_modules()
+  local graph = {}
+  for _, path in ipairs(lines "find lua -name '*.lua'") do
+    local module = path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/", "."):gsub("%.init$", "")
+    local file <close> = assert(io.open(path))
+    add(graph, module)
+    for name in file:read "a":gmatch "require%s*%(?%s*[\"'](websock[%w_.]*)" do
+      if name ~= "websock.core" then add(graph, module, name) end
+    end
+  end
+  return graph
+end
+
+-- The circles, each the list of all that are in it (Tarjan).
+local function circles(graph)
+  local index, low, on, stack, found, n = {}, {}, {}, {}, {}, 0
+  local function visit(a)
+    n = n + 1
+    index[a], low[a], on[a] = n, n, true
+    stack[#stack + 1] = a
+    for b in pairs(graph[a] or {}) do
+      if not index[b] then
+        visit(b)
+        low[a] = math.min(low[a], low[b])
+      elseif on[b] then
+        low[a] = math.min(low[a], index[b])
+      end
+    end
+    if low[a] ~= index[a] then return end
+    local circle = {}
+    repeat
+      local b = table.remove(stack)
+      on[b] = nil
+      circle[#circle + 1] = b
+    until b == a
+    if #circle > 1 then found[#found + 1] = circle end
+  end
+  for _, a in ipairs(sorted(graph)) do
+    if not index[a] then visit(a) end
+  end
+  return found
+end
+
+local function layer_of(file)
+  for i, layer in ipairs(LAYERS) do
+    if file:find(layer[2]) then return i end
+  end
+  error("in no layer: " .. file)
+end
+
+local failed = false
+
+local function complain(...)
+  print(("  " .. ...))
+  failed = true
+end
+
+local function report(name, graph)
+  local files, arrows = 0, 0
+  for _, needs in pairs(graph) do
+    files = files + 1
+    for _ in pairs(needs) do arrows = arrows + 1 end
+  end
+  local found = circles(graph)
+  print(("%s: %d files, %d arrows, %d circles"):format(name, files, arrows, #found))
+  for _, circle in ipairs(found) do
+    table.sort(circle)
+    complain("a circle: " .. table.concat(circle, " "))
+  end
+  if arg[1] ~= "--arrows" then return end
+  for _, file in ipairs(sorted(graph)) do
+    print(("  %s -> %s"):format(file, table.concat(sorted(graph[file]), " ")))
+  end
+end
+
+local all = of_objects()
+for i, layer in ipairs(LAYERS) do
+  local inside = {}
+  for _, a in ipairs(sorted(all)) do
+    if layer_of(a) == i then
+      add(inside, a)
+      for b in pairs(all[a]) do
+        if layer_of(b) == i then add(inside, a, b) end
+        if not MAY[i][layer_of(b)] then complain(("%s needs %s"):format(a, b)) end
+      end
+    end
+  end
+  report(layer[1], inside)
+end
+report("all C files", all)
+report("modules", of_modules())
+os.exit(not failed)
