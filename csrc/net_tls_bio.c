@@ -17,7 +17,7 @@
    section 4.6.3), could keep it reading for as long as they come. */
 enum { MOST_READS = 2 };
 
-/* Whoever makes us write so much and does not read it is up to no good. */
+/* Limit of what waits to be written for a peer that never reads. */
 enum { MOST_LEFT = 1 << 20 };
 
 void net_tls_bytes_free (net_tls_bytes *b) {

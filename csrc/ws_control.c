@@ -24,7 +24,7 @@ int ws_control (ws_conn *c, const ws_frame *f, const unsigned char *p,
 /* ---- the message that is being received */
 
 void ws_recv_forget (ws_conn *c) {
-  if (c->packed) ws_unpack_end(c);
+  if (c->compressed) ws_unpack_end(c);
   c->opcode = c->fin = c->parts = 0;
   c->left = 0;
   c->nfragments = 0;

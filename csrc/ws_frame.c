@@ -8,9 +8,9 @@
 
 enum { RSV1 = 0x40, RSV = 0x70 };
 
-static const char *first_rule (int first, int fragmented, int packed) {
+static const char *first_rule (int first, int fragmented, int compressed) {
   int opcode = first & 15;
-  if (first & (packed ? RSV & ~RSV1 : RSV))
+  if (first & (compressed ? RSV & ~RSV1 : RSV))
     return "reserved bits are set (RFC 6455 5.2)";
   if (first & RSV1 && (ws_is_control(opcode) || opcode == WS_CONTINUATION))
     return "RSV1 but on the first frame of a message (RFC 7692 6.1)";
@@ -72,13 +72,13 @@ static int rest (ws_frame *f, const unsigned char *p, size_t n, int masked) {
 }
 
 int ws_frame_parse (ws_frame *f, const unsigned char *p, size_t n, int masked,
-                    int fragmented, int packed) {
+                    int fragmented, int compressed) {
   f->size = 0;
   if (n < 1) return 0;
   f->opcode = p[0] & 15;
   f->fin = p[0] >> 7;
-  f->packed = (p[0] & RSV1) != 0;
-  f->rule = first_rule(p[0], fragmented, packed);
+  f->compressed = (p[0] & RSV1) != 0;
+  f->rule = first_rule(p[0], fragmented, compressed);
   if (f->rule) return WS_END;
   if (n < 2) return 0;
   if ((f->rule = second_rule(p[0], p[1], masked)) != NULL) return WS_END;

@@ -102,7 +102,7 @@ typedef struct ws_zip {
   ws_stream *inflater, *deflater;
   unsigned char *p; /* inflated bytes not given yet: p[start .. end) */
   size_t cap, start, end;
-  uint64_t packed;    /* compressed bytes of the message in its frames so far */
+  uint64_t size;      /* compressed bytes of the message in its frames so far */
   unsigned char fed;  /* the inflater is in the middle of its stream */
   unsigned char full; /* it had no more room: it may hold more bytes */
   unsigned char tail; /* bytes of the tail that it has got */
@@ -153,8 +153,9 @@ struct ws_conn {
   unsigned char lost;                  /* ws_abort: the transport is gone */
   unsigned char in_window, out_window; /* agreed with permessage-deflate: bits
                                           and perhaps WS_TAKEOVER, 0: nothing */
-  unsigned char packed, out_packed; /* the message being received, and the one
-                                       being sent in fragments, is compressed */
+  /* permessage-deflate: of the message being received, and of the one being sent
+     in fragments */
+  unsigned char compressed, out_compressed;
 };
 
 /* ---- ws_base.c */
@@ -223,18 +224,19 @@ typedef struct ws_frame {
   unsigned char key[4];
   unsigned char size; /* of the header */
   unsigned char opcode, fin;
-  unsigned char packed; /* RSV1: a compressed message begins (RFC 7692 6) */
+  unsigned char compressed; /* RSV1: a compressed message begins (RFC 7692 6) */
 } ws_frame;
 
 enum { WS_CLOSE_FRAME = 8, WS_PING_FRAME = 9, WS_PONG_FRAME = 10 };
 enum { WS_HEADER = 14, WS_CONTROL = 125 }; /* longest header, payload */
 #define ws_is_control(opcode) ((opcode)&8)
 
-/* Parses the header at p; masked: it has to be; fragmented: a message is
-   unfinished; packed: messages may be compressed. 1: whole; 0: more than these n bytes are needed; WS_END: f->rule
-   is broken, found out at the earliest byte. RFC 6455 section 5.2. */
+/* Parses the header at p, of which n bytes are there. masked: it has to be;
+   fragmented: a message is unfinished; compressed: messages may be. 1: whole; 0:
+   more bytes are needed; WS_END: f->rule is broken, found out at the earliest byte.
+   RFC 6455 section 5.2. */
 int ws_frame_parse (ws_frame *f, const unsigned char *p, size_t n, int masked,
-                    int fragmented, int packed);
+                    int fragmented, int compressed);
 /* Writes a header to p, returns its size. first: the first byte; key: NULL for
    none. */
 size_t ws_frame_build (unsigned char *p, int first, uint64_t length,
@@ -246,7 +248,7 @@ int ws_recv_part (ws_conn *c, ws_event *ev, size_t max);
 void ws_recv_taken (ws_conn *c);
 
 /* ---- ws_unpack.c: the payload of a compressed message, inflated */
-/* All of these are for a message that is compressed (c->packed), which has a
+/* All of these are for a message that is compressed (c->compressed), which has a
    c->zip. Inflates what is at hand, p[start .. end) of c->in; up to max bytes, or
    0: the whole message, within its limits. 1, WS_ENOMEM (call again), or WS_END when
    it has failed the connection. */

@@ -13,7 +13,7 @@
 enum { RSV1 = 0x40, MASK = 4 };
 
 int ws_pack_wanted (const ws_conn *c, int opcode, size_t n, int flags) {
-  if (opcode == WS_CONTINUATION) return c->out_packed;
+  if (opcode == WS_CONTINUATION) return c->out_compressed;
   if (c->out_window == 0 || flags & WS_PLAIN) return 0;
   return flags & (WS_COMPRESS | WS_MORE) ||
          n >= c->config->compression.threshold;

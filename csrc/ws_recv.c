@@ -20,12 +20,12 @@ static size_t usable (const ws_conn *c) {
 
 /* The message so far can be given to its end. */
 static int is_whole (const ws_conn *c) {
-  return ws_recv_arrived(c) && (!c->packed || c->zip->done);
+  return ws_recv_arrived(c) && (!c->compressed || c->zip->done);
 }
 
 /* Bytes of the message that can be given. */
 static size_t here (const ws_conn *c) {
-  return c->packed ? c->zip->end - c->zip->start : c->in.end - c->in.start;
+  return c->compressed ? c->zip->end - c->zip->start : c->in.end - c->in.start;
 }
 
 static int fail (ws_conn *c, unsigned code, const char *rule) {
@@ -35,27 +35,27 @@ static int fail (ws_conn *c, unsigned code, const char *rule) {
 }
 
 /* With that many more bytes, may the message be within its limit? */
-static int fits (const ws_conn *c, int packed, uint64_t more) {
-  if (packed) return ws_unpack_fits(c, more);
+static int fits (const ws_conn *c, int compressed, uint64_t more) {
+  if (compressed) return ws_unpack_fits(c, more);
   return more <= c->config->max_message &&
          c->in.end - c->in.start <= c->config->max_message - more;
 }
 
-static int check_limits (ws_conn *c, int packed, uint64_t more,
+static int check_limits (ws_conn *c, int compressed, uint64_t more,
                          size_t nfragments) {
-  if (!fits(c, packed, more)) return fail(c, 1009, "message too big");
+  if (!fits(c, compressed, more)) return fail(c, 1009, "message too big");
   if (nfragments > c->config->max_fragments)
     return fail(c, 1009, "too many fragments");
   return 1;
 }
 
 static int begin_frame (ws_conn *c, const ws_frame *f) {
-  if (f->packed && ws_zip_get(c) == NULL) return WS_ENOMEM;
+  if (f->compressed && ws_zip_get(c) == NULL) return WS_ENOMEM;
   if (c->opcode == 0) {
     c->opcode = f->opcode;
-    c->packed = f->packed;
+    c->compressed = f->compressed;
   }
-  if (c->packed) c->zip->packed += f->length;
+  if (c->compressed) c->zip->size += f->length;
   c->nfragments++;
   c->fin = f->fin;
   c->left = f->length;
@@ -85,7 +85,8 @@ static int header (ws_conn *c, int in_parts) {
                      c->opcode != 0, c->in_window);
   if (r == WS_END) return fail(c, 1002, f.rule);
   if (f.size > 0 && !ws_is_control(f.opcode) && !in_parts &&
-      check_limits(c, c->packed | f.packed, f.length, c->nfragments + 1) < 0)
+      check_limits(c, c->compressed | f.compressed, f.length,
+                   c->nfragments + 1) < 0)
     return WS_END;
   if (r == 0) return 0;
   if (ws_is_control(f.opcode)) return control_frame(c, &f, n);
@@ -115,7 +116,7 @@ static int payload (ws_conn *c) {
   if (n > c->left) n = (size_t)c->left;
   if (n == 0) return 0;
   take_payload(c, n);
-  if (c->opcode == WS_TEXT && !c->packed &&
+  if (c->opcode == WS_TEXT && !c->compressed &&
       !ws_utf8(&c->in_utf8, c->in.p + end, n))
     return fail(c, 1007, "text is not UTF-8 (RFC 6455 8.1)");
   return 1;
@@ -125,12 +126,12 @@ static int payload (ws_conn *c) {
    message is inflated as far as that. */
 static int has_part (const ws_conn *c, size_t max) {
   size_t n = here(c);
-  if (!c->packed) return n > 0;
+  if (!c->compressed) return n > 0;
   return n >= max || (n > 0 && (c->zip->start > 0 || !ws_unpack_due(c)));
 }
 
 static int step (ws_conn *c, size_t max) {
-  if (c->packed && ws_unpack_due(c)) {
+  if (c->compressed && ws_unpack_due(c)) {
     int r = ws_unpack(c, max);
     if (r == WS_END) ws_recv_stop(c);
     return r;
@@ -143,7 +144,8 @@ static int step (ws_conn *c, size_t max) {
 static int assemble (ws_conn *c, size_t max) {
   int r = 1;
   if (c->opcode != 0 && max == 0) /* it may have been begun without limits */
-    r = check_limits(c, c->packed, c->packed ? 0 : c->left, c->nfragments);
+    r = check_limits(c, c->compressed, c->compressed ? 0 : c->left,
+                     c->nfragments);
   while (r > 0) {
     if (is_whole(c))
       return c->in_utf8 == 0 ? 1
@@ -168,7 +170,7 @@ static int nothing (ws_conn *c, int r) {
 }
 
 static const void *data_of (const ws_conn *c) {
-  if (!c->packed) return c->in.p + c->in.start;
+  if (!c->compressed) return c->in.p + c->in.start;
   return here(c) > 0 ? (const void *)(c->zip->p + c->zip->start) : "";
 }
 
@@ -207,6 +209,7 @@ int ws_recv_part (ws_conn *c, ws_event *ev, size_t max) {
 void ws_recv_taken (ws_conn *c) {
   int type = c->event;
   c->event = 0;
-  if (type == WS_PART) *(c->packed ? &c->zip->start : &c->in.start) += c->part;
+  if (type == WS_PART)
+    *(c->compressed ? &c->zip->start : &c->in.start) += c->part;
   if (type == WS_MESSAGE || (is_whole(c) && here(c) == 0)) ws_recv_forget(c);
 }

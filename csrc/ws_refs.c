@@ -48,7 +48,7 @@ ws_shared *ws_shared_new (ws_alloc alloc, void *ud, int opcode, const void *p,
 void ws_shared_free (ws_shared *s) {
   if (s == NULL || --s->users > 0) return;
   for (int i = 0; i < WINDOWS; i++)
-    if (s->packed[i] != s) ws_shared_free(s->packed[i]);
+    if (s->variants[i] != s) ws_shared_free(s->variants[i]);
   s->alloc(s->ud, s, sizeof *s + s->n, 0);
 }
 

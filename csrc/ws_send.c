@@ -70,7 +70,7 @@ static int put (ws_conn *c, int opcode, const void *p, size_t n, int flags) {
   int first = opcode | (flags & WS_MORE ? 0 : 0x80);
   if (ws_pack_wanted(c, opcode, n, flags)) {
     int r = ws_pack(c, first, p, n, flags);
-    if (r == 0) c->out_packed = flags & WS_MORE;
+    if (r == 0) c->out_compressed = flags & WS_MORE;
     ws_zip_rest(c);
     if (r <= 0) return r;
   }

@@ -17,7 +17,7 @@ enum { COPY = 2048, RSV1 = 0x40, LEAST_WINDOW = 8 };
 
 /* ---- compressed variants */
 
-static int is_packed (const ws_shared *s) { return s->p[0] & RSV1; }
+static int is_compressed (const ws_shared *s) { return s->p[0] & RSV1; }
 
 /* Compresses the payload of s behind the longest header, then moves it behind
    its own: 1, or 0 if it would not be smaller. */
@@ -51,8 +51,8 @@ static ws_shared *suited (ws_conn *c, ws_shared *s) {
   int window = (c->out_window & WS_BITS) - LEAST_WINDOW;
   size_t n = s->n - s->header;
   if (c->out_window == 0 || n < c->config->compression.threshold) return s;
-  if (s->packed[window] == NULL) s->packed[window] = new_variant(c, s);
-  return s->packed[window];
+  if (s->variants[window] == NULL) s->variants[window] = new_variant(c, s);
+  return s->variants[window];
 }
 
 /* ---- sending */
@@ -68,7 +68,7 @@ static int refer (ws_conn *c, ws_shared *s) {
    seen: that has to begin anew. */
 static int queue (ws_conn *c, ws_shared *s) {
   int r = s->n <= COPY ? ws_out_put(c, s->p, s->n) : refer(c, s);
-  if (r == 0 && c->zip && is_packed(s)) c->zip->stale = 1;
+  if (r == 0 && c->zip && is_compressed(s)) c->zip->stale = 1;
   return r;
 }
 

@@ -14,7 +14,7 @@ enum { WINDOWS = 8 }; /* of 8 to 15 bits */
 struct ws_shared {
   ws_alloc alloc;
   void *ud;
-  ws_shared *packed[WINDOWS]; /* its variants; itself: that is no smaller */
+  ws_shared *variants[WINDOWS]; /* compressed; itself: that is no smaller */
   size_t users;
   size_t n;
   unsigned char header; /* size of its header */

@@ -34,10 +34,10 @@ int ws_swells (const ws_conn *c) {
 
 int ws_unpack_fits (const ws_conn *c, uint64_t more) {
   uint64_t max = c->config->max_message;
-  uint64_t packed = c->packed ? c->zip->packed : 0;
+  uint64_t so_far = c->compressed ? c->zip->size : 0;
   if (max > (UINT64_MAX - SLACK) / 2) return 1;
   max = 2 * max + SLACK;
-  return more <= max && packed <= max - more;
+  return more <= max && so_far <= max - more;
 }
 
 /* ---- one step */

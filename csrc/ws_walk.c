@@ -1,8 +1,8 @@
 /*
 ** ws_walk.c - a second cursor, which walks from frame to frame ahead of ws_next
 ** and handles each control frame once (RFC 6455 section 5.5), for a host whose
-** application is away; and which, after our own Close frame, lets all go by but
-** the peer's (section 5.5.1).
+** application is away. After our own Close frame it discards everything but the
+** peer's (section 5.5.1).
 **
 ** c->ahead counts from rd to where the walk stands, which may lie beyond what
 ** has arrived, but only in the payload of a data frame. While it is 0 the walk

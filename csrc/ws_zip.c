@@ -32,21 +32,22 @@ static void give_back (ws_conn *c, ws_stream **s) {
 void ws_zip_rest (ws_conn *c) {
   ws_zip *z = c->zip;
   if (z == NULL) return;
-  if (!c->out_packed && !takes_over(c)) give_back(c, &z->deflater);
-  if (!c->packed && !(c->in_window & WS_TAKEOVER)) give_back(c, &z->inflater);
-  if (z->deflater || z->inflater || c->packed || c->out_packed) return;
+  if (!c->out_compressed && !takes_over(c)) give_back(c, &z->deflater);
+  if (!c->compressed && !(c->in_window & WS_TAKEOVER))
+    give_back(c, &z->inflater);
+  if (z->deflater || z->inflater || c->compressed || c->out_compressed) return;
   ws_realloc(c, z, sizeof *z, 0);
   c->zip = NULL;
 }
 
 void ws_unpack_end (ws_conn *c) {
   ws_zip *z = c->zip;
-  c->packed = 0;
+  c->compressed = 0;
   if (z == NULL) return;
   if (z->p) ws_realloc(c, z->p, z->cap, 0);
   z->p = NULL;
   z->cap = z->start = z->end = 0;
-  z->packed = 0;
+  z->size = 0;
   z->fed = z->full = z->tail = z->done = 0;
   ws_zip_rest(c);
 }
@@ -54,7 +55,7 @@ void ws_unpack_end (ws_conn *c) {
 void ws_zip_free (ws_conn *c) {
   if (c->zip == NULL) return;
   ws_unpack_end(c);
-  c->out_packed = 0;
+  c->out_compressed = 0;
   if (c->zip) give_back(c, &c->zip->deflater);
   if (c->zip) give_back(c, &c->zip->inflater);
   ws_zip_rest(c);

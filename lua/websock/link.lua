@@ -15,7 +15,7 @@ local heartbeat = require "websock.heartbeat"
 local READ, WRITE, HANGUP = 1, 2, 4
 local EVENT, MORE, PONG, STATE, OUT, END, DRY, HELD = 1, 2, 4, 8, 16, 32, 64, 128
 local SWELLS = 256
-local READ_AHEAD = 65536  -- unread bytes at which reading stops (API.md)
+local READ_AHEAD = 65536  -- unread bytes at which reading stops
 
 local MESSAGE, PART = 1, 2  -- what a receiver waits for
 
@@ -83,7 +83,8 @@ end
 
 -- Reading ---------------------------------------------------------------------
 
--- Who rests, or goes on already, is behind: nothing is read for it.
+-- What is to be looked for: 0 where nobody waits. A receiver that has yielded for a
+-- turn, or was woken, still has messages to take: nothing is read for it.
 local function wanted(self)
   if self.stage == "handshake" then return self.asked and 0 or MESSAGE end
   return self.conn:wanted()
