@@ -5,9 +5,9 @@
 **
 **     build/bench/ideal_client PORT CONNECTIONS SIZE DEPTH SECONDS
 **
-** Each connection keeps DEPTH messages of SIZE bytes under way, each masked with
-** a key of its own; what one read brings is answered by one write. Prints what
-** bench/load.c prints, of itself, without latencies.
+** Each connection keeps DEPTH messages of SIZE bytes under way, each masked
+** with a key of its own; what one read brings is answered by one write. Prints
+** what bench/load.c prints, of itself, without latencies.
 */
 #include <arpa/inet.h>
 #include <errno.h>

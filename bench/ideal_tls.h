@@ -27,8 +27,8 @@ static inline SSL *tls_accept (SSL_CTX *tls, int fd) {
   return ssl;
 }
 
-/* The result of SSL_read or SSL_write like that of recv and send: -1 with EAGAIN
-   when it cannot be done now. */
+/* The result of SSL_read or SSL_write like that of recv and send: -1 with
+   EAGAIN when it cannot be done now. */
 static inline ssize_t tls_result (SSL *ssl, int r) {
   int error = r > 0 ? SSL_ERROR_NONE : SSL_get_error(ssl, r);
   errno = EPROTO;

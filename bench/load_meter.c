@@ -1,5 +1,6 @@
 /*
-** bench/load_meter.c - the server's CPU time and memory, and how long units take.
+** bench/load_meter.c - the server's CPU time and memory, and how long units
+** take.
 */
 #include "load.h"
 

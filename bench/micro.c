@@ -1,13 +1,13 @@
 /*
-** bench/micro.c - what the pieces of the protocol core cost, with no system call
-** made: masking, UTF-8, headers, the way of a message through a connection, the
-** opening handshake; memcpy beside them.
+** bench/micro.c - what the pieces of the protocol core cost, with no system
+** call made: masking, UTF-8, headers, the way of a message through a
+** connection, the opening handshake; memcpy beside them.
 **
 **     build/bench/micro            each: "name bytes nanoseconds"
 **     build/bench/micro NAME N     runs one N times, for callgrind
 **
-** `make bench BENCH=micro` makes a table of both; instructions are the difference
-** of two runs, so that the start cancels.
+** `make bench BENCH=micro` makes a table of both; instructions are the
+** difference of two runs, so that the start cancels.
 */
 #include <stdio.h>
 #include <stdlib.h>

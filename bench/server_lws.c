@@ -1,7 +1,7 @@
 /*
-** bench/server_lws.c - bench/server.lua for libwebsockets, as its examples do it:
-** whole messages in a queue for each connection, one written each time that it
-** is writable.
+** bench/server_lws.c - bench/server.lua for libwebsockets, as its examples do
+** it: whole messages in a queue for each connection, one written each time that
+** it is writable.
 **
 **     build/bench/server_lws SCENARIO [tls CERTIFICATE KEY]
 */

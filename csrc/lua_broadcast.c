@@ -7,8 +7,8 @@
 /* Where they are on the stack. */
 enum { CONNS = 1, TURN = 4, EXCEPT, CONN, TOO_SLOW };
 
-/* Queues the frame on one connection: 1; 0 if it has too much queued already, or
-   memory is short; -1 if it is not open. */
+/* Queues the frame on one connection: 1; 0 if it has too much queued
+   already, or memory is short; -1 if it is not open. */
 static int queue (conn *c, ws_shared *frame) {
   int r;
   if (websock_backlog(c) + ws_held(core(c)) > c->max_queue) return 0;
@@ -16,8 +16,8 @@ static int queue (conn *c, ws_shared *frame) {
   return r == 0 ? 1 : r == WS_ENOMEM ? 0 : -1;
 }
 
-/* Pushes the conn at index i of the list at 1, whose metatable is at CONN; NULL if
-   there is something else. */
+/* Pushes the conn at index i of the list at 1, whose metatable is at CONN;
+   NULL if there is something else. */
 static conn *push_conn (lua_State *L, lua_Integer i) {
   conn *c;
   lua_rawgeti(L, CONNS, i);
@@ -37,8 +37,8 @@ static void leaves (lua_State *L, turn *t, conn *c) {
   websock_mark(L, TURN, lua_gettop(L));
 }
 
-/* Queues the frame on the first n of the list but `except`; marks those who did not
-   get it, and no others, and counts them. Returns how many did. */
+/* Queues the frame on the first n of the list but `except`; marks those who
+   did not get it, and no others, and counts them. Returns how many did. */
 static lua_Integer deliver (lua_State *L, ws_shared *frame, lua_Integer n,
                             lua_Integer *slow) {
   const void *except = lua_touserdata(L, EXCEPT);
@@ -65,11 +65,11 @@ static void list_slow (lua_State *L) {
   }
 }
 
-/* core.broadcast(conns, payload, kind, turn [, except])
-   -> number queued on, list of the conns that were too slow or nil
-   | nil, "utf8". conns is a list of conns of servers; who is not open is passed
-   over. All that may collect is done before the first gets the frame, and room in
-   the turn's list is made last: finalizers may use it up. */
+/* core.broadcast(conns, payload, kind, turn [, except]) -> number queued on,
+   list of the conns that were too slow or nil | nil, "utf8". conns is a list
+   of conns of servers; who is not open is passed over. All that may collect
+   is done before the first gets the frame, and room in the turn's list is
+   made last: finalizers may use it up. */
 static int l_broadcast (lua_State *L) {
   static const char *const kinds[] = {"continuation", "text", "binary", NULL};
   size_t size;

@@ -27,8 +27,8 @@ static int pool_gc (lua_State *L) {
   return 0;
 }
 
-/* Pushes the state's pool. It is older than whatever uses it, so that at the end
-   of the state it is the last to go; what comes back later is freed. */
+/* Pushes the state's pool. It is older than whatever uses it, so that at the
+   end of the state it is the last to go; what comes back later is freed. */
 ws_pool *websock_pushpool (lua_State *L) {
   void *ud;
   lua_Alloc alloc = lua_getallocf(L, &ud);
@@ -84,8 +84,8 @@ static void compression (lua_State *L, ws_compression *z) {
   lua_pop(L, 1); /* remove the field */
 }
 
-/* pool of the table at 2: false gives each connection memory of its own, for tests
-   in which a tool watches every block. */
+/* pool of the table at 2: false gives each connection memory of its own, for
+   tests in which a tool watches every block. */
 static void set_pool (lua_State *L, ws_config *config) {
   int own = lua_getfield(L, 2, "pool") == LUA_TBOOLEAN && !lua_toboolean(L, -1);
   lua_pop(L, 1); /* remove the field */

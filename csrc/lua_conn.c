@@ -227,7 +227,8 @@ static int conn_limit (lua_State *L) {
   return 0;
 }
 
-/* ----------------------------------------- what lua_turn.c and Lua both look at */
+/* ----------------------------------------- what lua_turn.c and Lua both
+   look at */
 
 /* A flag of the conn: set to the argument at 2, if there is one; pushes what it
    was. */
@@ -238,7 +239,8 @@ static int flag (lua_State *L, unsigned char *value) {
   return 1;
 }
 
-/* conn:more([on]) -> whether there may be more to read, with no event to come */
+/* conn:more([on]) -> whether there may be more to read, with no event to
+   come */
 static int conn_more (lua_State *L) {
   return flag(L, &websock_toconn(L)->more);
 }

@@ -1,5 +1,6 @@
 /*
-** lua_conn.h - the userdata `websock.conn`, for the files that hold its methods:
+** lua_conn.h - the userdata `websock.conn`, for the files that hold its
+** methods:
 **
 **   lua_conn.c   its life, bytes in, its state
 **   lua_transport.c   its descriptor, and TLS
@@ -105,7 +106,8 @@ long websock_recv (conn *c, void *p, size_t n);
 long websock_sendv (conn *c, const net_iov *v, int n);
 /* Whether to read once more after `got` bytes of `room`. */
 int websock_more (const conn *c, long got, size_t room);
-/* Whether it found nothing on the descriptor: TLS may have kept what it found. */
+/* Whether it found nothing on the descriptor: TLS may have kept what it
+   found. */
 int websock_dry (const conn *c, long got);
 /* Tries to write what TLS itself has to say; whether some of it is left. */
 int websock_unsent (conn *c);
@@ -114,21 +116,23 @@ const char *websock_why (const conn *c);
 /* Gives the descriptor up. Idempotent. */
 void websock_closefd (conn *c);
 /* One read, if p is not NULL, and what has changed since this was asked last
-   (SAW_...). want: 0 nobody is receiving, 1 a message (or the handshake's event)
-   is waited for, 2 a part of one. -1: no memory, and nothing happened. */
+   (SAW_...). want: 0 nobody is receiving, 1 a message (or the handshake's
+   event) is waited for, 2 a part of one. -1: no memory, and nothing
+   happened. */
 int websock_pull (conn *c, int want);
 int websock_digest (conn *c, int want);
-/* Offers what is queued to the kernel: 0, or NET_ERROR after a failed write, and
-   then nothing more is sent: what the peer still sends can be read. */
+/* Offers what is queued to the kernel: 0, or NET_ERROR after a failed write,
+   and then nothing more is sent: what the peer still sends can be read. */
 int websock_push (conn *c);
-/* Bytes queued that max_queue is about: of pongs never more than a KiB waits. */
+/* Bytes queued that max_queue is about: of pongs never more than a KiB
+   waits. */
 size_t websock_backlog (conn *c);
 /* Whether a coroutine has the seat; forgets one that was closed. */
 int websock_is_received (conn *c);
 /* Its application receives: an end behind messages waits for it from now on. */
 void websock_receives (conn *c);
-/* Has the coroutine L take the seat of the conn at index `at`; it yields next, and
-   leaves the seat when it goes on. how: PARKED, RESTING or SLOW. */
+/* Has the coroutine L take the seat of the conn at index `at`; it yields
+   next, and leaves the seat when it goes on. how: PARKED, RESTING or SLOW. */
 void websock_sit (lua_State *L, conn *c, int at, int how, int want);
 /* What a result of the core is in Lua: true; nil and the rule that was broken;
    an error for lack of memory or randomness. */
@@ -144,10 +148,11 @@ int websock_take_message (lua_State *L, conn *c);
 int websock_is_greedy (conn *c);
 /* One was taken, at that time. */
 void websock_took (conn *c, double now);
-/* Queues the string at `message`, if not more than max_queue bytes are queued: 0,
-   or -1 and nothing has happened. */
+/* Queues the string at `message`, if not more than max_queue bytes are
+   queued: 0, or -1 and nothing has happened. */
 int websock_queue (lua_State *L, conn *c, int message, int opcode);
-/* The opcode of "text" (or nothing) or "binary" at arg, -1 for anything else. */
+/* The opcode of "text" (or nothing) or "binary" at arg, -1 for anything
+   else. */
 int websock_kind (lua_State *L, int arg);
 
 extern const luaL_Reg websock_head_methods[], websock_recv_methods[],

@@ -17,8 +17,8 @@ enum { SLOW_ONE = 1, KEY, TURN };
 #define up(i) lua_upvalueindex(i)
 #define the_turn(L) ((turn *)lua_touserdata(L, up(TURN)))
 
-/* Pushes the conn of the ws at 1 and returns it; NULL (and nothing pushed) if it
-   has none. */
+/* Pushes the conn of the ws at 1 and returns it; NULL (and nothing pushed)
+   if it has none. */
 static conn *push_conn (lua_State *L) {
   if (!lua_istable(L, 1)) return NULL;
   lua_pushvalue(L, up(KEY));
@@ -99,7 +99,8 @@ static int l_receive (lua_State *L) {
   return c ? receive(L, c) : slow(L, 1);
 }
 
-/* The iterator of ws:messages(), whose second argument is the message before. */
+/* The iterator of ws:messages(), whose second argument is the message
+   before. */
 static int l_next (lua_State *L) {
   conn *c;
   lua_settop(L, 1);
@@ -128,8 +129,8 @@ static int l_send (lua_State *L) {
   return 1;
 }
 
-/* core.fast(slow, KEY, turn) -> receive, next, send; slow is a list of the three
-   functions that know all cases */
+/* core.fast(slow, KEY, turn) -> receive, next, send; slow is a list of the
+   three functions that know all cases */
 static int l_fast (lua_State *L) {
   static const lua_CFunction functions[] = {l_receive, l_next, l_send};
   luaL_checktype(L, 1, LUA_TTABLE);

@@ -1,15 +1,16 @@
 /*
 ** lua_head.c - the opening handshake: methods of `websock.conn`.
 **
-** What makes a Lua value may collect, and a finalizer may then answer or end this
-** very connection: after that its head is gone. So a string is written in one step,
-** and a table is made from a copy of the head.
+** What makes a Lua value may collect, and a finalizer may then answer or end
+** this very connection: after that its head is gone. So a string is written in
+** one step, and a table is made from a copy of the head.
 */
 #include <string.h>
 
 #include "lua_conn.h"
 
-/* -------------------------------------------------------------------- a copy */
+/* -------------------------------------------------------------------- a
+   copy */
 
 /* A head in memory of the stack's; behind the fields are the bytes. */
 typedef struct copy {
@@ -47,8 +48,8 @@ static void fill (copy *h, const ws_conn *core, const ws_head *head) {
   }
 }
 
-/* Pushes a copy of the current event's head; NULL, and nothing, if there is none
-   (any more). */
+/* Pushes a copy of the current event's head; NULL, and nothing, if there is
+   none (any more). */
 static const copy *push_copy (lua_State *L, conn *c) {
   const ws_head *head;
   while ((head = ws_http(core(c))) != NULL) {
@@ -64,7 +65,8 @@ static const copy *push_copy (lua_State *L, conn *c) {
   return NULL;
 }
 
-/* ---------------------------------------------------------------- its events */
+/* ---------------------------------------------------------------- its
+   events */
 
 /* conn:handshake() -> "request", body | "open" | "refused", body
    | nil, "again" | nil, "closed", code, reason. The event stays until `taken`,
@@ -86,7 +88,8 @@ static int conn_handshake (lua_State *L) {
   return 2;
 }
 
-/* conn:taken(): the handshake's event is dealt with; a message is not taken by it. */
+/* conn:taken(): the handshake's event is dealt with; a message is not taken
+   by it. */
 static int conn_taken (lua_State *L) {
   conn *c = websock_toconn(L);
   if (ws_http(core(c)) == NULL) return 0;
@@ -121,8 +124,8 @@ static int is_named (ws_str s, const char *name) {
   return i == s.n && name[i] == '\0';
 }
 
-/* What stands between the values of a field that is repeated (RFC 9110 section 5.3);
-   those of Set-Cookie have commas in them. */
+/* What stands between the values of a field that is repeated (RFC 9110
+   section 5.3); those of Set-Cookie have commas in them. */
 static const char *separator (ws_str name) {
   return is_named(name, "set-cookie") ? "\n" : ", ";
 }
@@ -148,8 +151,9 @@ static void push_headers (lua_State *L, const copy *h) {
 }
 
 /* conn:head() -> {upgrade=, minor=, method=, target=, status=, reason=,
-   headers = {[lower-case name] = value}} of the handshake's current event, nil if
-   there is none. Repeated fields are joined by ", ", Set-Cookie by "\n". */
+   headers = {[lower-case name] = value}} of the handshake's current event,
+   nil if there is none. Repeated fields are joined by ", ", Set-Cookie by
+   "\n". */
 static int conn_head (lua_State *L) {
   const copy *h = push_copy(L, websock_toconn(L));
   if (h == NULL) return 0;
@@ -170,7 +174,8 @@ static int conn_head (lua_State *L) {
   return 1;
 }
 
-/* ------------------------------------------------------------- parts of a head */
+/* ------------------------------------------------------------- parts of a
+   head */
 
 /* Bytes that are written, or (p is NULL) counted. */
 typedef struct writer {
@@ -273,8 +278,8 @@ static int conn_head_field (lua_State *L) {
   return push_written(L, c, write_field, luaL_checkstring(L, 2));
 }
 
-/* conn:offered() -> list of the subprotocols that a request offers; each is asked
-   for anew, and there are no more once the request is answered */
+/* conn:offered() -> list of the subprotocols that a request offers; each is
+   asked for anew, and there are no more once the request is answered */
 static int conn_offered (lua_State *L) {
   conn *c = websock_toconn(L);
   ws_str s;
@@ -323,9 +328,9 @@ static ws_str list_str (lua_State *L, int arg, lua_Integer i) {
   return s;
 }
 
-/* Pushes room for as many items as the list at arg has, `per` values each; NULL and
-   0 for none. What is in the list is looked at when nothing collects any more: it
-   keeps its strings alive only as long as it has them. */
+/* Pushes room for as many items as the list at arg has, `per` values each;
+   NULL and 0 for none. What is in the list is looked at when nothing
+   collects any more: it keeps its strings alive only as long as it has them. */
 static void *push_room (lua_State *L, int arg, int per, size_t size,
                         size_t *n) {
   *n = 0;

@@ -49,8 +49,8 @@ const char *websock_family (int family);
 /* ---- lua_config.c: pushes the state's pool, see ws.h */
 struct ws_pool *websock_pushpool (lua_State *L);
 
-/* ---- lua_poll.c: where the poller at arg, which is open, is kept; NULL there once
-   it is closed */
+/* ---- lua_poll.c: where the poller at arg, which is open, is kept; NULL
+   there once it is closed */
 net_poll *const *websock_topoll (lua_State *L, int arg);
 
 #pragma GCC visibility pop

@@ -66,8 +66,9 @@ static void push_address (lua_State *L, const net_address *a) {
   lua_setfield(L, -2, "family");
 }
 
-/* lookup:take() -> list of {host=, family=} | nil, "again" | nil, err. What is made
-   here may collect, and a finalizer close the lookup: it is asked anew each time. */
+/* lookup:take() -> list of {host=, family=} | nil, "again" | nil, err. What
+   is made here may collect, and a finalizer close the lookup: it is asked
+   anew each time. */
 static int lookup_take (lua_State *L) {
   const net_address *list = NULL;
   const char *why = NULL;
@@ -88,7 +89,8 @@ static int lookup_tostring (lua_State *L) {
   return 1;
 }
 
-/* core.numeric(host) -> host, family, or nothing if it is no address in digits */
+/* core.numeric(host) -> host, family, or nothing if it is no address in
+   digits */
 static int l_numeric (lua_State *L) {
   net_address a;
   if (!net_numeric(check_host(L), &a)) return 0;

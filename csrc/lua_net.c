@@ -1,6 +1,7 @@
 /*
 ** lua_net.c - the system calls on descriptors that lua/websock needs, as
-** functions of websock.core; and the binding's way to say that something failed.
+** functions of websock.core; and the binding's way to say that something
+** failed.
 */
 #include "lua_int.h"
 
@@ -112,7 +113,8 @@ static int l_nodelay (lua_State *L) {
       L, net_nodelay(websock_checkfd(L, 1), lua_toboolean(L, 2)));
 }
 
-/* core.socket_at(path) -> which socket that is, as a string | nil if it is none */
+/* core.socket_at(path) -> which socket that is, as a string | nil if it is
+   none */
 static int l_socket_at (lua_State *L) {
   net_path_id id;
   if (!net_path_socket(luaL_checkstring(L, 1), &id)) return 0;

@@ -1,9 +1,9 @@
 /*
 ** lua_recv.c - messages in: methods of `websock.conn`.
 **
-** Making a string can run a finalizer, and that may use this very connection: bytes
-** of the core's become a string before anything else is made, and an event is
-** marked taken only if it is still the one that was given.
+** Making a string can run a finalizer, and that may use this very connection:
+** bytes of the core's become a string before anything else is made, and an
+** event is marked taken only if it is still the one that was given.
 */
 #include "lua_conn.h"
 
@@ -14,8 +14,9 @@ static int next (conn *c, ws_event *ev, size_t max) {
   return r;
 }
 
-/* Bytes taken without waiting after which others have their turn: what is small on
-   the wire may be large once inflated. As if so many messages had been taken. */
+/* Bytes taken without waiting after which others have their turn: what is
+   small on the wire may be large once inflated. As if so many messages had
+   been taken. */
 enum { MANY_BYTES = 1 << 20 };
 
 static void count (conn *c, size_t size) {
@@ -24,8 +25,9 @@ static void count (conn *c, size_t size) {
   if (c->got == MANY_BYTES) c->streak = STREAK;
 }
 
-/* Takes the event that *ev was, if nobody has taken any since. It is asked for once
-   more: a part may have grown meanwhile, or a message be received in parts. */
+/* Takes the event that *ev was, if nobody has taken any since. It is asked
+   for once more: a part may have grown meanwhile, or a message be received
+   in parts. */
 static int take (conn *c, ws_event *ev, size_t max, uint32_t taken) {
   ws_event now;
   size_t size = ev->size > 0 ? ev->size : 1;
@@ -45,9 +47,9 @@ static void push_kind (lua_State *L, const ws_event *ev) {
     lua_pushliteral(L, "binary");
 }
 
-/* Pushes the event's data and its kind, and takes the event, when nothing more can
-   fail or collect; *ev is what it was. A finalizer may have been quicker: then once
-   more. */
+/* Pushes the event's data and its kind, and takes the event, when nothing
+   more can fail or collect; *ev is what it was. A finalizer may have been
+   quicker: then once more. */
 static int deliver (lua_State *L, conn *c, size_t max, ws_event *ev) {
   for (;;) {
     uint32_t taken = c->taken;
@@ -89,7 +91,8 @@ void websock_took (conn *c, double now) {
   if (c->streak < STREAK) c->streak++;
 }
 
-/* conn:is_greedy() -> whether so many were taken in a row that others come first */
+/* conn:is_greedy() -> whether so many were taken in a row that others come
+   first */
 static int conn_is_greedy (lua_State *L) {
   lua_pushboolean(L, websock_is_greedy(websock_toconn(L)));
   return 1;

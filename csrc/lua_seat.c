@@ -1,7 +1,7 @@
 /*
-** lua_seat.c - who receives from a connection: the seat, which one coroutine has
-** while it waits there, and whether an end that stands behind messages waits for
-** it. Methods of `websock.conn`.
+** lua_seat.c - who receives from a connection: the seat, which one coroutine
+** has while it waits there, and whether an end that stands behind messages
+** waits for it. Methods of `websock.conn`.
 */
 #include "lua_conn.h"
 
@@ -23,8 +23,8 @@ void websock_sit (lua_State *L, conn *c, int at, int how, int want) {
   c->streak = 0;
 }
 
-/* conn:receiver() -> the coroutine that has the seat, and what has to be told for
-   it to go on: "conn", "loop" or nil | nothing */
+/* conn:receiver() -> the coroutine that has the seat, and what has to be
+   told for it to go on: "conn", "loop" or nil | nothing */
 static int conn_receiver (lua_State *L) {
   conn *c = websock_toconn(L);
   if (!websock_is_received(c)) return 0;

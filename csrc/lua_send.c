@@ -5,7 +5,8 @@
 
 #include "lua_conn.h"
 
-/* Payloads from here on leave inside `send`, uncopied where they are unmasked. */
+/* Payloads from here on leave inside `send`, uncopied where they are
+   unmasked. */
 #define LARGE 16384
 
 /* Forgets what is queued: nobody will get it. */
@@ -123,10 +124,10 @@ static size_t in_flight (const conn *c) {
   return n + (c->fd == NET_NONE ? 0 : (size_t)net_in_flight(c->fd));
 }
 
-/* conn:accepted() -> how many bytes the peer's system has accepted so far, as sent
-   (a figure to be compared with others), how many are here and it has not. Of a
-   Unix socket the kernel tells memory, not bytes: the figure may lag, but never
-   goes back. */
+/* conn:accepted() -> how many bytes the peer's system has accepted so far,
+   as sent (a figure to be compared with others), how many are here and it
+   has not. Of a Unix socket the kernel tells memory, not bytes: the figure
+   may lag, but never goes back. */
 static int conn_accepted (lua_State *L) {
   conn *c = websock_toconn(L);
   size_t flight = in_flight(c);
@@ -166,11 +167,11 @@ static int check_flags (lua_State *L, int arg) {
   return flags | (lua_toboolean(L, arg + 1) ? WS_COMPRESS : WS_PLAIN);
 }
 
-/* conn:send(payload, opcode [, max_queue [, more [, compress]]])
-   -> bytes queued | nil, "queue full" | nil, "closed" | nil, "utf8"
-   opcode: "text", "binary", "continuation". More than max_queue bytes queued
-   already: nothing happens. Large payloads leave at once. compress: true, false,
-   or nil for the default, with the first frame of a message. */
+/* conn:send(payload, opcode [, max_queue [, more [, compress]]]) -> bytes
+   queued | nil, "queue full" | nil, "closed" | nil, "utf8" opcode: "text",
+   "binary", "continuation". More than max_queue bytes queued already:
+   nothing happens. Large payloads leave at once. compress: true, false, or
+   nil for the default, with the first frame of a message. */
 static int conn_send (lua_State *L) {
   static const char *const names[] = {"continuation", "text", "binary", NULL};
   conn *c = websock_toconn(L);
@@ -226,7 +227,6 @@ static int conn_ponged (lua_State *L) {
   lua_pushinteger(L, (lua_Integer)ws_ponged(core(websock_toconn(L))));
   return 1;
 }
-
 
 const luaL_Reg websock_send_methods[] = {{"accepted", conn_accepted},
                                          {"backlog", conn_backlog},

@@ -1,14 +1,14 @@
 /*
-** lua_threads.c - how a coroutine waits, and the threads that the library itself
-** runs in.
+** lua_threads.c - how a coroutine waits, and the threads that the library
+** itself runs in.
 **
-** Ctrl-C raises an error in the thread of the main chunk, wherever that is: lua.c
-** sets a debug hook there, and a hook belongs to one thread. What is half done then
-** would stay so. Nothing of the library is run there, therefore. A turn of the loop
-** has a thread of its own, the pump; a call made outside the loop has another, the
-** desk, and while it waits the caller's thread turns the loop. That is where an
-** error can come in between: the call is then closed as coroutine.close would do
-** it, as it could be in any coroutine of the loop.
+** Ctrl-C raises an error in the thread of the main chunk, wherever that is:
+** lua.c sets a debug hook there, and a hook belongs to one thread. What is half
+** done then would stay so. Nothing of the library is run there, therefore. A
+** turn of the loop has a thread of its own, the pump; a call made outside the
+** loop has another, the desk, and while it waits the caller's thread turns the
+** loop. That is where an error can come in between: the call is then closed as
+** coroutine.close would do it, as it could be in any coroutine of the loop.
 */
 #include "lua_turn.h"
 
@@ -143,8 +143,8 @@ static int begun (lua_State *L, int status, lua_KContext ctx) {
 
 static int begin (lua_State *L) { return begun(L, LUA_OK, 0); }
 
-/* turn's __close, in a thread that ends: tells the loop of one that has been closed,
-   or run to its end by a stranger, so that no trace of it is left. */
+/* turn's __close, in a thread that ends: tells the loop of one that has been
+   closed, or run to its end by a stranger, so that no trace of it is left. */
 static int turn_left (lua_State *L) {
   if (websock_toturn(L, 1)->current == L) return 0;
   lua_getiuservalue(L, 1, TURN_LEFT);
@@ -153,7 +153,8 @@ static int turn_left (lua_State *L) {
   return 0;
 }
 
-/* turn:thread() -> a thread that calls f(...) when the loop resumes it with them */
+/* turn:thread() -> a thread that calls f(...) when the loop resumes it with
+   them */
 static int turn_thread (lua_State *L) {
   lua_State *thread;
   websock_toturn(L, 1);
@@ -261,9 +262,9 @@ static int wrapped (lua_State *L) {
   return returned(L, LUA_OK, 0);
 }
 
-/* turn:wrap(f, until) -> f as it is called from outside: there it runs at the desk,
-   and until(thread), in the caller's thread, returns what that is woken with;
-   until() lets others have a turn. */
+/* turn:wrap(f, until) -> f as it is called from outside: there it runs at
+   the desk, and until(thread), in the caller's thread, returns what that is
+   woken with; until() lets others have a turn. */
 static int turn_wrap (lua_State *L) {
   websock_toturn(L, 1);
   luaL_checkany(L, 3);
@@ -275,7 +276,8 @@ static int turn_wrap (lua_State *L) {
   return 1;
 }
 
-/* --------------------------------------------------------------- who and how */
+/* --------------------------------------------------------------- who and
+   how */
 
 /* turn:how() -> how a call made here can wait: "yield" in a coroutine that the
    loop has resumed, "turn" outside the loop, nil where it cannot. */
@@ -290,8 +292,8 @@ static int turn_how (lua_State *L) {
   return 1;
 }
 
-/* turn:caller() -> the thread that has called, whether it is the main one: not the
-   desk that serves it */
+/* turn:caller() -> the thread that has called, whether it is the main one:
+   not the desk that serves it */
 static int turn_caller (lua_State *L) {
   const turn *t = websock_toturn(L, 1);
   lua_State *caller = t->desk == L ? t->outer : L;
@@ -303,7 +305,8 @@ static int turn_caller (lua_State *L) {
   return 2;
 }
 
-/* turn:is_current() -> whether it is the loop that has resumed this coroutine */
+/* turn:is_current() -> whether it is the loop that has resumed this
+   coroutine */
 static int turn_is_current (lua_State *L) {
   lua_pushboolean(L, websock_toturn(L, 1)->current == L);
   return 1;

@@ -1,5 +1,6 @@
 /*
-** lua_timer.c - the userdata `websock.timers`: the heap of timers, and the clock.
+** lua_timer.c - the userdata `websock.timers`: the heap of timers, and the
+** clock.
 */
 #include "lua_int.h"
 

@@ -15,8 +15,8 @@ typedef struct tls {
   net_tls_ctx *ctx;
 } tls;
 
-/* Pushes the field of the table at 1, and returns it if it is a string: on the stack
-   it lives, whatever becomes of the table. */
+/* Pushes the field of the table at 1, and returns it if it is a string: on
+   the stack it lives, whatever becomes of the table. */
 static const char *text (lua_State *L, const char *name, size_t *n) {
   if (lua_getfield(L, 1, name) != LUA_TSTRING) return NULL;
   return lua_tolstring(L, -1, n);

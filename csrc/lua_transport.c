@@ -1,7 +1,7 @@
 /*
-** lua_transport.c - what a conn's bytes travel on: a descriptor that it owns, and
-** perhaps TLS over it. Methods of `websock.conn`, and the two functions by which
-** everything else here reads and writes.
+** lua_transport.c - what a conn's bytes travel on: a descriptor that it owns,
+** and perhaps TLS over it. Methods of `websock.conn`, and the two functions by
+** which everything else here reads and writes.
 */
 #include "lua_conn.h"
 
@@ -74,7 +74,8 @@ static int conn_fd (lua_State *L) {
   return 1;
 }
 
-/* conn:pending() -> bytes that closing the descriptor would destroy, at least */
+/* conn:pending() -> bytes that closing the descriptor would destroy, at
+   least */
 static int conn_pending (lua_State *L) {
   conn *c = websock_toconn(L);
   int n = c->fd == NET_NONE ? 0 : net_unread(c->fd);
@@ -95,9 +96,9 @@ static int conn_shutdown (lua_State *L) {
 /* --------------------------------------------------------------------- TLS */
 
 /* conn:secure(tls, received [, name, place]) -> true | nil, err: TLS on the
-   descriptor from now on, from which `received` was read already. A client asks for
-   the name of the server, has to, and checks it; sessions are kept by name and place
-   ("host:port"). */
+   descriptor from now on, from which `received` was read already. A client
+   asks for the name of the server, has to, and checks it; sessions are kept
+   by name and place ("host:port"). */
 static int conn_secure (lua_State *L) {
   conn *c = websock_toconn(L);
   size_t n;

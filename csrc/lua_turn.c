@@ -57,10 +57,10 @@ static int turn_new (lua_State *L) {
 
 /* ---------------------------------------------------------------- resuming */
 
-/* Resumes the thread with the nargs values on its stack. What it has returned is
-   nobody's business, however much that is; only an error stays on its stack. For
-   that there is room, and for nothing else: whatever else is pushed there has to
-   be checked first. */
+/* Resumes the thread with the nargs values on its stack. What it has
+   returned is nobody's business, however much that is; only an error stays
+   on its stack. For that there is room, and for nothing else: whatever else
+   is pushed there has to be checked first. */
 static int resume (lua_State *L, turn *t, lua_State *thread, int nargs) {
   int status, n;
   t->current = thread;
@@ -78,8 +78,8 @@ static int resume (lua_State *L, turn *t, lua_State *thread, int nargs) {
   return status;
 }
 
-/* Pushes whether it went well, and the error. Values that a coroutine yields are
-   for another scheduler: it would wait for that one for ever. */
+/* Pushes whether it went well, and the error. Values that a coroutine yields
+   are for another scheduler: it would wait for that one for ever. */
 static int push_outcome (lua_State *L, turn *t, lua_State *thread, int status) {
   int ok = status == LUA_OK || status == LUA_YIELD;
   lua_pushboolean(L, ok && !t->strayed);
@@ -92,8 +92,8 @@ static int push_outcome (lua_State *L, turn *t, lua_State *thread, int status) {
   return 2;
 }
 
-/* turn:resume(thread, ...) -> true | false, err | nil: it waits for what the loop
-   or a conn knows of. */
+/* turn:resume(thread, ...) -> true | false, err | nil: it waits for what the
+   loop or a conn knows of. */
 static int turn_resume (lua_State *L) {
   turn *t = websock_toturn(L, 1);
   lua_State *thread = lua_tothread(L, 2);
@@ -122,8 +122,8 @@ static void tell (lua_State *L, const char *method, int flags) {
   lua_call(L, 3, 0);
 }
 
-/* Whoever waits for a message goes on. It stands on the stack meanwhile: while it
-   runs, the conn may get another receiver. */
+/* Whoever waits for a message goes on. It stands on the stack meanwhile:
+   while it runs, the conn may get another receiver. */
 static void go_on (lua_State *L, turn *t, conn *c) {
   lua_State *thread = c->receiver;
   int status;
@@ -184,7 +184,8 @@ static void begin (turn *t) {
   ws_pool_trim(t->pool);
 }
 
-/* turn:serve(poller): what the poller has found, as long as nobody closes it. */
+/* turn:serve(poller): what the poller has found, as long as nobody closes
+   it. */
 static int turn_serve (lua_State *L) {
   turn *t = websock_toturn(L, SELF);
   net_poll *const *p = websock_topoll(L, ARG);
@@ -210,8 +211,8 @@ static int turn_serve (lua_State *L) {
 
 /* ---------------------------------------------------------------- flushing */
 
-/* Pushes a table with room for what is in the list and n more. Making it may run
-   finalizers, which may mark: then again. */
+/* Pushes a table with room for what is in the list and n more. Making it may
+   run finalizers, which may mark: then again. */
 static lua_Integer new_list (lua_State *L, const turn *t, lua_Integer n) {
   for (;;) {
     lua_Integer room = 2 * (t->last + n);
@@ -321,8 +322,8 @@ static int turn_delivered (lua_State *L) {
   return 1;
 }
 
-/* turn:has_rested() -> whether the coroutine that was resumed last has taken its
-   share of messages, and lets others have their turn; asked once */
+/* turn:has_rested() -> whether the coroutine that was resumed last has taken
+   its share of messages, and lets others have their turn; asked once */
 static int turn_has_rested (lua_State *L) {
   turn *t = websock_toturn(L, 1);
   lua_pushboolean(L, t->rests);

@@ -1,6 +1,6 @@
 /*
-** lua_turn.h - the userdata `websock.turn`, for the files that serve connections
-** without Lua in between: lua_turn.c, lua_fast.c, lua_broadcast.c.
+** lua_turn.h - the userdata `websock.turn`, for the files that serve
+** connections without Lua in between: lua_turn.c, lua_fast.c, lua_broadcast.c.
 */
 #ifndef lua_turn_h
 #define lua_turn_h
@@ -9,10 +9,10 @@
 
 #pragma GCC visibility push(hidden)
 
-/* User values of a turn: the list of conns to be flushed; descriptor -> conn or
-   another watcher; the loop's functions guarded(object, method, ...), after(thread,
-   ok, ...) and left(thread); the state's pool; what threads begin with, and those of
-   lua_threads.c that are not in use. */
+/* User values of a turn: the list of conns to be flushed; descriptor -> conn
+   or another watcher; the loop's functions guarded(object, method, ...),
+   after(thread, ok, ...) and left(thread); the state's pool; what threads
+   begin with, and those of lua_threads.c that are not in use. */
 enum {
   TURN_DIRTY = 1,
   TURN_WATCHERS,
@@ -47,13 +47,12 @@ typedef struct turn {
 /* The turn at arg. */
 #define TURN_TYPE "websock.turn"
 turn *websock_toturn (lua_State *L, int arg);
-/* Makes room for n more in the list of the turn at index self, both absolute. May
-   raise for lack of memory. */
+/* Makes room for n more in the list of the turn at index self, both
+   absolute. May raise for lack of memory. */
 void websock_mark_room (lua_State *L, int self, lua_Integer n);
 /* Has the conn at index `at` flushed at the end of the turn; there has to be
    room. Allocates nothing. */
 void websock_mark (lua_State *L, int self, int at);
-
 
 /* ---- lua_threads.c */
 extern const luaL_Reg websock_thread_methods[], websock_thread_meta[];

@@ -33,12 +33,12 @@ typedef struct net_iov {
 
 /* ---- net_socket.c: one system call each, on a non-blocking descriptor. An
    interrupted one is retried. */
-/* Bytes > 0, NET_EOF, NET_AGAIN or NET_ERROR; net_read is read(2), for pipes and
-   terminals. */
+/* Bytes > 0, NET_EOF, NET_AGAIN or NET_ERROR; net_read is read(2), for pipes
+   and terminals. */
 long net_recv (net_fd fd, void *p, size_t n);
 long net_read (net_fd fd, void *p, size_t n);
-/* The first (at most) NET_PIECES pieces by one call, never with SIGPIPE: bytes written,
-   NET_AGAIN or NET_ERROR. */
+/* The first (at most) NET_PIECES pieces by one call, never with SIGPIPE:
+   bytes written, NET_AGAIN or NET_ERROR. */
 enum { NET_PIECES = 16 }; /* of one net_sendv, at most */
 long net_sendv (net_fd fd, const net_iov *v, int n);
 int net_nonblocking (net_fd fd);    /* also sets CLOEXEC; 0 or NET_ERROR */
@@ -108,10 +108,10 @@ int net_poll_add (net_poll *p, net_fd fd, uint32_t slot);
 void net_poll_rearm (net_poll *p, net_fd fd, int what);
 
 /* Level-triggered and one-shot interest in a descriptor of somebody else:
-   reported once when one of what is ready, then forgotten until the next call.
-   what replaces the interest before; 0 forgets it now. Same results; EBUSY while
-   fd is registered by net_poll_add, which stays as it is, unless its number came
-   back: then that is replaced. */
+   reported once when one of what is ready, then forgotten until the next
+   call. what replaces the interest before; 0 forgets it now. Same results;
+   EBUSY while fd is registered by net_poll_add, which stays as it is, unless
+   its number came back: then that is replaced. */
 int net_poll_watch (net_poll *p, net_fd fd, uint32_t slot, int what);
 
 /* Call before fd is closed. After it nothing more is reported for fd, not even
@@ -150,7 +150,8 @@ void net_timer_cancel (net_timers *t, int handle);
 double net_timer_at (const net_timers *t, int handle);
 /* The earliest time; 0 if there is no timer. */
 int net_timer_first (const net_timers *t, double *at);
-/* Takes the earliest timer out if it is due at now: 1 and *handle, *slot, or 0. */
+/* Takes the earliest timer out if it is due at now: 1 and *handle, *slot, or
+   0. */
 int net_timer_due (net_timers *t, double now, int *handle, uint32_t *slot);
 
 double net_now (void); /* CLOCK_MONOTONIC, seconds */
@@ -167,8 +168,8 @@ net_fd net_lookup_fd (const net_lookup *l);
    NET_ERROR with *why a text ("host not found", ...). *list belongs to l. */
 int net_lookup_take (net_lookup *l, const net_address **list, const char **why);
 void net_lookup_free (net_lookup *l); /* at any time */
-/* The same at once for what needs no look-up, an address in digits ("127.0.0.1",
-   "::1", "fe80::1%eth0"): 1 and *a, or 0. */
+/* The same at once for what needs no look-up, an address in digits
+   ("127.0.0.1", "::1", "fe80::1%eth0"): 1 and *a, or 0. */
 int net_numeric (const char *host, net_address *a);
 
 /* ---- net_signal.c: signals as a readable descriptor */
@@ -186,8 +187,8 @@ net_fd net_signals_fd (const net_signals *s);
    handler. 0, or NET_ERROR: no such signal, or one that cannot be caught. */
 int net_signals_catch (net_signals *s, int signo);
 int net_signals_restore (net_signals *s, int signo);
-/* A caught signal that has arrived since it was last told, or 0. Drains the pipe:
-   call it until it is 0. */
+/* A caught signal that has arrived since it was last told, or 0. Drains the
+   pipe: call it until it is 0. */
 int net_signals_next (net_signals *s);
 /* The number of a name without SIG ("TERM"), 0 if there is none. */
 int net_signal_number (const char *name);

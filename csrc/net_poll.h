@@ -38,7 +38,8 @@ typedef struct net_backend {
   /* Whether fd is still what p->entries[fd] was registered for, and not another
      one by that number. */
   int (*has)(net_poll *p, net_fd fd);
-  /* Fills the empty p->found; like net_poll_wait. milliseconds < 0: for ever. */
+  /* Fills the empty p->found; like net_poll_wait. milliseconds < 0: for
+     ever. */
   int (*wait)(net_poll *p, int milliseconds);
 } net_backend;
 

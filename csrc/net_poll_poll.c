@@ -1,7 +1,7 @@
 /*
 ** net_poll_poll.c - the poller's back end for everywhere else. It keeps the
-** edge-triggered contract by masking: a direction that was reported is not asked
-** for again until net_poll_rearm, a hangup is reported once.
+** edge-triggered contract by masking: a direction that was reported is not
+** asked for again until net_poll_rearm, a hangup is reported once.
 */
 #include "net_posix.h"
 

@@ -1,11 +1,11 @@
 /*
 ** net_signal.c - signals as a readable descriptor, one for each user (a Lua
-** state): the handler marks the signal for every user that catches it and writes
-** a byte into that user's pipe.
+** state): the handler marks the signal for every user that catches it and
+** writes a byte into that user's pipe.
 **
-** The handler takes no lock, so it only reads what stays valid for ever: records
-** of users are never freed, and their pipes never closed. Who comes later uses
-** them again.
+** The handler takes no lock, so it only reads what stays valid for ever:
+** records of users are never freed, and their pipes never closed. Who comes
+** later uses them again.
 */
 #include "net_posix.h"
 

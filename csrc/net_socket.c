@@ -218,8 +218,8 @@ static net_fd accept_one (net_fd listener, any_address *from, socklen_t *size) {
 #endif
 }
 
-/* What befell a connection before it was accepted, which Linux tells here, is no
-   failure of the listener. */
+/* What befell a connection before it was accepted, which Linux tells here,
+   is no failure of the listener. */
 static int is_its_own (int err) {
   switch (err) {
     case EINTR:

@@ -1,6 +1,6 @@
 /*
-** net_stay.c - keeps the code in memory once something may run it at any time: a
-** thread, a signal handler. Lua unloads its modules when a state closes, and
+** net_stay.c - keeps the code in memory once something may run it at any time:
+** a thread, a signal handler. Lua unloads its modules when a state closes, and
 ** LuaRocks cannot pass -z nodelete to the linker.
 */
 #include "net_posix.h"

@@ -2,10 +2,10 @@
 ** net_tls.c - one TLS connection over a descriptor.
 **
 ** What OpenSSL writes is gathered (net_tls_bio.c) and sent at the end of each
-** verb. What the kernel does not take waits in t->left, and nothing is encrypted
-** until that is gone: its plaintext stays with the caller, and is told as taken
-** as its records leave. So OpenSSL never waits for room, and only the handshake
-** wants to read in order to write.
+** verb. What the kernel does not take waits in t->left, and nothing is
+** encrypted until that is gone: its plaintext stays with the caller, and is
+** told as taken as its records leave. So OpenSSL never waits for room, and only
+** the handshake wants to read in order to write.
 */
 #include "net_posix.h"
 
@@ -93,10 +93,11 @@ void net_tls_free (net_tls *t) {
   free(t);
 }
 
-/* ------------------------------------------------------------ bytes that left */
+/* ------------------------------------------------------------ bytes that
+   left */
 
-/* Each verb begins with this: nothing of another connection's is in the room that
-   all share, nor in OpenSSL's queue of errors. */
+/* Each verb begins with this: nothing of another connection's is in the room
+   that all share, nor in OpenSSL's queue of errors. */
 static void enter (net_tls *t) {
   t->ctx->out.at = t->ctx->out.n = 0;
   ERR_clear_error();
@@ -157,7 +158,8 @@ size_t net_tls_unsent (const net_tls *t) { return t->left.n - t->left.at; }
 
 uint64_t net_tls_sent (const net_tls *t) { return t->sent; }
 
-/* -------------------------------------------------------------- the handshake */
+/* -------------------------------------------------------------- the
+   handshake */
 
 /* What a call of OpenSSL that returned r <= 0 means. */
 static long outcome (net_tls *t, int r) {
@@ -272,8 +274,9 @@ static size_t next_record (net_tls *t, const net_iov *v, int n, size_t skip,
   return gather(t, v, n, skip);
 }
 
-/* What a call of SSL_write that returned r <= 0 means, behind so many bytes. Once
-   the peer has said its close_notify, OpenSSL takes whatever fails for that. */
+/* What a call of SSL_write that returned r <= 0 means, behind so many bytes.
+   Once the peer has said its close_notify, OpenSSL takes whatever fails for
+   that. */
 static long unwritten (net_tls *t, int r, size_t total) {
   long what = outcome(t, r);
   if (what == NET_AGAIN) return total > 0 ? (long)total : NET_AGAIN;

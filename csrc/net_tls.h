@@ -49,26 +49,27 @@ void net_tls_ctx_free (net_tls_ctx *ctx);
 /* Whether its connections are servers. */
 int net_tls_is_server (const net_tls_ctx *ctx);
 
-/* ---- net_tls_name.c: whether this is one host's name, or an address in digits;
-   NULL is not */
+/* ---- net_tls_name.c: whether this is one host's name, or an address in
+   digits; NULL is not */
 int net_tls_is_name (const char *name);
 
 /* ---- net_tls.c: a connection */
 
-/* TLS on fd, which stays the caller's and has to outlive net_tls_end. A client
-   asks for and checks `name`, a host name or an address in digits, and resumes a
-   session that it had under the same name and `place` (such as "host:port"); for a
-   server both are NULL. NULL without memory, or for what is no name. */
+/* TLS on fd, which stays the caller's and has to outlive net_tls_end. A
+   client asks for and checks `name`, a host name or an address in digits,
+   and resumes a session that it had under the same name and `place` (such as
+   "host:port"); for a server both are NULL. NULL without memory, or for what
+   is no name. */
 net_tls *net_tls_new (net_tls_ctx *ctx, net_fd fd, const char *name,
                       const char *place);
 
 /* Bytes that somebody else has read from fd before: 1, or 0 without memory. */
 int net_tls_give (net_tls *t, const void *p, size_t n);
 
-/* Bytes > 0: as many as have come, at most n; NET_AGAIN. net_tls_more tells after
-   both whether to ask once more; if not, fd was read dry. NET_EOF after the
-   peer's close_notify, and only then; NET_ERROR, for good, with net_tls_why.
-   Writes what the handshake wants written. */
+/* Bytes > 0: as many as have come, at most n; NET_AGAIN. net_tls_more tells
+   after both whether to ask once more; if not, fd was read dry. NET_EOF
+   after the peer's close_notify, and only then; NET_ERROR, for good, with
+   net_tls_why. Writes what the handshake wants written. */
 long net_tls_recv (net_tls *t, void *p, size_t n);
 
 int net_tls_more (const net_tls *t);
@@ -104,8 +105,8 @@ const char *net_tls_why (const net_tls *t);
    the handshake was over; otherwise NULL. Belongs to t. */
 const char *net_tls_error (const net_tls *t);
 
-/* Says once, if it can be written, that our side has ended (close_notify); not in
-   the child of a fork, whose parent has the connection. */
+/* Says once, if it can be written, that our side has ended (close_notify);
+   not in the child of a fork, whose parent has the connection. */
 void net_tls_shutdown (net_tls *t);
 /* The same, and gives back everything but net_tls_error. To be called before fd
    is closed; idempotent. */

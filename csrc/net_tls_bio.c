@@ -1,8 +1,8 @@
 /*
 ** net_tls_bio.c - OpenSSL's way to the descriptor. OpenSSL's own would write
 ** with write(), which raises SIGPIPE, and once per record; ours gathers records
-** for one send. And once a read came up short there is nothing more to read: the
-** poller tells when there is again.
+** for one send. And once a read came up short there is nothing more to read:
+** the poller tells when there is again.
 */
 #include "net_posix.h"
 
@@ -13,8 +13,8 @@
 
 #include "net_tls_int.h"
 
-/* Full reads of one verb. Records that carry no data, such as KeyUpdates (RFC 8446
-   section 4.6.3), could keep it reading for as long as they come. */
+/* Full reads of one verb. Records that carry no data, such as KeyUpdates
+   (RFC 8446 section 4.6.3), could keep it reading for as long as they come. */
 enum { MOST_READS = 2 };
 
 /* Limit of what waits to be written for a peer that never reads. */

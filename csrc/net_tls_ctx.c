@@ -96,8 +96,9 @@ static void set_modes (SSL_CTX *ssl) {
   SSL_CTX_set_default_read_buffer_len(ssl, READ_BUFFER);
 }
 
-/* Suites without a certificate on the other side would pass any verification,
-   those without encryption make no TLS: whoever asks for "ALL" means neither. */
+/* Suites without a certificate on the other side would pass any
+   verification, those without encryption make no TLS: whoever asks for "ALL"
+   means neither. */
 static int set_ciphers (SSL_CTX *ssl, const char *list) {
   static const char but[] = ":!aNULL:!eNULL";
   size_t n = strlen(list);
@@ -126,7 +127,8 @@ static int set_versions (net_tls_ctx *ctx, const net_tls_settings *s,
   return 0;
 }
 
-/* Asked for a certificate that we do not have: the handshake goes on without. */
+/* Asked for a certificate that we do not have: the handshake goes on
+   without. */
 static int no_cert (SSL *ssl, X509 **cert, EVP_PKEY **key) {
   net_tls *t = SSL_get_app_data(ssl);
   (void)cert;
@@ -169,8 +171,8 @@ static int trust_system (net_tls_ctx *ctx, char *why) {
   return 1;
 }
 
-/* OpenSSL looks into the folder only when it needs an authority: one that is not
-   there would be told as an unknown authority. */
+/* OpenSSL looks into the folder only when it needs an authority: one that is
+   not there would be told as an unknown authority. */
 static int trust_folder (net_tls_ctx *ctx, const char *path, char *why) {
   char inside[4096];
   const char *failed = NULL;

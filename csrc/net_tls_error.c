@@ -113,8 +113,8 @@ static const char *look_up (const words *table, long code) {
   return table->text;
 }
 
-/* How servers tell, in the handshake, that they want a certificate and got none:
-   each library has its own way. */
+/* How servers tell, in the handshake, that they want a certificate and got
+   none: each library has its own way. */
 static int is_about_ours (int alert) {
   return alert == SSL_AD_HANDSHAKE_FAILURE || alert == SSL_AD_BAD_CERTIFICATE ||
          alert == SSL_AD_CERTIFICATE_UNKNOWN || alert == SSL_AD_ACCESS_DENIED;

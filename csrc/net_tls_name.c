@@ -43,7 +43,8 @@ int net_tls_is_name (const char *name) {
   return name != NULL && (is_address(name, &a) || is_host(name));
 }
 
-/* RFC 6125, RFC 9525: alternative names only, a wildcard for one whole label. */
+/* RFC 6125, RFC 9525: alternative names only, a wildcard for one whole
+   label. */
 static int set_host (SSL *ssl, const char *host, int verify) {
   X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
   X509_VERIFY_PARAM_set_hostflags(param,

@@ -35,10 +35,11 @@ enum { WS_CLIENT, WS_SERVER };
 
 #define WS_NO_LIMIT SIZE_MAX
 
-/* What connections lend each other while they work on a message: receive blocks,
-   and zlib's streams. A few are kept, so that ten thousand connections that are
-   idle, or have sent half a message, own little. Connections that share a pool
-   are used by one thread at a time, and have the pool's allocator. */
+/* What connections lend each other while they work on a message: receive
+   blocks, and zlib's streams. A few are kept, so that ten thousand
+   connections that are idle, or have sent half a message, own little.
+   Connections that share a pool are used by one thread at a time, and have
+   the pool's allocator. */
 typedef struct ws_pool ws_pool;
 
 /* Size of a ws_pool, for hosts that place it in memory of their own. */
@@ -50,8 +51,8 @@ void ws_pool_init (ws_pool *p, ws_alloc alloc, void *ud);
 /* Gives back all that is in it; what still comes back is freed at once. */
 void ws_pool_free (ws_pool *p);
 
-/* Gives back the large blocks (each at most 4 MiB) that nobody has used since it
-   was called last: for a host to call now and then. */
+/* Gives back the large blocks (each at most 4 MiB) that nobody has used
+   since it was called last: for a host to call now and then. */
 void ws_pool_trim (ws_pool *p);
 
 /* permessage-deflate (RFC 7692): what a client offers and a server accepts. */
@@ -136,9 +137,9 @@ typedef struct ws_field {
 /* The head of the request or response that the current WS_REQUEST, WS_OPEN or
    WS_REFUSED event is about, or of the request that waits for its answer. */
 typedef struct ws_head {
-  int upgrade; /* request: 1 for a valid WebSocket handshake, 0 for plain HTTP */
-  int minor;   /* HTTP/1.minor */
-  int status;  /* response: 101, 404, ... */
+  int upgrade;   /* request: 1 for a valid handshake, 0 for plain HTTP */
+  int minor;     /* HTTP/1.minor */
+  int status;    /* response: 101, 404, ... */
   ws_str method; /* request */
   ws_str target; /* request, as sent */
   ws_str reason; /* response: the reason phrase, may be empty */
@@ -189,7 +190,8 @@ int ws_next_part (ws_conn *c, ws_event *ev, size_t max);
 
 /* The current event is delivered, and not given again: its bytes may go. A
    WS_REQUEST's head stays until it is answered, or the connection has ended:
-   ws_next is 0 meanwhile, also after ws_eof. Without an event it does nothing. */
+   ws_next is 0 meanwhile, also after ws_eof. Without an event it does
+   nothing. */
 void ws_taken (ws_conn *c);
 
 /* Handles the control frames among the bytes that ws_next has not come to yet,
@@ -198,12 +200,13 @@ void ws_taken (ws_conn *c);
    WS_ENOMEM or WS_ERANDOM (call again). */
 int ws_ahead (ws_conn *c);
 
-/* Whether a Close frame, or a broken rule, that ws_ahead comes to takes effect
-   then (default) or, with on, when ws_next has come to it: whoever has taken the
-   messages before it, or is to take them, can answer them first. ws_end_held is 1
-   while one waits so: the state stays WS_OPENED, a host reads no more, and bounds
-   the time. ws_eof does not replace it; ws_close and ws_abort apply it first, and
-   so does ws_ahead after ws_hold_end(c, 0). */
+/* Whether a Close frame, or a broken rule, that ws_ahead comes to takes
+   effect then (default) or, with on, when ws_next has come to it: whoever
+   has taken the messages before it, or is to take them, can answer them
+   first. ws_end_held is 1 while one waits so: the state stays WS_OPENED, a
+   host reads no more, and bounds the time. ws_eof does not replace it;
+   ws_close and ws_abort apply it first, and so does ws_ahead after
+   ws_hold_end(c, 0). */
 void ws_hold_end (ws_conn *c, int on);
 int ws_end_held (const ws_conn *c);
 
@@ -223,9 +226,9 @@ size_t ws_unread (const ws_conn *c);
 int ws_request (ws_conn *c, ws_str host, ws_str target, const ws_str *protocols,
                 size_t nprotocols, const ws_field *fields, size_t nfields);
 
-/* Server: answers the WS_REQUEST that is current, or taken and not answered yet,
-   with 101; it has to be a handshake. protocol {NULL, 0} chooses none; one that
-   was not offered is WS_EINVAL. RFC 6455 section 4.2.2. */
+/* Server: answers the WS_REQUEST that is current, or taken and not answered
+   yet, with 101; it has to be a handshake. protocol {NULL, 0} chooses none;
+   one that was not offered is WS_EINVAL. RFC 6455 section 4.2.2. */
 int ws_accept (ws_conn *c, ws_str protocol, const ws_field *fields,
                size_t nfields);
 
@@ -236,8 +239,9 @@ int ws_accept (ws_conn *c, ws_str protocol, const ws_field *fields,
 int ws_reject (ws_conn *c, int status, const ws_field *fields, size_t nfields,
                ws_str body);
 
-/* The same without a copy of the body: it has to stay where it is until ws_queued
-   is 0, or ws_settle, ws_abort or ws_free. Many connections may share one. */
+/* The same without a copy of the body: it has to stay where it is until
+   ws_queued is 0, or ws_settle, ws_abort or ws_free. Many connections may
+   share one. */
 int ws_reject_borrowed (ws_conn *c, int status, const ws_field *fields,
                         size_t nfields, ws_str body);
 
@@ -283,12 +287,12 @@ const char *ws_status_text (int status);
 int ws_send (ws_conn *c, int opcode, const void *p, size_t n, int flags);
 
 /* A frame that many server connections send: built once, unmasked and whole.
-   ws_shared_new gives one reference (NULL without memory; text has to be UTF-8
-   already), ws_shared_free gives one up, ws_send_shared queues it and takes
-   references as it needs them: 0, WS_ENOMEM, or WS_ESTATE once closed. While a
-   message is being sent in fragments the frame waits for its end. It is
-   compressed as ws_send would, once for all connections with the same window. Connections
-   that share a frame are used by one thread. */
+   ws_shared_new gives one reference (NULL without memory; text has to be
+   UTF-8 already), ws_shared_free gives one up, ws_send_shared queues it and
+   takes references as it needs them: 0, WS_ENOMEM, or WS_ESTATE once closed.
+   While a message is being sent in fragments the frame waits for its end. It
+   is compressed as ws_send would, once for all connections with the same
+   window. Connections that share a frame are used by one thread. */
 typedef struct ws_shared ws_shared;
 ws_shared *ws_shared_new (ws_alloc alloc, void *ud, int opcode, const void *p,
                           size_t n);
@@ -315,8 +319,9 @@ int ws_close (ws_conn *c, unsigned code, const char *reason, size_t n);
    7.4 and IANA's registry). */
 int ws_is_code (unsigned code);
 
-/* What is to be written: fills at most max (>= WS_IOV) pieces, returns how many
-   (0: nothing), or WS_ENOMEM when a waiting pong could not be queued. Stable until the next call with this connection but ws_sent. */
+/* What is to be written: fills at most max (>= WS_IOV) pieces, returns how
+   many (0: nothing), or WS_ENOMEM when a waiting pong could not be queued.
+   Stable until the next call with this connection but ws_sent. */
 int ws_pending (ws_conn *c, ws_iov *v, int max);
 
 /* The first n bytes of that are written. */
@@ -325,9 +330,9 @@ void ws_sent (ws_conn *c, size_t n);
 /* Bytes queued and not yet written, those of waiting pongs among them. */
 size_t ws_queued (const ws_conn *c);
 
-/* Of these, bytes of pongs. Every ping is answered, in order, as long as they
-   are 1 KiB at most; beyond that the newest only, behind them. So a limit on what
-   is queued need not count them. */
+/* Of these, bytes of pongs. Every ping is answered, in order, as long as
+   they are 1 KiB at most; beyond that the newest only, behind them. So a
+   limit on what is queued need not count them. */
 size_t ws_queued_pongs (const ws_conn *c);
 
 /* Bytes of shared frames that wait for the end of a fragmented message, and are
@@ -338,8 +343,9 @@ size_t ws_held (const ws_conn *c);
    ws_ahead has seen. */
 int ws_waiting (const ws_conn *c);
 
-/* 1 if permessage-deflate was agreed on and more has arrived, and is not inflated,
-   than could become just some KiB: what ws_next does then may take long. */
+/* 1 if permessage-deflate was agreed on and more has arrived, and is not
+   inflated, than could become just some KiB: what ws_next does then may take
+   long. */
 int ws_swells (const ws_conn *c);
 
 /* ------------------------------------------------------------------- state */

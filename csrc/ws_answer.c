@@ -19,7 +19,6 @@ typedef struct answer {
   const char *extensions;
 } answer;
 
-
 const char *ws_status_text (int status) {
   /* clang-format off */
   static const struct { int status; const char *text; } list[] = {
@@ -55,14 +54,12 @@ const char *ws_status_text (int status) {
   return "";
 }
 
-
 static void write_status (ws_text *t, int status) {
   char line[64];
   snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", status,
            ws_status_text(status));
   ws_text_lit(t, line);
 }
-
 
 /* RFC 6455 section 4.2.2, 5. */
 static void write_101 (ws_text *t, const void *what) {
@@ -77,13 +74,11 @@ static void write_101 (ws_text *t, const void *what) {
   ws_text_lit(t, "\r\n");
 }
 
-
 static void write_default (ws_text *t, const answer *a, const char *name,
                            const char *value) {
   if (!ws_fields_have(a->fields, a->nfields, name))
     ws_text_field(t, name, ws_lit(value));
 }
-
 
 /* 426 has to say what to upgrade to (RFC 9110 section 15.5.22), and which
    versions are spoken (RFC 6455 section 4.4). */
@@ -97,19 +92,17 @@ static void write_connection (ws_text *t, const answer *a) {
   write_default(t, a, "Sec-WebSocket-Version", "13");
 }
 
-
 static void write_length (ws_text *t, size_t n) {
   char line[48];
   snprintf(line, sizeof line, "Content-Length: %zu\r\n", n);
   ws_text_lit(t, line);
 }
 
-
-/* 204 and 304 have no body and say so by themselves (RFC 9110 section 6.4.1). */
+/* 204 and 304 have no body and say so by themselves (RFC 9110 section
+   6.4.1). */
 static int is_bodiless (const answer *a) {
   return a->status == 204 || a->status == 304;
 }
-
 
 static void write_answer (ws_text *t, const void *what) {
   const answer *a = what;
@@ -125,7 +118,6 @@ static void write_answer (ws_text *t, const void *what) {
   if (!bodiless && !a->unsent && !a->borrow) ws_text_put(t, a->body);
 }
 
-
 /* The request is answered, otherwise than by 101; later input is dropped. */
 static int finish (ws_conn *c, answer *a, const char *rule) {
   a->unsent = ws_same(ws_hs_head(c)->method, ws_lit("HEAD"));
@@ -140,7 +132,6 @@ static int finish (ws_conn *c, answer *a, const char *rule) {
   return 0;
 }
 
-
 int ws_refuse (ws_conn *c) {
   ws_fault fault = c->hs->fault;
   answer a = {0};
@@ -153,12 +144,10 @@ int ws_refuse (ws_conn *c) {
   return finish(c, &a, fault.rule) ? WS_ENOMEM : WS_END;
 }
 
-
 static int is_current (const ws_conn *c) {
   return c->config->role == WS_SERVER && c->state == WS_CONNECTING && c->hs &&
          c->hs->given;
 }
-
 
 static int is_offered (const ws_conn *c, ws_str protocol) {
   size_t i;
@@ -166,7 +155,6 @@ static int is_offered (const ws_conn *c, ws_str protocol) {
     if (ws_same(ws_hs_offer(c, i), protocol)) return 1;
   return 0;
 }
-
 
 static int check_accept (ws_conn *c, ws_str protocol, const ws_field *fields,
                          size_t nfields) {
@@ -186,7 +174,6 @@ static int check_accept (ws_conn *c, ws_str protocol, const ws_field *fields,
     return ws_misuse(c, WS_EINVAL, "a subprotocol that was not offered");
   return ws_fields_check(c, fields, nfields, ours);
 }
-
 
 int ws_accept (ws_conn *c, ws_str protocol, const ws_field *fields,
                size_t nfields) {
@@ -212,7 +199,6 @@ int ws_accept (ws_conn *c, ws_str protocol, const ws_field *fields,
   return 0;
 }
 
-
 static int reject (ws_conn *c, int status, const ws_field *fields,
                    size_t nfields, ws_str body, int borrow) {
   static const char *const ours[] = {"Connection", "Content-Length",
@@ -233,12 +219,10 @@ static int reject (ws_conn *c, int status, const ws_field *fields,
   return finish(c, &a, ws_status_text(status));
 }
 
-
 int ws_reject (ws_conn *c, int status, const ws_field *fields, size_t nfields,
                ws_str body) {
   return reject(c, status, fields, nfields, body, 0);
 }
-
 
 int ws_reject_borrowed (ws_conn *c, int status, const ws_field *fields,
                         size_t nfields, ws_str body) {

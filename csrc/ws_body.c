@@ -1,8 +1,8 @@
 /*
 ** ws_body.c - the body of a plain request or of a refusal: as long as its
 ** Content-Length says, chunked, or up to the transport's end (RFC 9112 sections
-** 6 and 7). It lies in one piece behind its head, for chunks are decoded in place:
-** each byte is used as it comes, and only data stays.
+** 6 and 7). It lies in one piece behind its head, for chunks are decoded in
+** place: each byte is used as it comes, and only data stays.
 */
 #include "ws_http.h"
 
@@ -25,11 +25,9 @@ enum {
   AT_END
 };
 
-
 static int bad (ws_body *b, int status, const char *rule) {
   return ws_fault_set(&b->fault, status, rule);
 }
-
 
 static int hex (int ch) {
   if (ch >= '0' && ch <= '9') return ch - '0';
@@ -37,7 +35,6 @@ static int hex (int ch) {
   if (ch >= 'A' && ch <= 'F') return ch - 'A' + 10;
   return -1;
 }
-
 
 /* A digit of a chunk's size. A size that is too large for the body shows at the
    first digit that makes it so; cut off, it only has to stay in range. Leading
@@ -57,13 +54,11 @@ static int size_digit (ws_body *b, int digit) {
   return HTTP_MORE;
 }
 
-
 static int go (ws_body *b, int ok, int state) {
   if (!ok) return bad(b, 400, "malformed chunk");
   b->state = state;
   return HTTP_MORE;
 }
-
 
 /* A byte of what a recipient may ignore: bounded, or it would never end. */
 static int ignored (ws_body *b, int ch, int state) {
@@ -73,13 +68,11 @@ static int ignored (ws_body *b, int ch, int state) {
   return go(b, ws_chars[ch] & (CH_TEXT | CH_BLANK | CH_HIGH), state);
 }
 
-
 static int after_size (ws_body *b, int ch) {
   if (ch == ';') return ignored(b, ch, IN_EXTENSION);
   if (ws_chars[ch] & CH_BLANK) return ignored(b, ch, AFTER_SIZE);
   return go(b, ch == '\r' && b->state == IN_SIZE, SIZE_LF);
 }
-
 
 /* A byte that is not data (RFC 9112 section 7.1). */
 static int framing (ws_body *b, int ch) {
@@ -105,7 +98,6 @@ static int framing (ws_body *b, int ch) {
   }
 }
 
-
 /* Data, p[0 .. n), goes behind the body so far. */
 static size_t data (ws_body *b, unsigned char *body, const unsigned char *p,
                     size_t n) {
@@ -117,9 +109,7 @@ static size_t data (ws_body *b, unsigned char *body, const unsigned char *p,
   return n;
 }
 
-
 static int is_cut (const ws_body *b) { return b->cut && b->size == b->max; }
-
 
 static int read_chunked (ws_body *b, unsigned char *body,
                          const unsigned char *p, size_t n, size_t *used) {
@@ -133,7 +123,6 @@ static int read_chunked (ws_body *b, unsigned char *body,
   }
   return b->state == AT_END ? HTTP_WHOLE : r;
 }
-
 
 int ws_body_read (ws_body *b, unsigned char *body, const unsigned char *p,
                   size_t n, int eof, size_t *used) {

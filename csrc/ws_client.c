@@ -14,7 +14,6 @@ typedef struct request {
   const ws_compression *compression;
 } request;
 
-
 /* -------------------------------------------------------------- the request */
 
 static void write_request (ws_text *t, const void *what) {
@@ -32,7 +31,6 @@ static void write_request (ws_text *t, const void *what) {
   ws_text_lit(t, "\r\n");
 }
 
-
 static int check_protocols (ws_conn *c, const ws_str *list, size_t n) {
   size_t i, j;
   for (i = 0; i < n; i++) {
@@ -44,7 +42,6 @@ static int check_protocols (ws_conn *c, const ws_str *list, size_t n) {
   }
   return 0;
 }
-
 
 static int check_request (ws_conn *c, const request *r) {
   static const char *const ours[] = {"Host",
@@ -66,7 +63,6 @@ static int check_request (ws_conn *c, const request *r) {
   return ws_fields_check(c, r->fields, r->nfields, ours);
 }
 
-
 /* What is offered is kept, to hold the server's choice against it. */
 static int keep_protocols (ws_conn *c, const ws_str *list, size_t n) {
   ws_hs *hs = c->hs;
@@ -85,7 +81,6 @@ static int keep_protocols (ws_conn *c, const ws_str *list, size_t n) {
   return 0;
 }
 
-
 static int make_key (ws_conn *c, char key[25]) {
   unsigned char bytes[16];
   int r = ws_rand(c, bytes, sizeof bytes);
@@ -96,7 +91,6 @@ static int make_key (ws_conn *c, char key[25]) {
   return 0;
 }
 
-
 static int begin (ws_conn *c, request *r, const ws_str *protocols, size_t n) {
   char key[25];
   int result = ws_hs_new(c) ? keep_protocols(c, protocols, n) : WS_ENOMEM;
@@ -106,7 +100,6 @@ static int begin (ws_conn *c, request *r, const ws_str *protocols, size_t n) {
   r->protocols = (ws_str){c->hs->protocols, c->hs->nprotocols};
   return ws_text_queue(c, write_request, r);
 }
-
 
 int ws_request (ws_conn *c, ws_str host, ws_str target, const ws_str *protocols,
                 size_t nprotocols, const ws_field *fields, size_t nfields) {
@@ -120,13 +113,11 @@ int ws_request (ws_conn *c, ws_str host, ws_str target, const ws_str *protocols,
   return result;
 }
 
-
 /* --------------------------------------------------------------- the answer */
 
 static int broken (ws_hs *hs, const char *rule) {
   return ws_fault_set(&hs->fault, hs->http.status, rule);
 }
-
 
 /* Upgrade is a list whose members may repeat (RFC 9110 section 5.6.1), but none
    of them is another protocol. */
@@ -139,7 +130,6 @@ static int is_upgraded (const ws_conn *c) {
   return count > 0;
 }
 
-
 static int upgrade (ws_conn *c, ws_hs *hs) {
   if (hs->http.minor == 0) return broken(hs, "not HTTP/1.1");
   if (!is_upgraded(c)) return broken(hs, "Upgrade is not websocket");
@@ -148,7 +138,6 @@ static int upgrade (ws_conn *c, ws_hs *hs) {
   return HTTP_WHOLE;
 }
 
-
 static int accept (ws_conn *c, ws_hs *hs) {
   ws_str value;
   if (ws_hs_find(c, "Sec-WebSocket-Accept", &value) != 1 ||
@@ -156,7 +145,6 @@ static int accept (ws_conn *c, ws_hs *hs) {
     return broken(hs, "wrong Sec-WebSocket-Accept");
   return HTTP_WHOLE;
 }
-
 
 static int protocol (ws_conn *c, ws_hs *hs) {
   ws_str value, name, rest = {hs->protocols, hs->nprotocols};
@@ -172,9 +160,9 @@ static int protocol (ws_conn *c, ws_hs *hs) {
   return broken(hs, "a subprotocol that was not offered");
 }
 
-
-/* How a refusal's body ends (RFC 9112 section 6.3). Where that cannot be told it
-   goes up to the transport's end: the status counts, whatever becomes of it. */
+/* How a refusal's body ends (RFC 9112 section 6.3). Where that cannot be
+   told it goes up to the transport's end: the status counts, whatever
+   becomes of it. */
 static int body (ws_conn *c, ws_hs *hs) {
   ws_str coding, value;
   size_t length, codings = ws_hs_find(c, "Transfer-Encoding", &coding);
@@ -191,7 +179,6 @@ static int body (ws_conn *c, ws_hs *hs) {
   return HTTP_WHOLE;
 }
 
-
 /* Interim responses (RFC 9110 section 15.2) are passed over; together with the
    answer itself they may be as long as one head. */
 static int skip_interim (ws_conn *c, ws_hs *hs) {
@@ -205,7 +192,6 @@ static int skip_interim (ws_conn *c, ws_hs *hs) {
   return ws_hs_read_head(c, hs);
 }
 
-
 /* A refusal with a larger head than is allowed still has its status, and the
    fields that came whole. Where its body would begin is not known. */
 static int cut_head (ws_hs *hs) {
@@ -215,7 +201,6 @@ static int cut_head (ws_hs *hs) {
   return HTTP_WHOLE;
 }
 
-
 static int read_answer (ws_conn *c, ws_hs *hs) {
   int r = ws_hs_read_head(c, hs);
   while (r == HTTP_WHOLE && hs->http.status < 200 && hs->http.status != 101)
@@ -223,14 +208,12 @@ static int read_answer (ws_conn *c, ws_hs *hs) {
   return r == HTTP_BAD ? cut_head(hs) : r;
 }
 
-
 static int check (ws_conn *c, ws_hs *hs) {
   static ws_hs_step *const opened[] = {upgrade, accept, ws_extension_answer,
                                        protocol, NULL};
   static ws_hs_step *const refused[] = {body, NULL};
   return ws_hs_check(c, hs->http.status == 101 ? opened : refused);
 }
-
 
 /* The state changes once, when the answer is here; the event stays. */
 static int conclude (ws_conn *c, ws_hs *hs) {
@@ -241,13 +224,11 @@ static int conclude (ws_conn *c, ws_hs *hs) {
   return HTTP_WHOLE;
 }
 
-
 static int failed (ws_conn *c) {
   const char *rule = c->hs->fault.rule;
   ws_hs_free(c);
   return ws_fail(c, 1006, rule);
 }
-
 
 /* No more comes: a refusal whose head is here is over. */
 static int cut_short (ws_conn *c, ws_event *ev) {
@@ -257,7 +238,6 @@ static int cut_short (ws_conn *c, ws_event *ev) {
   return ws_client_next(c, ev);
 }
 
-
 void ws_client_lost (ws_conn *c) {
   static ws_hs_step *const head[] = {read_answer, NULL};
   ws_hs *hs = c->hs;
@@ -266,7 +246,6 @@ void ws_client_lost (ws_conn *c) {
   if (hs->phase == 0 && ws_hs_advance(c, head) != HTTP_WHOLE) return;
   if (hs->http.status != 101 && cut_short(c, &ev) > 0) c->event = WS_REFUSED;
 }
-
 
 int ws_client_next (ws_conn *c, ws_event *ev) {
   static ws_hs_step *const steps[] = {read_answer, check, ws_hs_read_body,

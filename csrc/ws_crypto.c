@@ -6,7 +6,6 @@
 
 #include <openssl/evp.h>
 
-
 static int sha1 (EVP_MD_CTX *ctx, const char *key, size_t n,
                  unsigned char *digest) {
   static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -15,7 +14,6 @@ static int sha1 (EVP_MD_CTX *ctx, const char *key, size_t n,
          EVP_DigestUpdate(ctx, guid, sizeof guid - 1) &&
          EVP_DigestFinal_ex(ctx, digest, NULL);
 }
-
 
 int ws_accept_key (char out[29], const char *key, size_t n) {
   unsigned char digest[EVP_MAX_MD_SIZE];
@@ -26,7 +24,6 @@ int ws_accept_key (char out[29], const char *key, size_t n) {
   EVP_EncodeBlock((unsigned char *)out, digest, 20);
   return 0;
 }
-
 
 void ws_key_text (char out[25], const unsigned char key[16]) {
   EVP_EncodeBlock((unsigned char *)out, key, 16);

@@ -1,6 +1,6 @@
 /*
-** ws_end.c - how a host ends a connection, or tells that its transport has ended.
-** What has arrived before takes effect before.
+** ws_end.c - how a host ends a connection, or tells that its transport has
+** ended. What has arrived before takes effect before.
 */
 #include "ws_int.h"
 

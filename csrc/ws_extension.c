@@ -1,7 +1,7 @@
 /*
 ** ws_extension.c - permessage-deflate in the opening handshake: what a client
-** offers, what a server accepts of that, what a client may be answered (RFC 6455
-** section 9.1, RFC 7692 sections 5 and 7.1).
+** offers, what a server accepts of that, what a client may be answered (RFC
+** 6455 section 9.1, RFC 7692 sections 5 and 7.1).
 **
 ** The fields are read from left to right, each byte once. Names are compared
 ** with the few that are known; of all others only the form matters.
@@ -32,7 +32,6 @@ typedef struct terms {
   int client_value;             /* client_max_window_bits has a value */
 } terms;
 
-
 /* ----------------------------------------------------------------- reading */
 
 enum { NO_MORE = 0, ELEMENT = 1, MALFORMED = -1 };
@@ -51,23 +50,19 @@ typedef struct param {
   size_t n;
 } param;
 
-
 static void skip (ws_str *s, size_t n) {
   if (n > s->n) n = s->n;
   if (n > 0) s->p += n; /* s->p may be NULL */
   s->n -= n;
 }
 
-
 static void skip_blanks (ws_str *s) {
   skip(s, s->n ? ws_skip(s->p, 0, s->n, CH_BLANK) : 0);
 }
 
-
 static int is_next (const ws_str *s, char ch) {
   return s->n > 0 && s->p[0] == ch;
 }
-
 
 static ws_str token (ws_str *s) {
   ws_str t = {s->p, s->n ? ws_skip(s->p, 0, s->n, CH_TOKEN) : 0};
@@ -75,12 +70,10 @@ static ws_str token (ws_str *s) {
   return t;
 }
 
-
 static void add (param *p, char ch) {
   if (p->n < sizeof p->value) p->value[p->n] = ch;
   p->n++;
 }
-
 
 /* What stands between the quotes has to be a token. */
 static int quoted (ws_str *s, param *p) {
@@ -95,7 +88,6 @@ static int quoted (ws_str *s, param *p) {
   return ELEMENT;
 }
 
-
 static int value (ws_str *s, param *p) {
   ws_str t;
   size_t i;
@@ -107,7 +99,6 @@ static int value (ws_str *s, param *p) {
   for (i = 0; i < t.n; i++) add(p, t.p[i]);
   return ELEMENT;
 }
-
 
 /* The next parameter of an element. */
 static int next_param (walk *w, param *p) {
@@ -125,7 +116,6 @@ static int next_param (walk *w, param *p) {
   if (is_next(s, '=')) r = value(s, p);
   return r;
 }
-
 
 /* The next element's name; empty elements are passed over. */
 static int next_element (walk *w, ws_str *name) {
@@ -145,7 +135,6 @@ static int next_element (walk *w, ws_str *name) {
   return name->n > 0 ? ELEMENT : MALFORMED;
 }
 
-
 /* 8 to 15, or 0: leading zeros are not allowed (RFC 7692 section 7.1.2). */
 static int bits_of (const param *p) {
   const char *v = p->value;
@@ -155,7 +144,6 @@ static int bits_of (const param *p) {
   return 0;
 }
 
-
 /* Only client_max_window_bits may stand without its value, in an offer. */
 static int set_bits (terms *t, int which, const param *p) {
   int bits = bits_of(p);
@@ -164,7 +152,6 @@ static int set_bits (terms *t, int which, const param *p) {
   *(which == CLIENT_BITS ? &t->client_bits : &t->server_bits) = bits;
   return bits > 0;
 }
-
 
 static void add_param (terms *t, const param *p) {
   int which = 0, ok;
@@ -176,7 +163,6 @@ static void add_param (terms *t, const param *p) {
   ok = which >= SERVER_BITS ? set_bits(t, which, p) : !p->has_value;
   if (!ok) t->broken = 1;
 }
-
 
 static int next_terms (walk *w, terms *t) {
   param p;
@@ -191,7 +177,6 @@ static int next_terms (walk *w, terms *t) {
   return r == MALFORMED ? r : ELEMENT;
 }
 
-
 /* ------------------------------------------------------------- the server */
 
 /* The smaller window, of one's own setting and what the offer says. */
@@ -199,12 +184,10 @@ static int least (int own, int bits) {
   return own > 0 && own < bits ? own : bits;
 }
 
-
 static unsigned char window (int bits, int no_takeover, int named) {
   return (unsigned char)(bits | (no_takeover ? 0 : WS_TAKEOVER) |
                          (named ? NAMED : 0));
 }
-
 
 /* A client can be told to use a smaller window only if it says that it knows
    how to (RFC 7692 section 7.1.2.2); the rest may be answered unasked. What was
@@ -223,7 +206,6 @@ static void agree (ws_conn *c, const terms *t) {
       bits < MOST_BITS || t->seen[SERVER_BITS]);
 }
 
-
 /* The first offer that can be accepted is; a malformed field fails the
    connection, whatever it offers (RFC 6455 section 9.1). */
 int ws_extension_offers (ws_conn *c, ws_hs *hs) {
@@ -238,7 +220,6 @@ int ws_extension_offers (ws_conn *c, ws_hs *hs) {
   return ws_fault_set(&hs->fault, 400, "malformed Sec-WebSocket-Extensions");
 }
 
-
 /* ------------------------------------------------------------- the client */
 
 /* One element of what is offered. */
@@ -250,11 +231,10 @@ typedef struct offer {
 
 enum { OFFERS = 3 };
 
-
-/* What one would like; then the same without a limit of the server's window, for
-   servers that cannot limit it have to decline such an offer (RFC 7692 section
-   7.1.2.1); then the name alone, for those that know no parameters. Returns how
-   many there are. */
+/* What one would like; then the same without a limit of the server's window,
+   for servers that cannot limit it have to decline such an offer (RFC 7692
+   section 7.1.2.1); then the name alone, for those that know no parameters.
+   Returns how many there are. */
 static int offers (const ws_compression *own, offer *o) {
   int n = 0;
   offer first = {own->server_no_context_takeover,
@@ -269,7 +249,6 @@ static int offers (const ws_compression *own, offer *o) {
   return n;
 }
 
-
 static void write_offer (ws_text *t, const offer *o) {
   char text[64];
   ws_text_lit(t, NAME);
@@ -281,7 +260,6 @@ static void write_offer (ws_text *t, const offer *o) {
   snprintf(text, sizeof text, "=%d", o->client_bits);
   if (o->client_bits && o->client_bits < MOST_BITS) ws_text_lit(t, text);
 }
-
 
 void ws_extension_offer (ws_text *t, const ws_compression *own) {
   offer o[OFFERS];
@@ -295,7 +273,6 @@ void ws_extension_offer (ws_text *t, const ws_compression *own) {
   ws_text_lit(t, "\r\n");
 }
 
-
 /* May this offer be answered so? What was asked for has to be granted (RFC 7692
    sections 7.1.1.1 and 7.1.2.1), and a window for the client may be named only
    where it was offered (7.1.2.2). The rest may come unasked. */
@@ -305,7 +282,6 @@ static int allows (const offer *o, const terms *t) {
   if (o->server_bits && t->server_bits > o->server_bits) return 0;
   return !t->seen[CLIENT_BITS] || t->client_bits <= o->client_bits;
 }
-
 
 /* The rule that an answer breaks, whichever offer it is held against, or NULL.
    The last offer grants all that an answer can leave out, so that only what it
@@ -320,7 +296,6 @@ static const char *offer_rule (const ws_conn *c, const terms *t) {
   return "server_no_context_takeover was asked for (RFC 7692 7.1.1.1)";
 }
 
-
 /* The rule that an element of an answer breaks, or NULL. */
 static const char *answer_rule (const ws_conn *c, const terms *t) {
   if (!t->known || !c->config->compression.on)
@@ -330,7 +305,6 @@ static const char *answer_rule (const ws_conn *c, const terms *t) {
     return "invalid parameter of permessage-deflate (RFC 7692 7.1)";
   return offer_rule(c, t);
 }
-
 
 int ws_extension_answer (ws_conn *c, ws_hs *hs) {
   walk w = {c, 0, {NULL, 0}};
@@ -349,7 +323,6 @@ int ws_extension_answer (ws_conn *c, ws_hs *hs) {
   return rule ? ws_fault_set(&hs->fault, hs->http.status, rule) : HTTP_WHOLE;
 }
 
-
 /* ------------------------------------------------------------ both of them */
 
 static size_t put_bits (char *out, size_t n, const char *name, int side) {
@@ -358,12 +331,10 @@ static size_t put_bits (char *out, size_t n, const char *name, int side) {
                               side & WS_BITS);
 }
 
-
 static size_t put_flag (char *out, size_t n, const char *name, int takeover) {
   if (takeover) return n;
   return n + (size_t)snprintf(out + n, WS_EXTENSIONS - n, "; %s", name);
 }
-
 
 size_t ws_extensions (const ws_conn *c, char out[WS_EXTENSIONS]) {
   int is_client = c->config->role == WS_CLIENT;

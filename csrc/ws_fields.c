@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-
 int ws_fields_check (ws_conn *c, const ws_field *fields, size_t n,
                      const char *const *taken) {
   size_t i;
@@ -26,7 +25,6 @@ int ws_fields_check (ws_conn *c, const ws_field *fields, size_t n,
   return 0;
 }
 
-
 int ws_fields_have (const ws_field *fields, size_t n, const char *name) {
   size_t i;
   for (i = 0; i < n; i++)
@@ -34,15 +32,12 @@ int ws_fields_have (const ws_field *fields, size_t n, const char *name) {
   return 0;
 }
 
-
 void ws_text_put (ws_text *t, ws_str s) {
   if (t->p && s.n) memcpy(t->p + t->n, s.p, s.n);
   t->n += s.n;
 }
 
-
 void ws_text_lit (ws_text *t, const char *s) { ws_text_put(t, ws_lit(s)); }
-
 
 static void field (ws_text *t, ws_str name, ws_str value) {
   ws_text_put(t, name);
@@ -51,17 +46,14 @@ static void field (ws_text *t, ws_str name, ws_str value) {
   ws_text_lit(t, "\r\n");
 }
 
-
 void ws_text_field (ws_text *t, const char *name, ws_str value) {
   field(t, ws_lit(name), value);
 }
-
 
 void ws_text_fields (ws_text *t, const ws_field *fields, size_t n) {
   size_t i;
   for (i = 0; i < n; i++) field(t, fields[i].name, fields[i].value);
 }
-
 
 int ws_text_queue (ws_conn *c, ws_writer *writer, const void *what) {
   ws_text t = {NULL, 0};

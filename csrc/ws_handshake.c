@@ -11,7 +11,6 @@
 
 static const ws_str none = {NULL, 0};
 
-
 ws_hs *ws_hs_new (ws_conn *c) {
   const ws_config *config = c->config;
   ws_hs *hs = ws_realloc(c, NULL, 0, sizeof *hs);
@@ -28,7 +27,6 @@ ws_hs *ws_hs_new (ws_conn *c) {
   return hs;
 }
 
-
 void ws_hs_free (ws_conn *c) {
   ws_hs *hs = c->hs;
   if (hs == NULL) return;
@@ -40,7 +38,6 @@ void ws_hs_free (ws_conn *c) {
   c->in.start = c->in.end = c->in.rd;
 }
 
-
 /* A request that is taken is not given again, and waits for its answer: that
    frees it. */
 void ws_hs_taken (ws_conn *c) {
@@ -50,9 +47,7 @@ void ws_hs_taken (ws_conn *c) {
   ws_in_rest(c);
 }
 
-
 int ws_hs_waits (const ws_conn *c) { return c->hs && c->hs->taken; }
-
 
 void ws_hs_abandon (ws_conn *c) {
   if (c->event != 0) return; /* it is told of, until it is taken */
@@ -60,13 +55,11 @@ void ws_hs_abandon (ws_conn *c) {
   ws_in_rest(c);
 }
 
-
 int ws_hs_check (ws_conn *c, ws_hs_step *const *rules) {
   int r = HTTP_WHOLE;
   for (; r == HTTP_WHOLE && *rules; rules++) r = (*rules)(c, c->hs);
   return r;
 }
-
 
 int ws_hs_advance (ws_conn *c, ws_hs_step *const *steps) {
   while (steps[c->hs->phase]) {
@@ -76,7 +69,6 @@ int ws_hs_advance (ws_conn *c, ws_hs_step *const *steps) {
   }
   return HTTP_WHOLE;
 }
-
 
 /* While a head comes in, nothing lies between what is kept and what is new. */
 int ws_hs_read_head (ws_conn *c, ws_hs *hs) {
@@ -90,7 +82,6 @@ int ws_hs_read_head (ws_conn *c, ws_hs *hs) {
   return r;
 }
 
-
 int ws_hs_read_body (ws_conn *c, ws_hs *hs) {
   ws_in *in = &c->in;
   unsigned char *body = in->p + in->start + hs->http.looked;
@@ -103,7 +94,6 @@ int ws_hs_read_body (ws_conn *c, ws_hs *hs) {
   return r;
 }
 
-
 int ws_hs_event (ws_conn *c, ws_event *ev, int type) {
   const unsigned char *head = c->in.p + c->in.start;
   ev->type = type;
@@ -115,12 +105,10 @@ int ws_hs_event (ws_conn *c, ws_event *ev, int type) {
   return type;
 }
 
-
 static ws_str str (const ws_conn *c, ws_span s) {
   if (s.n == 0) return (ws_str){"", 0};
   return (ws_str){(const char *)c->in.p + c->in.start + s.at, s.n};
 }
-
 
 const ws_head *ws_hs_head (const ws_conn *c) {
   ws_hs *hs = c->hs;
@@ -134,45 +122,37 @@ const ws_head *ws_hs_head (const ws_conn *c) {
   return &hs->head;
 }
 
-
 ws_field ws_hs_field (const ws_conn *c, size_t i) {
   const ws_line *line = &c->hs->http.line[i];
   return (ws_field){str(c, line->name), str(c, line->value)};
 }
 
-
 ws_str ws_hs_offer (const ws_conn *c, size_t i) {
   return str(c, c->hs->offered[i]);
 }
-
 
 /* What these tell is there from the moment its event is given: before that it
    comes in, or has been broken off. */
 
 static int is_given (const ws_conn *c) { return c->hs && c->hs->given; }
 
-
 const ws_head *ws_http (const ws_conn *c) {
   return is_given(c) ? ws_hs_head(c) : NULL;
 }
-
 
 ws_field ws_http_field (const ws_conn *c, size_t i) {
   if (!is_given(c) || i >= c->hs->http.nlines) return (ws_field){none, none};
   return ws_hs_field(c, i);
 }
 
-
 ws_str ws_offered (const ws_conn *c, size_t n) {
   return is_given(c) && n < c->hs->noffered ? ws_hs_offer(c, n) : none;
 }
-
 
 ws_str ws_chosen (const ws_conn *c) {
   if (!is_given(c) || c->hs->chosen.n == 0) return none;
   return str(c, c->hs->chosen);
 }
-
 
 size_t ws_hs_find (const ws_conn *c, const char *name, ws_str *value) {
   size_t i, count = 0;
@@ -184,9 +164,7 @@ size_t ws_hs_find (const ws_conn *c, const char *name, ws_str *value) {
   return count;
 }
 
-
 static int is_blank (char ch) { return ch == ' ' || ch == '\t'; }
-
 
 int ws_list_next (ws_str *rest, ws_str *element) {
   size_t from = 0, to, end;
@@ -201,7 +179,6 @@ int ws_list_next (ws_str *rest, ws_str *element) {
   return element->n > 0;
 }
 
-
 int ws_hs_each (const ws_conn *c, const char *name, ws_elements *w,
                 ws_str *element) {
   while (!ws_list_next(&w->rest, element)) {
@@ -215,7 +192,6 @@ int ws_hs_each (const ws_conn *c, const char *name, ws_elements *w,
   return 1;
 }
 
-
 size_t ws_hs_lists (const ws_conn *c, const char *name, const char *token) {
   ws_elements w = {0, {NULL, 0}};
   ws_str element;
@@ -224,7 +200,6 @@ size_t ws_hs_lists (const ws_conn *c, const char *name, const char *token) {
     count += (size_t)ws_is(element, token);
   return count;
 }
-
 
 int ws_host_valid (ws_str host) {
   size_t i;

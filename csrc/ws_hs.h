@@ -46,8 +46,8 @@ ws_hs_step ws_hs_read_head, ws_hs_read_body; /* two steps both roles have */
 /* Fills in an event about the message that is here. */
 int ws_hs_event (ws_conn *c, ws_event *ev, int type);
 
-/* What ws_http, ws_http_field and ws_offered tell, of what is here so far: there
-   has to be a handshake, and an i-th of them. */
+/* What ws_http, ws_http_field and ws_offered tell, of what is here so far:
+   there has to be a handshake, and an i-th of them. */
 const ws_head *ws_hs_head (const ws_conn *c);
 ws_field ws_hs_field (const ws_conn *c, size_t i);
 ws_str ws_hs_offer (const ws_conn *c, size_t i);

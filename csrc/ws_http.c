@@ -31,18 +31,15 @@ enum {
    to go on with the state that h->state now says. */
 typedef int step (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n);
 
-
 int ws_fault_set (ws_fault *f, int status, const char *rule) {
   f->status = status;
   f->rule = rule;
   return HTTP_BAD;
 }
 
-
 static int bad (ws_http_head *h, int status, const char *rule) {
   return ws_fault_set(&h->fault, status, rule);
 }
-
 
 static int bad_line (ws_http_head *h) {
   return bad(h, 400,
@@ -50,11 +47,9 @@ static int bad_line (ws_http_head *h) {
                                   : "malformed status line");
 }
 
-
 static ws_span span (size_t from, size_t to) {
   return (ws_span){(uint32_t)from, (uint32_t)(to - from)};
 }
-
 
 /* The state that follows, after the byte that ends this one. */
 static int enter (ws_http_head *h, int state) {
@@ -62,7 +57,6 @@ static int enter (ws_http_head *h, int state) {
   h->mark = ++h->looked;
   return HTTP_MORE;
 }
-
 
 void *ws_one_more (ws_conn *c, void *list, size_t n, size_t *cap, size_t size) {
   size_t more = *cap ? *cap * 2 : 16;
@@ -73,23 +67,19 @@ void *ws_one_more (ws_conn *c, void *list, size_t n, size_t *cap, size_t size) {
   return list;
 }
 
-
 void ws_http_release (ws_conn *c, ws_http_head *h) {
   if (h->line) ws_realloc(c, h->line, h->cap * sizeof *h->line, 0);
   h->line = NULL;
   h->nlines = h->cap = 0;
 }
 
-
 void ws_http_cut (ws_http_head *h) {
   if (h->state >= IN_NAME && h->state <= IN_VALUE_END) h->nlines--;
 }
 
-
 /* The first byte of a record of TLS that is an alert or a handshake's (RFC 8446
    section 5.1): its sender takes us for another. */
 static int is_tls (int ch) { return ch == 21 || ch == 22; }
-
 
 /* One empty line before a request is skipped (RFC 9112 section 2.2). */
 static int in_start (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
@@ -105,12 +95,10 @@ static int in_start (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   return HTTP_MORE;
 }
 
-
 static int in_empty (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   (void)c, (void)n;
   return p[h->looked] == '\n' ? enter(h, IN_METHOD) : bad_line(h);
 }
-
 
 /* A word of the request line, up to its one space. */
 static int word (ws_http_head *h, unsigned char *p, size_t n, int class,
@@ -122,18 +110,15 @@ static int word (ws_http_head *h, unsigned char *p, size_t n, int class,
   return enter(h, state);
 }
 
-
 static int in_method (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   (void)c;
   return word(h, p, n, CH_TOKEN, &h->method, IN_TARGET);
 }
 
-
 static int in_target (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   (void)c;
   return word(h, p, n, CH_TARGET, &h->target, IN_VERSION);
 }
-
 
 /* Holds the bytes from h->mark against a form in which 'd' is a digit. */
 static int match (ws_http_head *h, const unsigned char *p, size_t n,
@@ -146,7 +131,6 @@ static int match (ws_http_head *h, const unsigned char *p, size_t n,
   }
   return h->looked - h->mark == len ? HTTP_WHOLE : HTTP_MORE;
 }
-
 
 /* The version ends a request line and begins a status line (RFC 9112 sections
    2.3, 3 and 4). */
@@ -168,7 +152,6 @@ static int in_version (ws_conn *c, ws_http_head *h, unsigned char *p,
   return HTTP_MORE;
 }
 
-
 /* After the status: a reason phrase, which some servers leave out together with
    the space before it. */
 static int in_status (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
@@ -180,7 +163,6 @@ static int in_status (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   }
 }
 
-
 static int in_reason (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   (void)c;
   h->looked = ws_skip(p, h->looked, n, CH_TEXT | CH_BLANK | CH_HIGH);
@@ -190,16 +172,15 @@ static int in_reason (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   return enter(h, IN_LINE_END);
 }
 
-
 static int in_line_end (ws_conn *c, ws_http_head *h, unsigned char *p,
                         size_t n) {
   (void)c, (void)n;
   return p[h->looked] == '\n' ? enter(h, IN_FIELD) : bad_line(h);
 }
 
-
 /* A line that begins with a blank goes on with the value before (RFC 9112
-   section 5.2): a server refuses it, a client puts blanks for the line's end. */
+   section 5.2): a server refuses it, a client puts blanks for the line's
+   end. */
 static int folded (ws_http_head *h, unsigned char *p) {
   if (h->nlines == 0 || h->role == WS_SERVER)
     return bad(h, 400,
@@ -208,7 +189,6 @@ static int folded (ws_http_head *h, unsigned char *p) {
   h->state = IN_VALUE;
   return HTTP_MORE;
 }
-
 
 static int new_field (ws_conn *c, ws_http_head *h) {
   ws_line *line;
@@ -222,7 +202,6 @@ static int new_field (ws_conn *c, ws_http_head *h) {
   return HTTP_MORE;
 }
 
-
 /* The first byte of a field line, or of the empty line that ends the head. */
 static int in_field (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   int ch = p[h->looked];
@@ -233,7 +212,6 @@ static int in_field (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   return bad(h, 400, "malformed field name");
 }
 
-
 int ws_http_text (ws_str name) {
   static const char *const ours[] = {
       "Host",    "Origin",         "Connection",
@@ -243,13 +221,11 @@ int ws_http_text (ws_str name) {
   return CH_TEXT | (read ? 0 : CH_HIGH);
 }
 
-
 /* Nothing in a response but a 101 has to be understood. */
 static int text_of (const ws_http_head *h, ws_str name) {
   int is_read = h->role == WS_SERVER || h->status == 101;
   return is_read ? ws_http_text(name) : CH_TEXT | CH_HIGH;
 }
-
 
 static int in_name (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   ws_line *line = &h->line[h->nlines - 1];
@@ -263,7 +239,6 @@ static int in_name (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   h->text = text_of(h, (ws_str){(char *)p + h->mark, line->name.n});
   return enter(h, IN_VALUE);
 }
-
 
 /* A value stretches from its first character that is no blank to its last. */
 static int in_value (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
@@ -280,7 +255,6 @@ static int in_value (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   return enter(h, IN_VALUE_END);
 }
 
-
 static int in_value_end (ws_conn *c, ws_http_head *h, unsigned char *p,
                          size_t n) {
   (void)c, (void)n;
@@ -288,14 +262,12 @@ static int in_value_end (ws_conn *c, ws_http_head *h, unsigned char *p,
   return enter(h, IN_FIELD);
 }
 
-
 static int in_end (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   (void)c, (void)n;
   if (p[h->looked] != '\n') return bad(h, 400, "CR without LF in the head");
   h->looked++;
   return HTTP_WHOLE;
 }
-
 
 static int next_step (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   static step *const steps[] = {in_start,   in_empty,  in_method, in_target,
@@ -305,9 +277,8 @@ static int next_step (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   return steps[h->state](c, h, p, n);
 }
 
-
-/* The status that names what of a request there was no room for (RFC 9112 section
-   3, RFC 9110 section 15.5.15). */
+/* The status that names what of a request there was no room for (RFC 9112
+   section 3, RFC 9110 section 15.5.15). */
 static int too_large (ws_http_head *h) {
   if (h->role == WS_CLIENT) return bad(h, 431, "response head too large");
   if (h->state == IN_METHOD) return bad(h, 501, "method too long");
@@ -315,7 +286,6 @@ static int too_large (ws_http_head *h) {
     return bad(h, 414, "request target too long");
   return bad(h, 431, "request head too large");
 }
-
 
 int ws_http_parse (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   int r = HTTP_MORE;

@@ -32,7 +32,8 @@ int ws_is_any (ws_str s, const char *const *names); /* NULL at their end */
 int ws_begins (ws_str s, const char *with);         /* but for ASCII case */
 int ws_same (ws_str a, ws_str b);                   /* equal, byte for byte */
 ws_str ws_lit (const char *s);
-/* Digits to a number, SIZE_MAX where it does not fit; 0 if s is no such thing. */
+/* Digits to a number, SIZE_MAX where it does not fit; 0 if s is no such
+   thing. */
 int ws_number (ws_str s, size_t *number);
 
 /* ---- ws_http.c */
@@ -81,9 +82,9 @@ void ws_http_release (ws_conn *c, ws_http_head *h);
 /* Leaves off the field that has not come whole. */
 void ws_http_cut (ws_http_head *h);
 
-/* The classes that the value of a field may have besides blanks. Bytes from 0x80
-   on are opaque (RFC 9110 section 5.5), proxies add cities and names; the fields
-   that the handshake reads have no use for them. */
+/* The classes that the value of a field may have besides blanks. Bytes from
+   0x80 on are opaque (RFC 9110 section 5.5), proxies add cities and names;
+   the fields that the handshake reads have no use for them. */
 int ws_http_text (ws_str name);
 
 /* Room for one more of size bytes in a list of n, or NULL. */

@@ -59,7 +59,8 @@ static void move_to (ws_in *in, unsigned char *p, size_t size) {
   in->wr = kept + n;
 }
 
-/* The size of the block that all of the current message fits into, 0: unknown. */
+/* The size of the block that all of the current message fits into, 0:
+   unknown. */
 static size_t whole_size (const ws_conn *c) {
   uint64_t rest = missing(c);
   size_t need = used(&c->in);
@@ -100,9 +101,9 @@ static int make_room (ws_conn *c, size_t min) {
   return grow(c, min);
 }
 
-/* However large the block is: no more is read ahead of the current frame than
-   WS_READ_AHEAD, and a header; one byte more, so that a read which brings just a
-   frame of that size is seen to have come up short. */
+/* However large the block is: no more is read ahead of the current frame
+   than WS_READ_AHEAD, and a header; one byte more, so that a read which
+   brings just a frame of that size is seen to have come up short. */
 static size_t limited (const ws_conn *c, size_t room, size_t min) {
   uint64_t here = unread(&c->in), most = WS_READ_AHEAD + WS_HEADER + 1;
   if (c->left > here) most += c->left - here;

@@ -95,7 +95,6 @@ typedef struct ws_hs ws_hs;       /* handshake state, while there is one */
 typedef struct ws_pings ws_pings; /* unanswered pings, while there are any */
 typedef struct ws_pongs ws_pongs; /* pongs not in the queue yet, likewise */
 
-
 /* What permessage-deflate needs while a message is being compressed or inflated
    and, with context takeover, between messages. */
 typedef struct ws_zip {
@@ -153,8 +152,8 @@ struct ws_conn {
   unsigned char lost;                  /* ws_abort: the transport is gone */
   unsigned char in_window, out_window; /* agreed with permessage-deflate: bits
                                           and perhaps WS_TAKEOVER, 0: nothing */
-  /* permessage-deflate: of the message being received, and of the one being sent
-     in fragments */
+  /* permessage-deflate: of the message being received, and of the one that is
+     being sent in fragments */
   unsigned char compressed, out_compressed;
 };
 
@@ -191,8 +190,8 @@ void ws_held_free (ws_conn *c);
 void ws_release_held (ws_conn *c);
 
 /* ---- ws_pool.c, ws_deflate.c */
-/* A block of at least *size bytes, of `best` if the pool has one; *size is what it
-   has. NULL without memory. */
+/* A block of at least *size bytes, of `best` if the pool has one; *size is
+   what it has. NULL without memory. */
 void *ws_block_take (ws_conn *c, size_t *size, size_t best);
 void ws_block_back (ws_conn *c, void *block, size_t size);
 void ws_streams_free (ws_pool *p);
@@ -232,9 +231,9 @@ enum { WS_HEADER = 14, WS_CONTROL = 125 }; /* longest header, payload */
 #define ws_is_control(opcode) ((opcode)&8)
 
 /* Parses the header at p, of which n bytes are there. masked: it has to be;
-   fragmented: a message is unfinished; compressed: messages may be. 1: whole; 0:
-   more bytes are needed; WS_END: f->rule is broken, found out at the earliest byte.
-   RFC 6455 section 5.2. */
+   fragmented: a message is unfinished; compressed: messages may be. 1:
+   whole; 0: more bytes are needed; WS_END: f->rule is broken, found out at
+   the earliest byte. RFC 6455 section 5.2. */
 int ws_frame_parse (ws_frame *f, const unsigned char *p, size_t n, int masked,
                     int fragmented, int compressed);
 /* Writes a header to p, returns its size. first: the first byte; key: NULL for
@@ -248,10 +247,10 @@ int ws_recv_part (ws_conn *c, ws_event *ev, size_t max);
 void ws_recv_taken (ws_conn *c);
 
 /* ---- ws_unpack.c: the payload of a compressed message, inflated */
-/* All of these are for a message that is compressed (c->compressed), which has a
-   c->zip. Inflates what is at hand, p[start .. end) of c->in; up to max bytes, or
-   0: the whole message, within its limits. 1, WS_ENOMEM (call again), or WS_END when
-   it has failed the connection. */
+/* All of these are for a message that is compressed (c->compressed), which
+   has a c->zip. Inflates what is at hand, p[start .. end) of c->in; up to
+   max bytes, or 0: the whole message, within its limits. 1, WS_ENOMEM (call
+   again), or WS_END when it has failed the connection. */
 int ws_unpack (ws_conn *c, size_t max);
 int ws_unpack_due (const ws_conn *c); /* is there something to be inflated? */
 /* With that many more compressed bytes, can a message that is compressed be
@@ -264,7 +263,8 @@ int ws_unpack_fits (const ws_conn *c, uint64_t more);
    WS_ENOMEM or WS_ERANDOM (nothing happened). */
 int ws_control (ws_conn *c, const ws_frame *f, const unsigned char *p,
                 size_t n);
-/* Has the message so far come to its end, inflated or not, given in part or not? */
+/* Has the message so far come to its end, inflated or not, given in part or
+   not? */
 static inline int ws_recv_arrived (const ws_conn *c) {
   return c->opcode != 0 && c->fin && c->left == 0;
 }
@@ -336,7 +336,8 @@ void ws_pings_free (ws_conn *c);
 
 /* ---- ws_close.c */
 void ws_note_free (ws_conn *c);
-/* Queues a Close frame; code 0: none, and no reason. 0, WS_ENOMEM or WS_ERANDOM. */
+/* Queues a Close frame; code 0: none, and no reason. 0, WS_ENOMEM or
+   WS_ERANDOM. */
 int ws_put_close (ws_conn *c, unsigned code, const char *reason, size_t n);
 /* The peer's Close frame, unmasked: recorded and echoed. 0, WS_ENOMEM or
    WS_ERANDOM (nothing happened). When it breaks a rule the connection fails. */
@@ -362,7 +363,8 @@ void ws_opened (ws_conn *c);
    that no more will come, and on 0 ws_conn.c then ends the connection. */
 int ws_server_next (ws_conn *c, ws_event *ev);
 int ws_client_next (ws_conn *c, ws_event *ev);
-/* The transport is gone: makes a refusal whose head is here the current event. */
+/* The transport is gone: makes a refusal whose head is here the current
+   event. */
 void ws_client_lost (ws_conn *c);
 void ws_hs_taken (ws_conn *c);      /* its current event is taken */
 int ws_hs_waits (const ws_conn *c); /* a request that is, for its answer */

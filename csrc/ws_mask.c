@@ -1,10 +1,10 @@
 /*
 ** ws_mask.c - masking and unmasking (RFC 6455 section 5.3).
 **
-** Eight bytes at a time, and before that, where the compiler knows vectors, four
-** vectors at a time: it makes SSE2, NEON or plain words of them. AVX2 is asked
-** for at run time. Whatever is handled at once is loaded before any of it is
-** stored, and all goes upwards, so dst may lie anywhere before src.
+** Eight bytes at a time, and before that, where the compiler knows vectors,
+** four vectors at a time: it makes SSE2, NEON or plain words of them. AVX2 is
+** asked for at run time. Whatever is handled at once is loaded before any of it
+** is stored, and all goes upwards, so dst may lie anywhere before src.
 */
 #include <string.h>
 

@@ -24,7 +24,8 @@ struct ws_pings {
   unsigned char p[];
 };
 
-/* Frames that are whole: n bytes in order, then one that a newer one replaces. */
+/* Frames that are whole: n bytes in order, then one that a newer one
+   replaces. */
 struct ws_pongs {
   size_t cap, n;
   size_t newest; /* its size, 0: there is none */
@@ -92,8 +93,8 @@ int ws_pinged (ws_conn *c, const unsigned char *p, size_t n) {
   return 0;
 }
 
-/* The first n bytes of those that wait enter the out queue, at its end, which is
-   a frame's. */
+/* The first n bytes of those that wait enter the out queue, at its end,
+   which is a frame's. */
 static int enter (ws_conn *c, size_t n) {
   ws_pongs *a = c->pongs;
   size_t before = entered(c);

@@ -1,7 +1,7 @@
 /*
 ** ws_random.c - random bytes for masking keys and handshake keys: OpenSSL's,
-** drawn a block at a time, since asking for four bytes costs more than masking a
-** small frame. Each thread has a block of its own, and the child of a fork
+** drawn a block at a time, since asking for four bytes costs more than masking
+** a small frame. Each thread has a block of its own, and the child of a fork
 ** throws away what it would share with its parent (RFC 6455 section 10.3: keys
 ** are not to be predicted).
 */

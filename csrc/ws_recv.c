@@ -122,8 +122,8 @@ static int payload (ws_conn *c) {
   return 1;
 }
 
-/* In parts of at most max bytes: is there one that is worth giving? A compressed
-   message is inflated as far as that. */
+/* In parts of at most max bytes: is there one that is worth giving? A
+   compressed message is inflated as far as that. */
 static int has_part (const ws_conn *c, size_t max) {
   size_t n = here(c);
   if (!c->compressed) return n > 0;
@@ -139,8 +139,8 @@ static int step (ws_conn *c, size_t max) {
   return c->left > 0 ? payload(c) : header(c, max > 0);
 }
 
-/* Goes on until there is something to give, a part of at most max bytes or, with
-   0, a whole message: 1; 0: more bytes are needed. */
+/* Goes on until there is something to give, a part of at most max bytes or,
+   with 0, a whole message: 1; 0: more bytes are needed. */
 static int assemble (ws_conn *c, size_t max) {
   int r = 1;
   if (c->opcode != 0 && max == 0) /* it may have been begun without limits */

@@ -6,8 +6,8 @@
 
 #include "ws_int.h"
 
-/* Writes a frame to `to`, which has room for WS_HEADER + n bytes: its size, or 0
-   without randomness. */
+/* Writes a frame to `to`, which has room for WS_HEADER + n bytes: its size,
+   or 0 without randomness. */
 static size_t write_frame (ws_conn *c, unsigned char *to, int first,
                            const void *p, size_t n) {
   unsigned char key[4];

@@ -11,11 +11,9 @@ enum { MAX_OFFERED = 128 };
 
 static const ws_elements from_first = {0, {NULL, 0}};
 
-
 static int refused (ws_hs *hs, int status, const char *rule) {
   return ws_fault_set(&hs->fault, status, rule);
 }
-
 
 /* The same, with a field that says what would have been right. */
 static int advised (ws_hs *hs, int status, const char *rule, const char *name,
@@ -24,18 +22,16 @@ static int advised (ws_hs *hs, int status, const char *rule, const char *name,
   return refused(hs, status, rule);
 }
 
-
 /* ------------------------------------------------- rules for every request */
 
-/* Methods that are no application's business: a tunnel (RFC 9110 section 9.3.6),
-   and the request sent back with its cookies (9.3.8). */
+/* Methods that are no application's business: a tunnel (RFC 9110 section
+   9.3.6), and the request sent back with its cookies (9.3.8). */
 static int known_method (ws_conn *c, ws_hs *hs) {
   ws_str method = ws_hs_head(c)->method;
   if (ws_same(method, ws_lit("CONNECT")) || ws_same(method, ws_lit("TRACE")))
     return refused(hs, 501, "CONNECT and TRACE are not implemented");
   return HTTP_WHOLE;
 }
-
 
 /* RFC 9112 section 3.2. */
 static int host (ws_conn *c, ws_hs *hs) {
@@ -49,10 +45,9 @@ static int host (ws_conn *c, ws_hs *hs) {
   return HTTP_WHOLE;
 }
 
-
-/* RFC 9112 section 6.2. A Content-Length that is repeated is refused even if its
-   values are equal, as RFC 9110 section 8.6 allows: proxies have been fooled with
-   less. */
+/* RFC 9112 section 6.2. A Content-Length that is repeated is refused even if
+   its values are equal, as RFC 9110 section 8.6 allows: proxies have been
+   fooled with less. */
 static int content_length (ws_conn *c, ws_hs *hs) {
   ws_str value;
   size_t count = ws_hs_find(c, "Content-Length", &value);
@@ -62,7 +57,6 @@ static int content_length (ws_conn *c, ws_hs *hs) {
   hs->body.kind = BODY_LENGTH;
   return HTTP_WHOLE;
 }
-
 
 /* RFC 9112 section 6.3: a request is chunked once and nothing else. */
 static int transfer_coding (ws_conn *c, ws_hs *hs) {
@@ -82,7 +76,6 @@ static int transfer_coding (ws_conn *c, ws_hs *hs) {
   return HTTP_WHOLE;
 }
 
-
 /* RFC 9110 section 10.1.1; HTTP/1.0 does not know it. */
 static int expectation (ws_conn *c, ws_hs *hs) {
   ws_str value;
@@ -94,8 +87,8 @@ static int expectation (ws_conn *c, ws_hs *hs) {
   return HTTP_WHOLE;
 }
 
-
-/* ----------------------------------------------------- plain requests' rules */
+/* ----------------------------------------------------- plain requests'
+   rules */
 
 static int body_size (ws_conn *c, ws_hs *hs) {
   (void)c;
@@ -105,14 +98,13 @@ static int body_size (ws_conn *c, ws_hs *hs) {
   return HTTP_WHOLE;
 }
 
-
-/* --------------------------------------------------------- handshakes' rules */
+/* --------------------------------------------------------- handshakes'
+   rules */
 
 static int method (ws_conn *c, ws_hs *hs) {
   if (ws_same(ws_hs_head(c)->method, ws_lit("GET"))) return HTTP_WHOLE;
   return advised(hs, 405, "the method of a handshake is GET", "Allow", "GET");
 }
-
 
 /* "/path" or a whole URI (RFC 6455 section 4.2.1, 1). */
 static int target (ws_conn *c, ws_hs *hs) {
@@ -129,13 +121,11 @@ static int target (ws_conn *c, ws_hs *hs) {
   return refused(hs, 400, "invalid target of a handshake");
 }
 
-
 static int named_host (ws_conn *c, ws_hs *hs) {
   ws_str value;
   ws_hs_find(c, "Host", &value);
   return value.n ? HTTP_WHOLE : refused(hs, 400, "empty Host field");
 }
-
 
 /* How many elements of Upgrade are "websocket", with a version or without. */
 static size_t upgrades (const ws_conn *c) {
@@ -150,7 +140,6 @@ static size_t upgrades (const ws_conn *c) {
   return count;
 }
 
-
 /* Both are lists, which may come in several fields (RFC 9110 section 5.6.1);
    proxies repeat members. */
 static int upgrade (ws_conn *c, ws_hs *hs) {
@@ -161,11 +150,9 @@ static int upgrade (ws_conn *c, ws_hs *hs) {
   return HTTP_WHOLE;
 }
 
-
 static int other_version (ws_hs *hs, int status, const char *rule) {
   return advised(hs, status, rule, "Sec-WebSocket-Version", "13");
 }
-
 
 /* Version 13 and no draft; whatever else comes is told so (RFC 6455 sections
    4.2.1, 6 and 4.4). */
@@ -183,7 +170,6 @@ static int version (ws_conn *c, ws_hs *hs) {
   return HTTP_WHOLE;
 }
 
-
 /* 16 bytes in base64 (RFC 6455 section 4.2.1, 5). */
 static int key (ws_conn *c, ws_hs *hs) {
   ws_str value;
@@ -196,14 +182,12 @@ static int key (ws_conn *c, ws_hs *hs) {
   return HTTP_WHOLE;
 }
 
-
 static int origin (ws_conn *c, ws_hs *hs) {
   ws_str value;
   if (ws_hs_find(c, "Origin", &value) > 1)
     return refused(hs, 400, "more than one Origin field");
   return HTTP_WHOLE;
 }
-
 
 static int offer (ws_conn *c, ws_hs *hs, ws_str name) {
   const char *head = (const char *)c->in.p + c->in.start;
@@ -222,7 +206,6 @@ static int offer (ws_conn *c, ws_hs *hs, ws_str name) {
   return HTTP_WHOLE;
 }
 
-
 /* A list of tokens, all different (RFC 6455 section 4.1, 10). */
 static int protocols (ws_conn *c, ws_hs *hs) {
   ws_elements w = from_first;
@@ -238,14 +221,12 @@ static int protocols (ws_conn *c, ws_hs *hs) {
   return r;
 }
 
-
 static int no_body (ws_conn *c, ws_hs *hs) {
   (void)c;
   if (hs->body.kind == BODY_CHUNKED || hs->body.length > 0)
     return refused(hs, 400, "a handshake has no body");
   return HTTP_WHOLE;
 }
-
 
 /* ---------------------------------------------------------------- the steps */
 
@@ -257,7 +238,6 @@ static int is_attempt (const ws_conn *c) {
          (upgrades(c) > 0 || ws_hs_find(c, "Sec-WebSocket-Key", &value) ||
           ws_hs_find(c, "Sec-WebSocket-Version", &value));
 }
-
 
 static int check (ws_conn *c, ws_hs *hs) {
   static ws_hs_step *const always[] = {
@@ -273,7 +253,6 @@ static int check (ws_conn *c, ws_hs *hs) {
   return r;
 }
 
-
 /* Sent whether the body has begun to come or not: what is answered must not
    depend on how bytes were cut. */
 static int send_continue (ws_conn *c, ws_hs *hs) {
@@ -282,7 +261,6 @@ static int send_continue (ws_conn *c, ws_hs *hs) {
     return HTTP_WHOLE;
   return ws_out_put(c, text, sizeof text - 1) ? WS_ENOMEM : HTTP_WHOLE;
 }
-
 
 int ws_server_next (ws_conn *c, ws_event *ev) {
   static ws_hs_step *const steps[] = {ws_hs_read_head, check, send_continue,

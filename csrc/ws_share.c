@@ -1,13 +1,14 @@
 /*
-** ws_share.c - sending frames that many connections share (ws_refs.c). Small ones are copied into the out queue all the same, since a
-** reference costs more than they do.
+** ws_share.c - sending frames that many connections share (ws_refs.c). Small
+** ones are copied into the out queue all the same, since a reference costs more
+** than they do.
 **
 ** A frame that comes while a message is being sent in fragments is held until
 ** that is complete (RFC 6455 section 5.4).
 **
 ** For connections with permessage-deflate a frame has compressed variants, made
-** when the first one needs it: from an empty history, so that they suit everyone
-** with the same window.
+** when the first one needs it: from an empty history, so that they suit
+** everyone with the same window.
 */
 #include <string.h>
 

@@ -39,8 +39,8 @@ struct ws_refs {
 ws_shared *ws_shared_make (ws_alloc alloc, void *ud, size_t n);
 ws_shared *ws_shared_fit (ws_shared *s, size_t n);
 
-/* Room for `more` references in a list, which is made if need be: 1, or 0 without
-   memory. */
+/* Room for `more` references in a list, which is made if need be: 1, or 0
+   without memory. */
 int ws_refs_room (ws_conn *c, ws_refs **list, size_t more);
 /* Appends one, for which there is room, behind that many bytes of the queue. */
 void ws_refs_append (ws_refs *a, ws_shared *s, size_t before);

@@ -5,10 +5,11 @@
 ** automaton whose state is a shift: for each byte a word holds the next state
 ** for every state, six bits each, so that a step is a load, a shift and a mask.
 **
-** Machines with AVX2 check long pieces 32 bytes at a time (J. Keiser, D. Lemire,
-** "Validating UTF-8 in less than one instruction per byte", 2021): three tables
-** of sixteen, looked up by halves of each byte and the one before it, say which
-** mistakes the two could be part of. The automaton then has only the ends.
+** Machines with AVX2 check long pieces 32 bytes at a time (J. Keiser, D.
+** Lemire, "Validating UTF-8 in less than one instruction per byte", 2021):
+** three tables of sixteen, looked up by halves of each byte and the one before
+** it, say which mistakes the two could be part of. The automaton then has only
+** the ends.
 */
 #include <string.h>
 

@@ -6,8 +6,8 @@
 **
 ** c->ahead counts from rd to where the walk stands, which may lie beyond what
 ** has arrived, but only in the payload of a data frame. While it is 0 the walk
-** begins where ws_next is. A control frame that is handled leaves the buffer, so
-** that years of pings in front of an application that never receives are not
+** begins where ws_next is. A control frame that is handled leaves the buffer,
+** so that years of pings in front of an application that never receives are not
 ** taken for data it is behind with.
 */
 #include <string.h>

@@ -1,7 +1,7 @@
 /*
-** alloc.h - the fuzz targets' allocator and randomness. The allocator counts, and
-** knows the size of each block, so that a leak or a wrong old size shows; both
-** fail when an input says so.
+** alloc.h - the fuzz targets' allocator and randomness. The allocator counts,
+** and knows the size of each block, so that a leak or a wrong old size shows;
+** both fail when an input says so.
 */
 #ifndef alloc_h
 #define alloc_h
@@ -14,8 +14,9 @@
 
 enum { LARGEST_BLOCK = 1 << 24 }; /* no target needs more; a mistake would */
 
-/* Calls until the first failure, how many fail then; and one of how many fails at
-   any time (0: none), by a random sequence that is the same in every run. */
+/* Calls until the first failure, how many fail then; and one of how many
+   fails at any time (0: none), by a random sequence that is the same in
+   every run. */
 typedef struct faults {
   unsigned after, count;
   unsigned rate, state;

@@ -65,7 +65,8 @@ static void *lua_alloc (void *ud, void *p, size_t osize, size_t nsize) {
   return q;
 }
 
-/* ---- calls. What is below the arguments on the stack is no call's business. */
+/* ---- calls. What is below the arguments on the stack is no call's
+   business. */
 
 /* Pushes the object with this name: a conn ("0" to "3"), the module, ... */
 static int push_object (lua_State *L, const char *name) {
@@ -795,9 +796,9 @@ static int check_all (lua_State *L) {
   return 0;
 }
 
-/* Lua warns of a finalizer that has failed, and never calls it again: what it
-   would have freed stays. So leaks are found by what is allocated in the end, and
-   not by the sanitizer. */
+/* Lua warns of a finalizer that has failed, and never calls it again: what
+   it would have freed stays. So leaks are found by what is allocated in the
+   end, and not by the sanitizer. */
 int __lsan_is_turned_off (void);
 int __lsan_is_turned_off (void) { return 1; }
 

@@ -1,7 +1,7 @@
 /*
-** decoder.h - what a stream of frames says (RFC 6455 section 5, RFC 7692), by the
-** simplest means: byte by byte, everything kept. Models hold the core against it;
-** it shares no code with the core.
+** decoder.h - what a stream of frames says (RFC 6455 section 5, RFC 7692), by
+** the simplest means: byte by byte, everything kept. Models hold the core
+** against it; it shares no code with the core.
 */
 #ifndef decoder_h
 #define decoder_h
@@ -131,7 +131,8 @@ static inline void begin_inflating (decoder *d) {
   d->fed = 0;
 }
 
-/* zlib tolerates distances beyond a small window as far as its output reaches. */
+/* zlib tolerates distances beyond a small window as far as its output
+   reaches. */
 static inline void inflate_byte (decoder *d, message *m, uint8_t byte) {
   uint8_t out[16];
   int r;

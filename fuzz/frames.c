@@ -1,9 +1,9 @@
 /*
 ** fuzz/frames.c - the frame core before arbitrary bytes, in both roles.
 **
-** An input is a program: its first byte chooses the role, whether frames are read
-** whole or in parts, what was agreed on with permessage-deflate, and whether there
-** is a pool; then every step takes one byte that says what to do
+** An input is a program: its first byte chooses the role, whether frames are
+** read whole or in parts, what was agreed on with permessage-deflate, and
+** whether there is a pool; then every step takes one byte that says what to do
 ** (bytes in, events out, reading ahead, sending, closing, draining), and the
 ** bytes in come from the rest of the input. What must hold whatever arrives is
 ** asserted after each step; the sanitizers see to the memory.

@@ -125,8 +125,8 @@ static void begin (ws_conn *c) {
     assert(ws_request(c, host, target, &chat, 1, NULL, 0) == 0);
 }
 
-/* One run, 'step' bytes at a time, until the transport ends or (lost) breaks off:
-   the hash of what came of it. */
+/* One run, 'step' bytes at a time, until the transport ends or (lost) breaks
+   off: the hash of what came of it. */
 static uint64_t run (int role, const char *p, size_t n, size_t step, int lost) {
   uint64_t sum = 14695981039346656037u;
   ws_config config;

@@ -322,8 +322,8 @@ static inline void check_offered (side *s, const ws_iov *v, int n) {
 
 /* ---- after every call */
 
-/* There is a head while its event is current or its request unanswered; and when
-   ws_abort has made an event of a refusal whose body had not come yet. */
+/* There is a head while its event is current or its request unanswered; and
+   when ws_abort has made an event of a refusal whose body had not come yet. */
 static inline int may_have_head (const side *s) {
   int refused = s->config.role == WS_CLIENT && s->gone && !s->opened;
   return s->ev.type >= WS_REQUEST || s->unanswered || (refused && !s->ended);

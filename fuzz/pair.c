@@ -2,10 +2,11 @@
 ** fuzz/pair.c - a client and a server that talk to each other.
 **
 ** An input is a program: both ends send, ping, close and abort as they like,
-** bytes go over in pieces cut anywhere, memory and randomness fail at either end.
-** What each end does is held against model.h; in the end nothing fails any more,
-** all that is queued goes over, and the ends must agree: every message came, in
-** order and equal, or the connection ended; they ended alike; nobody waits.
+** bytes go over in pieces cut anywhere, memory and randomness fail at either
+** end. What each end does is held against model.h; in the end nothing fails any
+** more, all that is queued goes over, and the ends must agree: every message
+** came, in order and equal, or the connection ended; they ended alike; nobody
+** waits.
 */
 #include "acts.h"
 
@@ -199,7 +200,8 @@ static int exchange (pair *p, size_t most) {
   return more;
 }
 
-/* In pieces of that size, later larger ones, until nothing is left to go over. */
+/* In pieces of that size, later larger ones, until nothing is left to go
+   over. */
 static void settle_down (pair *p, size_t step) {
   int rounds = 0;
   while (exchange(p, step)) {

@@ -1,7 +1,7 @@
 /*
-** wire.h - what a peer may send, made from an input: frames, compressed messages,
-** heads; right ones, so that what lies behind them is reached, and some that are
-** not.
+** wire.h - what a peer may send, made from an input: frames, compressed
+** messages, heads; right ones, so that what lies behind them is reached, and
+** some that are not.
 */
 #ifndef wire_h
 #define wire_h
@@ -131,7 +131,8 @@ static inline void wire_response (bytes *b, unsigned how, const char *accept) {
 static inline void wire_refusal (bytes *b, unsigned how) {
   static const char *const refusals[] = {
       "HTTP/1.1 403 No\r\nContent-Length: 4\r\n\r\nnope",
-      "HTTP/1.1 503 x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbusy\r\n0\r\n\r\n",
+      "HTTP/1.1 503 x\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "4\r\nbusy\r\n0\r\n\r\n",
       "HTTP/1.1 200 OK\r\n\r\nto its end",
       "HTTP/1.1 301 Moved\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n",
   };

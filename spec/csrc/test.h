@@ -475,9 +475,9 @@ static inline text feed_once (const feed *how, const void *bytes, size_t n,
   return feed_close(&f);
 }
 
-/* Whole, byte by byte and at random splits: the log, which has to be the same each
-   time; good until the next call. For instance: text "hi"; end 1000 "bye" clean;
-   out 880203e8 */
+/* Whole, byte by byte and at random splits: the log, which has to be the
+   same each time; good until the next call. For instance: text "hi"; end
+   1000 "bye" clean; out 880203e8 */
 static inline const char *feed_all (const feed *how, const void *bytes,
                                     size_t n) {
   static text first;

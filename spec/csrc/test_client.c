@@ -328,7 +328,8 @@ TEST(limits_of_heads) {
   text_free(&t);
 }
 
-/* ------------------------------------------------------------------ refusals */
+/* ------------------------------------------------------------------
+   refusals */
 
 #define REFUSED(answer, want)                                   \
   do {                                                          \
@@ -350,7 +351,8 @@ TEST(refusals) {
           "refused 200 OK 1.1/1 2 \"\\x81\\x05\"");
 }
 
-/* The transport breaks off: by a reset, or TLS by an end without close_notify. */
+/* The transport breaks off: by a reset, or TLS by an end without
+   close_notify. */
 static const feed cut_off = {WS_CLIENT, configure, start,    log_event,
                              0,         0,         FEED_LOST};
 
@@ -501,7 +503,8 @@ TEST(refusals_are_cut_off) {
   max_body = 0;
 }
 
-/* However little of the head fits: the status, and the fields that came whole. */
+/* However little of the head fits: the status, and the fields that came
+   whole. */
 TEST(refusals_with_too_large_a_head) {
   static const char answer[] =
       "HTTP/1.1 403 No way\r\nA: b\r\nContent-Length: 5\r\nC: d\r\n\r\nhello";

@@ -159,7 +159,8 @@ TEST(reasons_that_may_not_be_sent) {
   stop(&f);
 }
 
-/* ------------------------------------------------------ we close, they answer */
+/* ------------------------------------------------------ we close, they
+   answer */
 
 TEST(we_begin) {
   BOTH(role) {
@@ -345,7 +346,8 @@ TEST(during_the_opening_handshake) {
   }
 }
 
-/* --------------------------------------------------------------- being failed */
+/* --------------------------------------------------------------- being
+   failed */
 
 TEST(failing_says_why_and_drops_the_rest) {
   BOTH(role) {
@@ -403,7 +405,8 @@ TEST(no_pong_behind_a_close_frame) {
   }
 }
 
-/* --------------------------------------------------------- losing the transport */
+/* --------------------------------------------------------- losing the
+   transport */
 
 TEST(lost) {
   BOTH(role) {
@@ -571,8 +574,8 @@ TEST(an_end_is_held_until_ws_next_comes_to_it) {
   }
 }
 
-/* Given up, closed, aborted, at the transport's end: the end that was held is what
-   counts, and messages before it stay. */
+/* Given up, closed, aborted, at the transport's end: the end that was held
+   is what counts, and messages before it stay. */
 TEST(an_end_that_was_held_counts) {
   for (int i = 0; i < 24; i++) {
     int role = i & 1, end = i / 8, way = i / 2 % 4;

@@ -41,7 +41,8 @@ static void agreed (ws_conn *c, text *log) {
   text_addf(log, "%s; ", n > 0 ? extensions : "none");
 }
 
-/* ----------------------------------------------------------------- the server */
+/* ----------------------------------------------------------------- the
+   server */
 
 static void begin (ws_conn *c) { CHECK(ws_state(c) == WS_CONNECTING); }
 
@@ -210,7 +211,8 @@ TEST(nothing_is_agreed_on_without_need) {
   own.off = 0;
 }
 
-/* ATTACKS row 12: each byte is looked at once; feed_once cuts them into reads. */
+/* ATTACKS row 12: each byte is looked at once; feed_once cuts them into
+   reads. */
 TEST(long_fields) {
   static const char *const fillings[] = {" ",    ",",     "; ",      "\t;",
                                          "\"\\", "; a=b", "; a=\"b", ", a"};
@@ -231,7 +233,8 @@ TEST(offers_without_memory) {
   feed_oom(&server, line, sizeof line - 1, 40);
 }
 
-/* ----------------------------------------------------------------- the client */
+/* ----------------------------------------------------------------- the
+   client */
 
 static void ask (ws_conn *c) {
   static const ws_str host = {"a", 1}, target = {"/", 1};

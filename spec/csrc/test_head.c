@@ -1,7 +1,7 @@
 /*
 ** test_head.c - what ws_http, ws_http_field, ws_offered and ws_chosen tell, and
-** when: of an event that is current, or a request that waits for its answer, and
-** else nothing, however the handshake was broken off. ATTACKS row 36.
+** when: of an event that is current, or a request that waits for its answer,
+** and else nothing, however the handshake was broken off. ATTACKS row 36.
 */
 #include "test.h"
 
@@ -110,8 +110,8 @@ static void use (ws_conn *c) {
   CHECK(ws_next(c, &ev) == WS_END && silent(c));
 }
 
-/* All bytes but for the last, so that no event comes of most of them; broken off
-   behind each of them. */
+/* All bytes but for the last, so that no event comes of most of them; broken
+   off behind each of them. */
 static void break_off (const feed *how, const char *p, size_t n, int way) {
   feeding f;
   ws_event ev;

@@ -1,7 +1,7 @@
 /*
-** test_net_lookup.c - look-ups on a helper thread: what they find, how they end,
-** and that whoever asked may go at any time. Calls are made to fail through the
-** copy of net_lookup.c that is compiled here.
+** test_net_lookup.c - look-ups on a helper thread: what they find, how they
+** end, and that whoever asked may go at any time. Calls are made to fail
+** through the copy of net_lookup.c that is compiled here.
 */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

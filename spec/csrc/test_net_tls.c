@@ -1,6 +1,6 @@
 /*
-** test_net_tls.c - TLS between two ends: what each verb means, in the handshake,
-** between whole and broken records, at the end.
+** test_net_tls.c - TLS between two ends: what each verb means, in the
+** handshake, between whole and broken records, at the end.
 */
 #include <errno.h>
 #include <sys/wait.h>
@@ -124,7 +124,8 @@ TEST(reads_what_stands_behind_tickets) {
   part();
 }
 
-/* n KeyUpdates of the client's, which carry no data (RFC 8446 section 4.6.3). */
+/* n KeyUpdates of the client's, which carry no data (RFC 8446 section
+   4.6.3). */
 static void update_keys (int n) {
   SSL *ssl = two.end[CLIENT]->ssl;
   while (n-- > 0)

@@ -1,6 +1,6 @@
 /*
-** test_net_tls_bio.c - OpenSSL's way to the descriptor where memory fails, through
-** the copy of net_tls_bio.c compiled here.
+** test_net_tls_bio.c - OpenSSL's way to the descriptor where memory fails,
+** through the copy of net_tls_bio.c compiled here.
 */
 #include "tls.h"
 
@@ -16,7 +16,8 @@ static void begin (void) {
   CHECK(shaken());
 }
 
-/* Has the next growth of the room that all connections of a context share fail. */
+/* Has the next growth of the room that all connections of a context share
+   fail. */
 static void forget_room (int which) {
   net_tls_bytes_free(&two.end[which]->ctx->out);
   fail_at = 1;

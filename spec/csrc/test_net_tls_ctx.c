@@ -159,7 +159,8 @@ TEST(keys_are_logged) {
 
 /* ----------------------------------------------------------------- sessions */
 
-/* One connection of these contexts, which stay; whether a session was resumed. */
+/* One connection of these contexts, which stay; whether a session was
+   resumed. */
 static int resumes (net_tls_ctx *client, net_tls_ctx *server, const char *name,
                     const char *place, int goodbye) {
   char c;

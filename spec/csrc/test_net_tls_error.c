@@ -39,7 +39,8 @@ static void ask_again (int which) {
   out->n = 0;
 }
 
-/* The other end refuses; what it says once the first has broken off for that. */
+/* The other end refuses; what it says once the first has broken off for
+   that. */
 TEST(a_renegotiation_that_is_refused) {
   for (int which = CLIENT; which <= SERVER; which++) {
     char p[8];

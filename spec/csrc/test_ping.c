@@ -188,9 +188,9 @@ TEST(pongs_of_all_sizes_up_to_a_kib) {
   }
 }
 
-/* A flood, and a peer that takes a few bytes now and then: what it gets are pongs
-   in order, whole, each once; the last ping's is the last; and the first ones are
-   there without a gap. */
+/* A flood, and a peer that takes a few bytes now and then: what it gets are
+   pongs in order, whole, each once; the last ping's is the last; and the
+   first ones are there without a gap. */
 TEST(a_flood_of_pings_with_writes_between) {
   for (unsigned seed = 0; seed < 60; seed++) {
     int role = seed & 1, next = 0;
@@ -322,8 +322,8 @@ TEST(pongs_among_shared_frames_and_borrowed_payloads) {
   CHECK(heap.blocks == 0);
 }
 
-/* Pings before a Close are answered before it: the peer's, ours, and a rule that
-   is broken; and before the end of what the peer sends. */
+/* Pings before a Close are answered before it: the peer's, ours, and a rule
+   that is broken; and before the end of what the peer sends. */
 TEST(pongs_before_the_end) {
   static const int ends[] = {CLOSE, 3, 0};
   for (int i = 0; i < 8; i++) {
@@ -428,7 +428,8 @@ TEST(a_pong_enters_at_a_frame_boundary) {
   stop(&f);
 }
 
-/* ------------------------------------------------------------- our own pings */
+/* ------------------------------------------------------------- our own
+   pings */
 
 TEST(pongs_answer_pings) {
   BOTH(role) {
@@ -461,8 +462,8 @@ TEST(pongs_answer_pings) {
   }
 }
 
-/* Of pings that are alike the newest is answered, and with it all before it: the
-   peer may answer only that one. */
+/* Of pings that are alike the newest is answered, and with it all before it:
+   the peer may answer only that one. */
 TEST(a_pong_answers_the_newest_of_equal_pings) {
   BOTH(role) {
     feed how = {.role = role};

@@ -369,8 +369,8 @@ TEST(bytes_that_do_not_belong) {
   REFUSED(SHAKE "A: b\r\n c\r\n\r\n", 400, "folded field line");
 }
 
-/* ATTACKS row 14: bytes from 0x80 on, in the fields that the handshake reads and
-   in all others, of a handshake and of a plain request. */
+/* ATTACKS row 14: bytes from 0x80 on, in the fields that the handshake reads
+   and in all others, of a handshake and of a plain request. */
 static void high_bytes (const char *name, int opaque) {
   static const char *const bytes[] = {"\x80", "\xff",
                                       "Montr\xc3\xa9"
@@ -430,7 +430,8 @@ TEST(old_versions_of_http) {
   REFUSED("GET /\r\n", 400, "malformed request line");
 }
 
-/* ------------------------------------------------------------- plain requests */
+/* ------------------------------------------------------------- plain
+   requests */
 
 TEST(plain_requests) {
   CHECK_STR(serve("GET /a?b HTTP/1.1\r\n" HOST "\r\n"),
@@ -656,7 +657,8 @@ TEST(a_flood_takes_little_memory) {
   text_free(&t);
 }
 
-/* ------------------------------------------------------------- misuse, answers */
+/* ------------------------------------------------------------- misuse,
+   answers */
 
 static void open_with (feeding *f, const char *request, ws_event *ev) {
   feed_open(f, &server);

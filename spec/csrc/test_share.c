@@ -44,7 +44,8 @@ static int tell (ws_conn *c, const void *p, size_t n) {
   return r;
 }
 
-/* One write of at most n bytes, added to t; 0 when there is nothing to write. */
+/* One write of at most n bytes, added to t; 0 when there is nothing to
+   write. */
 static size_t write_some (ws_conn *c, text *t, size_t n) {
   ws_iov v[WS_IOV];
   size_t sum = 0, queued;

@@ -4,7 +4,8 @@
 */
 #include "deflate.h"
 
-/* ----------------------------------------------------------------- receiving */
+/* -----------------------------------------------------------------
+   receiving */
 
 /* One message, whole or in parts, must come out as it went in. */
 static void receive_one (int role, size_t n, size_t max, size_t parts) {
@@ -106,7 +107,8 @@ TEST(final_blocks) {
   text_free(&body);
 }
 
-/* ---------------------------------------------------------------------- rules */
+/* ----------------------------------------------------------------------
+   rules */
 
 static void fails (int opcode, const void *p, size_t n, unsigned code,
                    const char *rule, int line) {
@@ -184,7 +186,8 @@ TEST(inflated_text_is_utf8) {
   }
 }
 
-/* --------------------------------------------------------------------- limits */
+/* ---------------------------------------------------------------------
+   limits */
 
 static size_t max_message;
 
@@ -263,7 +266,8 @@ TEST(compressed_bytes_are_counted_by_message) {
   text_free(&in);
 }
 
-/* ------------------------------------------------------------- piece by piece */
+/* ------------------------------------------------------------- piece by
+   piece */
 
 /* What zlib makes of the first k bytes of `packed`. */
 static size_t inflated (size_t k) {
@@ -383,9 +387,9 @@ TEST(receiving_without_memory) { /* ATTACKS row 33 */
   windows(15, 15);
 }
 
-/* ATTACKS row 35: whole messages and parts in turn, one of them without memory,
-   so that what was inflated for one is gone on with by the other. It comes whole
-   and as it was sent, or fails: too big. */
+/* ATTACKS row 35: whole messages and parts in turn, one of them without
+   memory, so that what was inflated for one is gone on with by the other. It
+   comes whole and as it was sent, or fails: too big. */
 
 static const size_t pieces[] = {1, 100, 65536};
 
@@ -505,8 +509,8 @@ TEST(a_whole_message_after_parts_that_were_not_given) {
     }
 }
 
-/* Bytes that have arrived, a frame's head among them, up to 64 and above; nobody's
-   that agreed on nothing, or whose event is not taken. */
+/* Bytes that have arrived, a frame's head among them, up to 64 and above;
+   nobody's that agreed on nothing, or whose event is not taken. */
 TEST(what_may_inflate_to_much_is_told) {
   static const struct {
     void (*start)(ws_conn *c);

@@ -1,6 +1,6 @@
 /*
-** tls.h - for tests of TLS: certificates that the openssl command makes when one
-** of them starts, and two ends in one process, over a socketpair.
+** tls.h - for tests of TLS: certificates that the openssl command makes when
+** one of them starts, and two ends in one process, over a socketpair.
 */
 #ifndef tls_h
 #define tls_h

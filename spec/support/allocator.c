@@ -1,6 +1,6 @@
 /*
-** allocator.c - an allocator for a Lua state that can be made to fail: for specs
-** of what happens without memory. It stands before the state's own.
+** allocator.c - an allocator for a Lua state that can be made to fail: for
+** specs of what happens without memory. It stands before the state's own.
 */
 #include <stdint.h>
 

@@ -9,7 +9,8 @@
 #include <math.h>
 #include <time.h>
 
-/* A program without Lua, such as the shell before it, loads this file as well. */
+/* A program without Lua, such as the shell before it, loads this file as
+   well. */
 #pragma weak luaL_checknumber
 
 static double ahead;

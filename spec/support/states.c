@@ -1,7 +1,7 @@
 /*
-** states.c - further Lua states in this process, for specs of what states share:
-** states.open() -> state; state:run(code) -> string that the code returned, an
-** error raises; state:close().
+** states.c - further Lua states in this process, for specs of what states
+** share: states.open() -> state; state:run(code) -> string that the code
+** returned, an error raises; state:close().
 */
 #include "lauxlib.h"
 #include "lua.h"

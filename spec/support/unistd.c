@@ -42,8 +42,8 @@ static int l_chdir (lua_State *L) {
   return result(L, chdir(luaL_checkstring(L, 1)));
 }
 
-/* unistd.dup2(from, to): closes descriptor `to`, whoever owns it, and puts a copy
-   of `from` in its place */
+/* unistd.dup2(from, to): closes descriptor `to`, whoever owns it, and puts a
+   copy of `from` in its place */
 static int l_dup2 (lua_State *L) {
   int from = (int)luaL_checkinteger(L, 1), to = (int)luaL_checkinteger(L, 2);
   return result(L, dup2(from, to));
