@@ -54,10 +54,9 @@ function deadline.note(link, time)
   return left
 end
 
--- Whether the peer still has time.
-local function goes_on(link)
-  local time = link.loop.now()
-  local left = deadline.note(link, time)
+-- Looks again while the peer has time: whether it has any. left: bytes that it has
+-- not accepted.
+local function goes_on(link, left, time)
   local seconds = patience(link, left)
   if time >= link.moved + seconds then return false end
   start(link, left > 0 and deadline.next_look(link.moved, seconds, time)
@@ -71,8 +70,9 @@ end
 function deadline.drain(link)
   if link.moved then return end
   deadline.clear(link)
-  link.moved, link.accepted = link.loop.now(), (link.conn:accepted())
-  if not goes_on(link) then start(link, link.moved) end
+  local time = link.loop.now()
+  local left = deadline.note(link, time)
+  if not goes_on(link, left, time) then start(link, time) end
 end
 
 -- Judging ---------------------------------------------------------------------
@@ -93,7 +93,10 @@ function deadline.is_over(link, late)
   link.timer = JUDGED
   link:last_look()
   if link.timer ~= JUDGED then return false end  -- another stage has begun
-  if link.moved then return not goes_on(link) end
+  if link.moved then
+    local time = link.loop.now()
+    return not goes_on(link, deadline.note(link, time), time)
+  end
   return not is_put_off(link, late)
 end
 

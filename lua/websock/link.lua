@@ -199,13 +199,13 @@ function Link:push(ready)
   elseif self.stage == "open" or self.stage == "handshake" then
     self.loop.release(self)
   end
-  if self.moved then deadline.note(self, self.loop.now()) end
   self.conn:line(self.writing ~= nil or self.senders ~= nil)
   if (self.senders or self.waiting_writer)
       and self.conn:backlog() <= self.options.max_queue then
     self:wake_sender()
   end
   if left == 0 and self.stage == "closed" then self:shut() end
+  if self.moved and self.stage ~= "gone" then deadline.note(self, self.loop.now()) end
 end
 
 -- Only the sending side has ended: what the peer sent before is still read, an

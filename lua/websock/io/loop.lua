@@ -477,9 +477,9 @@ end
 
 --- Seconds until a timer is due; 0 when something is ready, nil without timers.
 function loop.timeout()
-  if in_c:marks()
-      or not (ready:is_empty() and rested:is_empty() and sated:is_empty()
-        and again:is_empty()) then
+  -- Queue:is_empty of each, without a call: this is done in each turn
+  if ready.first <= ready.last or rested.first <= rested.last or again.first <= again.last
+      or sated.first <= sated.last or in_c:marks() then
     return 0
   end
   local at = timers:first()
@@ -489,9 +489,9 @@ end
 -- The part of a turn before it waits: for how long it may, and how far the list of
 -- what goes on is this turn's.
 local function begin(timeout)
-  rested:serve(rested.last, let_rested_go_on)
+  if rested.first <= rested.last then rested:serve(rested.last, let_rested_go_on) end
   in_c:flush()
-  loop.poller()
+  if not poller then loop.poller() end
   local wait = loop.timeout()
   if not wait or timeout and timeout < wait then wait = timeout end
   return wait, again.last, sated.last
@@ -526,12 +526,13 @@ end
 
 -- The part after it.
 local function serve(stop, behind, has_polled)
-  again:serve(stop, serve_source)  -- those that were there before
+  if again.first <= stop then again:serve(stop, serve_source) end  -- those that were there before
   in_c:serve(poller)
   if has_polled then serve_timers() end
-  ready:serve(ready.last, run_thread)  -- whom they wake has its turn in the next
+  -- whom these wake has its turn in the next
+  if ready.first <= ready.last then ready:serve(ready.last, run_thread) end
   in_c:flush()
-  if not sated:is_empty() then
+  if sated.first <= sated.last then
     share(behind)
     in_c:flush()
   end
