@@ -86,6 +86,12 @@ int websock_digest (conn *c, int want) {
   return flags;
 }
 
+/* The same after a read: what may inflate to much is not, but told. */
+static int found (conn *c, int want) {
+  if (want == 0 || !ws_swells(core(c))) return websock_digest(c, want);
+  return SAW_SWELLS | websock_digest(c, 0);
+}
+
 int websock_pull (conn *c, int want) {
   int flags = 0;
   size_t room;
@@ -104,8 +110,7 @@ int websock_pull (conn *c, int want) {
   }
   if (websock_more(c, n, room)) flags |= SAW_MORE;
   if (n != NET_AGAIN) c->heard = 1;
-  if (want == 0 || !ws_swells(core(c))) return flags | websock_digest(c, want);
-  return flags | SAW_SWELLS | websock_digest(c, 0);
+  return flags | found(c, want);
 }
 
 /* conn:pull(want) -> flags | nil, "not enough memory": one read. */
@@ -139,7 +144,7 @@ static int conn_feed (lua_State *L) {
     ws_commit(core(c), n);
   }
   c->heard |= n > 0;
-  lua_pushinteger(L, websock_digest(c, want));
+  lua_pushinteger(L, found(c, want));
   return 1;
 }
 

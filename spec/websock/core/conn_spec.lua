@@ -65,6 +65,30 @@ describe("a conn", function()
     assert.same({"kept", "text"}, {server:receive()})
   end)
 
+  it("inflates nothing large while it is fed, and says so", function()
+    local EVENT, SWELLS = 1, 256
+    local config = {compress = {}}
+    local client, server = core.conn(core.config("client", config)), core.conn(core.config("server", config))
+    assert(client:request("a", "/"))
+    move(client, server)
+    assert.equal("request", (server:handshake()))
+    assert(server:accept())
+    move(server, client)
+    assert.equal("open", client:handshake())
+    client:taken()
+    for size, swells in pairs {[1 << 20] = true, [300] = false} do
+      local message = ("a"):rep(size)
+      assert(client:send(message, "text"))
+      local bytes = client:output()
+      client:sent(#bytes)
+      assert.equal(swells, #bytes > 64)
+      assert.equal(0, server:feed(bytes:sub(1, -2), 0) & (EVENT | SWELLS))
+      assert.equal(swells and SWELLS or EVENT, server:feed(bytes:sub(-1), 1) & (EVENT | SWELLS))
+      assert.equal(EVENT, server:poll(1) & EVENT)
+      assert.same({message, "text"}, {server:receive()})
+    end
+  end)
+
   it("joins the fields of a head that are repeated, Set-Cookie's by line ends", function()
     local conn = core.conn(core.config "server")
     local long = ("v"):rep(3000)
