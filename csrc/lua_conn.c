@@ -232,8 +232,7 @@ static int conn_limit (lua_State *L) {
   return 0;
 }
 
-/* ----------------------------------------- what lua_turn.c and Lua both
-   look at */
+/* ------------------------------------- what lua_turn.c and Lua both look at */
 
 /* A flag of the conn: set to the argument at 2, if there is one; pushes what it
    was. */

@@ -9,8 +9,7 @@
 
 #include "lua_conn.h"
 
-/* -------------------------------------------------------------------- a
-   copy */
+/* ------------------------------------------------------------------- a copy */
 
 /* A head in memory of the stack's; behind the fields are the bytes. */
 typedef struct copy {
@@ -65,8 +64,7 @@ static const copy *push_copy (lua_State *L, conn *c) {
   return NULL;
 }
 
-/* ---------------------------------------------------------------- its
-   events */
+/* --------------------------------------------------------------- its events */
 
 /* conn:handshake() -> "request", body | "open" | "refused", body
    | nil, "again" | nil, "closed", code, reason. The event stays until `taken`,
@@ -174,8 +172,7 @@ static int conn_head (lua_State *L) {
   return 1;
 }
 
-/* ------------------------------------------------------------- parts of a
-   head */
+/* ---------------------------------------------------------- parts of a head */
 
 /* Bytes that are written, or (p is NULL) counted. */
 typedef struct writer {

@@ -276,8 +276,7 @@ static int turn_wrap (lua_State *L) {
   return 1;
 }
 
-/* --------------------------------------------------------------- who and
-   how */
+/* -------------------------------------------------------------- who and how */
 
 /* turn:how() -> how a call made here can wait: "yield" in a coroutine that the
    loop has resumed, "turn" outside the loop, nil where it cannot. */

@@ -93,8 +93,7 @@ void net_tls_free (net_tls *t) {
   free(t);
 }
 
-/* ------------------------------------------------------------ bytes that
-   left */
+/* ---------------------------------------------------------- bytes that left */
 
 /* Each verb begins with this: nothing of another connection's is in the room
    that all share, nor in OpenSSL's queue of errors. */
@@ -158,8 +157,7 @@ size_t net_tls_unsent (const net_tls *t) { return t->left.n - t->left.at; }
 
 uint64_t net_tls_sent (const net_tls *t) { return t->sent; }
 
-/* -------------------------------------------------------------- the
-   handshake */
+/* ------------------------------------------------------------ the handshake */
 
 /* What a call of OpenSSL that returned r <= 0 means. */
 static long outcome (net_tls *t, int r) {

@@ -380,8 +380,7 @@ const char *ws_error (const ws_conn *c);
 /* 1 while a message is being given in parts. */
 int ws_in_parts (const ws_conn *c);
 
-/* ------------------------------------------------- the pieces, for whoever
-   needs them alone */
+/* --------------------------------- the pieces, for whoever needs them alone */
 
 /* RFC 3629, streaming: *state is 0 at the start, and 0 again whenever the text
    so far ends on a whole character. Returns 0 as soon as it cannot be UTF-8. */

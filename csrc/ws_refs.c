@@ -11,7 +11,6 @@ enum { FIRST = 4 };
 
 /* ---- frames */
 
-/* A frame with room for a payload of so many bytes. */
 ws_shared *ws_shared_make (ws_alloc alloc, void *ud, size_t n) {
   if (n > SIZE_MAX / 2) return NULL;
   ws_shared *s = alloc(ud, NULL, 0, sizeof *s + WS_HEADER + n);

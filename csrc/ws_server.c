@@ -87,8 +87,7 @@ static int expectation (ws_conn *c, ws_hs *hs) {
   return HTTP_WHOLE;
 }
 
-/* ----------------------------------------------------- plain requests'
-   rules */
+/* ---------------------------------------------------- plain requests' rules */
 
 static int body_size (ws_conn *c, ws_hs *hs) {
   (void)c;
@@ -98,8 +97,7 @@ static int body_size (ws_conn *c, ws_hs *hs) {
   return HTTP_WHOLE;
 }
 
-/* --------------------------------------------------------- handshakes'
-   rules */
+/* -------------------------------------------------------- handshakes' rules */
 
 static int method (ws_conn *c, ws_hs *hs) {
   if (ws_same(ws_hs_head(c)->method, ws_lit("GET"))) return HTTP_WHOLE;

@@ -4,7 +4,8 @@
 -- Usage: scripts/lua scripts/graph.lua [--arrows]     after make; --arrows lists them
 
 local OBJECTS = "$(ls csrc/*.c | sed 's|csrc/\\(.*\\)c$|build/obj/\\1o|')"
--- Each layer may need itself and those before it.
+-- The layers, and which each may need: the binding knows both others, these only
+-- themselves.
 local LAYERS = {{"the core", "^ws_"}, {"the transport", "^net_"}, {"the binding", "^lua_"}}
 local MAY = {{[1] = true}, {[2] = true}, {[1] = true, [2] = true, [3] = true}}
 

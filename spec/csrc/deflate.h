@@ -25,8 +25,7 @@ static inline void windows (int in, int out) {
   out_window = out;
 }
 
-/* ----------------------------------------------------- material, and an
-   encoder */
+/* ------------------------------------------------- material, and an encoder */
 
 enum { SIZE = 200000 };
 static unsigned char bytes[SIZE], packed[2 * SIZE];
@@ -87,8 +86,7 @@ static inline void expect_message (text *t, const char *what, const void *p,
   text_addf(t, "; ");
 }
 
-/* ----------------------------------------------------------------- a
-   decoder */
+/* ---------------------------------------------------------------- a decoder */
 
 /* Inflates what a message sent is made of; in small steps, for zlib lets
    distances exceed the window as far as what it has just written reaches. */
@@ -150,8 +148,7 @@ static inline int decode_message (ws_conn *c, size_t *size) {
   return first;
 }
 
-/* -------------------------------------------------------------------- a
-   pool */
+/* ------------------------------------------------------------------- a pool */
 
 static ws_pool *pool;
 

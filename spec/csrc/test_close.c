@@ -159,8 +159,7 @@ TEST(reasons_that_may_not_be_sent) {
   stop(&f);
 }
 
-/* ------------------------------------------------------ we close, they
-   answer */
+/* ---------------------------------------------------- we close, they answer */
 
 TEST(we_begin) {
   BOTH(role) {
@@ -346,8 +345,7 @@ TEST(during_the_opening_handshake) {
   }
 }
 
-/* --------------------------------------------------------------- being
-   failed */
+/* ------------------------------------------------------------- being failed */
 
 TEST(failing_says_why_and_drops_the_rest) {
   BOTH(role) {
@@ -405,8 +403,7 @@ TEST(no_pong_behind_a_close_frame) {
   }
 }
 
-/* --------------------------------------------------------- losing the
-   transport */
+/* ----------------------------------------------------- losing the transport */
 
 TEST(lost) {
   BOTH(role) {

@@ -4,8 +4,7 @@
 */
 #include "deflate.h"
 
-/* ------------------------------------------------------ RFC 7692 section
-   7.2.3 */
+/* --------------------------------------------------- RFC 7692 section 7.2.3 */
 
 /* What a client receives when these frames come in. */
 static const char *receive (const char *frames, size_t n) {
@@ -97,8 +96,7 @@ TEST(nothing_behind_a_message) {
   windows(15, 15);
 }
 
-/* --------------------------------------------------------------- the
-   streams */
+/* -------------------------------------------------------------- the streams */
 
 static void use (feeding *f, const text *in) {
   feed_put(f, in->p, in->n);

@@ -41,8 +41,7 @@ static void agreed (ws_conn *c, text *log) {
   text_addf(log, "%s; ", n > 0 ? extensions : "none");
 }
 
-/* ----------------------------------------------------------------- the
-   server */
+/* --------------------------------------------------------------- the server */
 
 static void begin (ws_conn *c) { CHECK(ws_state(c) == WS_CONNECTING); }
 
@@ -233,8 +232,7 @@ TEST(offers_without_memory) {
   feed_oom(&server, line, sizeof line - 1, 40);
 }
 
-/* ----------------------------------------------------------------- the
-   client */
+/* --------------------------------------------------------------- the client */
 
 static void ask (ws_conn *c) {
   static const ws_str host = {"a", 1}, target = {"/", 1};

@@ -406,8 +406,7 @@ BOTH(a_connection_cannot_be_watched_and_takes_no_harm) {
   close_pair(s);
 }
 
-/* ------------------------------------------------------------ what cannot
-   be */
+/* ----------------------------------------------------------- what cannot be */
 
 BOTH(says_that_files_cannot_be_polled) {
   net_fd fd = open("Makefile", O_RDONLY);

@@ -195,8 +195,7 @@ TEST(sending_without_memory) {
   windows(15, 15);
 }
 
-/* ---------------------------------------------------------------- many at
-   once */
+/* ------------------------------------------------------------- many at once */
 
 /* Connections that share a window share the bytes; others get their own, or the
    plain frame. */

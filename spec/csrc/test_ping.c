@@ -428,8 +428,7 @@ TEST(a_pong_enters_at_a_frame_boundary) {
   stop(&f);
 }
 
-/* ------------------------------------------------------------- our own
-   pings */
+/* ------------------------------------------------------------ our own pings */
 
 TEST(pongs_answer_pings) {
   BOTH(role) {

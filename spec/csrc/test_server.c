@@ -430,8 +430,7 @@ TEST(old_versions_of_http) {
   REFUSED("GET /\r\n", 400, "malformed request line");
 }
 
-/* ------------------------------------------------------------- plain
-   requests */
+/* ----------------------------------------------------------- plain requests */
 
 TEST(plain_requests) {
   CHECK_STR(serve("GET /a?b HTTP/1.1\r\n" HOST "\r\n"),
@@ -657,8 +656,7 @@ TEST(a_flood_takes_little_memory) {
   text_free(&t);
 }
 
-/* ------------------------------------------------------------- misuse,
-   answers */
+/* ---------------------------------------------------------- misuse, answers */
 
 static void open_with (feeding *f, const char *request, ws_event *ev) {
   feed_open(f, &server);

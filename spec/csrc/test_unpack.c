@@ -266,8 +266,7 @@ TEST(compressed_bytes_are_counted_by_message) {
   text_free(&in);
 }
 
-/* ------------------------------------------------------------- piece by
-   piece */
+/* ----------------------------------------------------------- piece by piece */
 
 /* What zlib makes of the first k bytes of `packed`. */
 static size_t inflated (size_t k) {

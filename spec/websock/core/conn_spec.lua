@@ -13,8 +13,9 @@ local function move(from, to)
 end
 
 -- A client and a server with the opening handshake behind them.
-local function opened()
-  local client, server = core.conn(core.config "client"), core.conn(core.config "server")
+local function opened(options)
+  local client = core.conn(core.config("client", options))
+  local server = core.conn(core.config("server", options))
   assert(client:request("a", "/"))
   move(client, server)
   assert.equal("request", (server:handshake()))
@@ -67,15 +68,7 @@ describe("a conn", function()
 
   it("inflates nothing large while it is fed, and says so", function()
     local EVENT, SWELLS = 1, 256
-    local config = {compress = {}}
-    local client, server = core.conn(core.config("client", config)), core.conn(core.config("server", config))
-    assert(client:request("a", "/"))
-    move(client, server)
-    assert.equal("request", (server:handshake()))
-    assert(server:accept())
-    move(server, client)
-    assert.equal("open", client:handshake())
-    client:taken()
+    local client, server = opened {compress = {}}
     for size, swells in pairs {[1 << 20] = true, [300] = false} do
       local message = ("a"):rep(size)
       assert(client:send(message, "text"))
