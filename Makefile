@@ -32,7 +32,7 @@ SSL_CFLAGS := $(shell pkg-config --cflags openssl zlib 2>/dev/null)
 SSL_LIBS := $(or $(shell pkg-config --libs openssl zlib 2>/dev/null),-lssl -lcrypto -lz)
 
 ALL_CFLAGS = -std=gnu11 -fPIC -fvisibility=hidden $(WARN) $(LUA_CFLAGS) \
-  $(SSL_CFLAGS) -Icsrc -MMD -MP $(CFLAGS)
+  $(SSL_CFLAGS) $(INCLUDE) -MMD -MP $(CFLAGS)
 
 # The module stays in memory when its state closes (a look-up may still run on
 # its thread), and names only the libraries that it uses.
@@ -46,16 +46,16 @@ endif
 LIBS = $(AS_NEEDED) $(SSL_LIBS) -pthread
 
 # ---- what there is
-CORE_SRC := $(sort $(wildcard csrc/ws_*.c))
-NET_SRC := $(sort $(wildcard csrc/net_*.c))
-LUA_SRC := $(sort $(wildcard csrc/lua_*.c))
-C_TESTS := $(sort $(wildcard spec/csrc/test_*.c))
+CORE_SRC := $(sort $(wildcard csrc/core/*.c))
+NET_SRC := $(sort $(wildcard csrc/net/*.c))
+BINDING_SRC := $(sort $(wildcard csrc/binding/*.c))
+C_TESTS := $(sort $(wildcard spec/csrc/*/test_*.c))
 FUZZERS := $(sort $(wildcard fuzz/*.c))
 MODULES := $(sort $(shell find lua -name '*.lua' 2>/dev/null))
 
 OBJ = $(patsubst csrc/%.c,$(1)/%.o,$(2))
-MODULE_OBJ := $(call OBJ,build/obj,$(CORE_SRC) $(NET_SRC) $(LUA_SRC))
-SAN_OBJ := $(call OBJ,build/san/obj,$(CORE_SRC) $(NET_SRC) $(LUA_SRC))
+MODULE_OBJ := $(call OBJ,build/obj,$(CORE_SRC) $(NET_SRC) $(BINDING_SRC))
+SAN_OBJ := $(call OBJ,build/san/obj,$(CORE_SRC) $(NET_SRC) $(BINDING_SRC))
 SAN_LIB_OBJ := $(call OBJ,build/san/obj,$(CORE_SRC) $(NET_SRC))
 C_TEST_BIN := $(patsubst spec/%.c,build/test/%,$(C_TESTS))
 
@@ -71,13 +71,17 @@ build/websock/core.so: $(MODULE_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(MODULE) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# The binding sees the headers of both layers below it, these see their own only.
+INCLUDE =
+build/obj/binding/%.o build/san/obj/binding/%.o: INCLUDE = -Icsrc/core -Icsrc/net
+
 build/obj/%.o: csrc/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # Lua's LUAMOD_API says nothing of visibility: luaopen_websock_core, alone in its
 # file, is what the module exports.
-build/obj/lua_core.o build/san/obj/lua_core.o: CFLAGS += -fvisibility=default
+build/obj/binding/lua_core.o build/san/obj/binding/lua_core.o: CFLAGS += -fvisibility=default
 
 # ---- running, with TLS=1 on a certificate made for it. What has just been
 # installed is looked for by a second make.
@@ -130,6 +134,7 @@ build/san/libwebsock.a: $(SAN_LIB_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
+build/test/%: INCLUDE = -Ispec/csrc -Icsrc/core -Icsrc/net
 build/test/%: spec/%.c build/san/libwebsock.a Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(SANITIZE) -MT $@ -MF $@.d -o $@ $< \
@@ -187,15 +192,15 @@ fuzz-built:
 	@scripts/fuzz $(SECONDS) $(FUZZ_BIN)
 
 # The binding's has Lua and all of the module in it.
-build/fuzz/binding: fuzz/binding.c $(CORE_SRC) $(NET_SRC) $(LUA_SRC) \
-  $(wildcard csrc/*.h fuzz/*.h) Makefile
+build/fuzz/binding: fuzz/binding.c $(CORE_SRC) $(NET_SRC) $(BINDING_SRC) \
+  $(wildcard csrc/*/*.h fuzz/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CLANG) -std=gnu11 $(SSL_CFLAGS) $(LUA_CFLAGS) -Icsrc $(FUZZ_FLAGS) -o $@ \
-	  $< $(CORE_SRC) $(NET_SRC) $(LUA_SRC) $(LUA_LIBS) $(LIBS) -lm -ldl
+	$(CLANG) -std=gnu11 $(SSL_CFLAGS) $(LUA_CFLAGS) -Icsrc/core -Icsrc/net $(FUZZ_FLAGS) -o $@ \
+	  $< $(CORE_SRC) $(NET_SRC) $(BINDING_SRC) $(LUA_LIBS) $(LIBS) -lm -ldl
 
-build/fuzz/%: fuzz/%.c $(CORE_SRC) $(wildcard csrc/ws*.h fuzz/*.h) Makefile
+build/fuzz/%: fuzz/%.c $(CORE_SRC) $(wildcard csrc/core/*.h fuzz/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CLANG) -std=gnu11 $(SSL_CFLAGS) -Icsrc $(FUZZ_FLAGS) -o $@ $< \
+	$(CLANG) -std=gnu11 $(SSL_CFLAGS) -Icsrc/core $(FUZZ_FLAGS) -o $@ $< \
 	  $(CORE_SRC) $(LIBS)
 
 # ---- measuring, and long runs
@@ -227,14 +232,14 @@ build/bench/server_lws: bench/server_lws.c Makefile
 	$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $< -lwebsockets
 
 LOAD_SRC := $(sort $(wildcard bench/load*.c))
-build/bench/load: $(LOAD_SRC) $(CORE_SRC) $(wildcard csrc/ws*.h) bench/load.h Makefile
+build/bench/load: $(LOAD_SRC) $(CORE_SRC) $(wildcard csrc/core/*.h) bench/load.h Makefile
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 $(WARN) $(SSL_CFLAGS) -Icsrc -O2 -g -o $@ $(LOAD_SRC) \
+	$(CC) -std=gnu11 $(WARN) $(SSL_CFLAGS) -Icsrc/core -O2 -g -o $@ $(LOAD_SRC) \
 	  $(CORE_SRC) $(LIBS)
 
-build/bench/%: bench/%.c $(CORE_SRC) $(wildcard csrc/ws*.h) Makefile
+build/bench/%: bench/%.c $(CORE_SRC) $(wildcard csrc/core/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 $(WARN) $(SSL_CFLAGS) -Icsrc -O2 -g -o $@ $< \
+	$(CC) -std=gnu11 $(WARN) $(SSL_CFLAGS) -Icsrc/core -O2 -g -o $@ $< \
 	  $(CORE_SRC) $(LIBS)
 
 browser:
@@ -280,9 +285,9 @@ uninstall:
 	  "$(DESTDIR)$(PREFIX)/share" "$(DESTDIR)$(PREFIX)/lib" \
 	  "$(DESTDIR)$(PREFIX)" 2>/dev/null || true)
 
-# csrc/*.o and websock/ are what `luarocks make` leaves in a clone.
+# csrc/*/*.o and websock/ are what `luarocks make` leaves in a clone.
 clean:
-	rm -rf build csrc/*.o websock/core.so
+	rm -rf build csrc/*/*.o websock/core.so
 	-@rmdir websock 2>/dev/null || true
 
 help:

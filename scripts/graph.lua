@@ -3,11 +3,9 @@
 -- on an arrow from a layer to one above it.
 -- Usage: scripts/lua scripts/graph.lua [--arrows]     after make; --arrows lists them
 
-local OBJECTS = "$(ls csrc/*.c | sed 's|csrc/\\(.*\\)c$|build/obj/\\1o|')"
--- The layers, and which each may need: the binding knows both others, these only
--- themselves.
-local LAYERS = {{"the core", "^ws_"}, {"the transport", "^net_"}, {"the binding", "^lua_"}}
-local MAY = {{[1] = true}, {[2] = true}, {[1] = true, [2] = true, [3] = true}}
+local OBJECTS = "$(ls csrc/*/*.c | sed 's|csrc/\\(.*\\)c$|build/obj/\\1o|')"
+-- The layers, which are folders of csrc/, and which others each may need.
+local LAYERS = {core = {}, net = {}, binding = {core = true, net = true}}
 
 local function lines(command)
   local pipe = assert(io.popen(command))
@@ -30,11 +28,16 @@ local function add(graph, from, to)
   if to and to ~= from then graph[from][to] = true end
 end
 
+-- Also layer_of[a], its folder.
 local function of_objects()
-  local home, needs, graph = {}, {}, {}
+  local home, needs, graph, layer_of = {}, {}, {}, {}
   local file
   for _, line in ipairs(lines("nm " .. OBJECTS)) do
-    file = line:match "([%w_]+)%.o:$" or file
+    local layer, begins = line:match "(%w+)/([%w_]+)%.o:$"
+    if begins then
+      file = begins
+      layer_of[file] = layer
+    end
     local kind, name = line:match "(%a) ([%w_]+)$"
     if kind == "U" then
       needs[#needs + 1] = {file, name}
@@ -46,7 +49,7 @@ local function of_objects()
   for _, need in ipairs(needs) do
     if home[need[2]] then add(graph, need[1], home[need[2]]) end
   end
-  return graph
+  return graph, layer_of
 end
 
 local function of_modules()
@@ -92,13 +95,6 @@ local function circles(graph)
   return found
 end
 
-local function layer_of(file)
-  for i, layer in ipairs(LAYERS) do
-    if file:find(layer[2]) then return i end
-  end
-  error("in no layer: " .. file)
-end
-
 local failed = false
 
 local function complain(...)
@@ -124,19 +120,23 @@ local function report(name, graph)
   end
 end
 
-local all = of_objects()
-for i, layer in ipairs(LAYERS) do
+local all, layer_of = of_objects()
+for _, layer in ipairs(sorted(LAYERS)) do
   local inside = {}
   for _, a in ipairs(sorted(all)) do
-    if layer_of(a) == i then
+    if layer_of[a] == layer then
       add(inside, a)
       for b in pairs(all[a]) do
-        if layer_of(b) == i then add(inside, a, b) end
-        if not MAY[i][layer_of(b)] then complain(("%s needs %s"):format(a, b)) end
+        local below = layer_of[b]
+        if below == layer then
+          add(inside, a, b)
+        elseif not LAYERS[layer][below] then
+          complain(("%s needs %s"):format(a, b))
+        end
       end
     end
   end
-  report(layer[1], inside)
+  report("csrc/" .. layer, inside)
 end
 report("all C files", all)
 report("modules", of_modules())

@@ -13,7 +13,7 @@ local function list (command)
 end
 
 local function c_sources ()
-  return list("ls csrc/ws_*.c csrc/net_*.c csrc/lua_*.c")
+  return list("ls csrc/*/*.c")
 end
 
 -- Module name -> file, as `require` finds it under lua/.

@@ -202,7 +202,7 @@ function try.c(code)
   spill(base .. ".c", code)
   local ok, output = pcall(function()
     local shell = 'exec ${CC:-cc} -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror '
-      .. '-Icsrc "$0.c" csrc/ws_*.c -o "$0" -lcrypto -lz -pthread'
+      .. '-Icsrc/core "$0.c" csrc/core/*.c -o "$0" -lcrypto -lz -pthread'
     local status, said = process.run {"sh", "-c", shell, base}
     assert.equal("", said)
     assert.equal(0, status)

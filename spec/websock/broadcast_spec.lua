@@ -1,5 +1,5 @@
 -- server:publish and server:broadcast: who gets what, what is counted, what
--- happens to who is slow. The bytes are spec/csrc/test_share.c's.
+-- happens to who is slow. The bytes are spec/csrc/core/test_share.c's.
 
 local websock = require "websock"
 local core = require "websock.core"

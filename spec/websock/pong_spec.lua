@@ -1,6 +1,6 @@
 -- Every ping is answered (RFC 6455 section 5.5.2), in order and whatever the
 -- application does, as long as no more than a KiB of pongs is unsent. The limit itself
--- is spec/csrc/test_ping.c's.
+-- is spec/csrc/core/test_ping.c's.
 
 local core = require "websock.core"
 local websock = require "websock"

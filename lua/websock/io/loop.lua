@@ -9,7 +9,7 @@
 -- All of these are made by the library and never wait. Watchers and timers are
 -- referred to weakly: users, waiters and loop.hold keep them alive. A watcher may
 -- also be a conn of the core, and one whose queue is to be written at the end of
--- the turn always is: these are served in C (loop.turn, csrc/lua_turn.c), as long
+-- the turn always is: these are served in C (loop.turn, csrc/binding/lua_turn.c), as long
 -- as nothing has to be decided about them.
 
 local core = require "websock.core"

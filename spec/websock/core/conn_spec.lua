@@ -1,4 +1,4 @@
--- The binding of one connection's state machine (csrc/lua_conn.c and its
+-- The binding of one connection's state machine (csrc/binding/lua_conn.c and its
 -- neighbours): what Lua can do with it in any order. The protocol itself is
 -- spec/csrc's.
 

@@ -1,4 +1,4 @@
--- What the loop's turn does in C (csrc/lua_turn.c, lua_fast.c) where coroutines
+-- What the loop's turn does in C (csrc/binding/lua_turn.c, lua_fast.c) where coroutines
 -- come and go around it; what it does for the usual case is connection_spec's.
 
 local websock = require "websock"

@@ -6,7 +6,7 @@
 /* The same for machines without SSE2 and NEON. */
 #define WS_PORTABLE 1
 #define ws_utf8 portable_utf8
-#include "../../csrc/ws_utf8.c"
+#include "../../../csrc/core/ws_utf8.c"
 #undef ws_utf8
 
 /* Size of the character at p, 0 if there is none: RFC 3629 section 3. */

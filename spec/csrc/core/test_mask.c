@@ -7,7 +7,7 @@
 /* The same for compilers without vectors. */
 #define WS_PORTABLE 1
 #define ws_mask portable_mask
-#include "../../csrc/ws_mask.c"
+#include "../../../csrc/core/ws_mask.c"
 #undef ws_mask
 #undef WS_PORTABLE
 #undef blocks
@@ -19,7 +19,7 @@
 #define ws_mask baseline_mask
 #define turned baseline_turned
 #define mask_word baseline_word
-#include "../../csrc/ws_mask.c"
+#include "../../../csrc/core/ws_mask.c"
 #undef ws_mask
 #undef turned
 #undef mask_word
