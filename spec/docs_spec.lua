@@ -309,7 +309,7 @@ end
 local WHERE = {"accept", "compress", "connect", "listen", "publish", "send", "tls", "writer"}
 
 describe("docs/reference.md", function()
-  local options = require "websock.options"
+  local options = require "websock.base.options"
 
   it("has the options of each function and their defaults", function()
     local documented = documented_options()
@@ -331,13 +331,13 @@ describe("docs/reference.md", function()
     for name, value in pairs(require "websock") do
       if type(value) == "function" then has("websock." .. name) end
     end
-    for name in slurp("lua/websock/connection.lua"):gmatch "\nfunction methods%.(%w+)" do
+    for name in slurp("lua/websock/link/connection.lua"):gmatch "\nfunction methods%.(%w+)" do
       has("ws:" .. name)
     end
-    for name in slurp("lua/websock/writer.lua"):gmatch "\nfunction Writer:(%w+)" do
+    for name in slurp("lua/websock/link/writer.lua"):gmatch "\nfunction Writer:(%w+)" do
       has("writer:" .. name)
     end
-    for name in slurp("lua/websock/server.lua"):gmatch '\nfunction Server:(%l[%l_]+)' do
+    for name in slurp("lua/websock/server/server.lua"):gmatch '\nfunction Server:(%l[%l_]+)' do
       if name ~= "welcome" and name ~= "cannot_accept" then has("server:" .. name) end
     end
   end)
@@ -400,7 +400,7 @@ describe("library/websock.lua", function()
     listen = "Listen", publish = "Publish", send = "Send", tls = "Tls", writer = "Writer"} do
     it("has the options of " .. where, function()
       local fields = fields_of("websock." .. class .. "Options")
-      assert.same(names(require("websock.options")[where]), names(fields))
+      assert.same(names(require("websock.base.options")[where]), names(fields))
     end)
   end
 
@@ -429,13 +429,13 @@ describe("library/websock.lua", function()
   end)
 
   it("has the methods of connections and writers", function()
-    local methods = methods_of("methods", "lua/websock/connection.lua")
+    local methods = methods_of("methods", "lua/websock/link/connection.lua")
     assert.same(names(methods), annotated "Connection:")
-    assert.same(names(methods_of("Writer", "lua/websock/writer.lua")), annotated "Writer:")
+    assert.same(names(methods_of("Writer", "lua/websock/link/writer.lua")), annotated "Writer:")
   end)
 
   it("has the methods of servers", function()
-    local methods = methods_of("Server", "lua/websock/server.lua")
+    local methods = methods_of("Server", "lua/websock/server/server.lua")
     for _, name in ipairs {"accept", "cannot_accept", "listen", "serve", "welcome"} do
       methods[name] = nil  -- the library's own
     end

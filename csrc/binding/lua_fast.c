@@ -2,7 +2,7 @@
 ** lua_fast.c - ws:receive, ws:messages and ws:send for the usual case, in which
 ** nothing has to be decided: a message is there, or this coroutine parks until
 ** one is; a frame fits into the queue. Everything else is left to the functions
-** of lua/websock/connection.lua, which do the same and more: these never change
+** of link/connection.lua, which do the same and more: these never change
 ** anything before they know that they can finish.
 **
 ** They are here because a Lua function for each step would make the stack of

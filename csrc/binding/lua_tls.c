@@ -1,6 +1,6 @@
 /*
 ** lua_tls.c - the userdata `websock.tls`: settings of TLS that many connections
-** share. lua/websock/tls.lua checks them.
+** share. lua/websock/base/tls.lua checks them.
 */
 #include <string.h>
 

@@ -4,14 +4,14 @@
 assert(_VERSION == "Lua 5.4" or _VERSION == "Lua 5.5", "websock needs Lua 5.4 or 5.5")
 
 local loop = require "websock.io.loop"
-local client = require "websock.client"
-local log = require "websock.log"
-local misuse = require "websock.misuse"
+local client = require "websock.client.connect"
+local log = require "websock.base.log"
+local misuse = require "websock.base.misuse"
 require "websock.io.signal"  -- loop.signal
 require "websock.io.watch"   -- loop.wait
-local options = require "websock.options"
-local Server = require "websock.server"
-local tls = require "websock.tls"
+local options = require "websock.base.options"
+local Server = require "websock.server.server"
+local tls = require "websock.base.tls"
 
 local core = require "websock.core"
 

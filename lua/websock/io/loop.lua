@@ -13,9 +13,9 @@
 -- as nothing has to be decided about them.
 
 local core = require "websock.core"
-local log = require "websock.log"
-local misuse = require "websock.misuse"
-local text_of = require "websock.text"
+local log = require "websock.base.log"
+local misuse = require "websock.base.misuse"
+local text_of = require "websock.base.text"
 local Queue = require "websock.io.queue"
 
 local now = core.now

@@ -1,7 +1,7 @@
 /*
 ** test_net_tls_error.c - what is said of a failure, where only OpenSSL's own
 ** calls bring it about. What peers bring about is in
-** spec/websock/tls_error_spec.lua.
+** spec/websock/base/tls_error_spec.lua.
 */
 #include <unistd.h>
 

@@ -1,0 +1,111 @@
+-- HTTP header fields: from users' tables to the flat lists of the core, and from
+-- the core's tables to ones that any case may index.
+
+local misuse = require "websock.base.misuse"
+
+local headers = {}
+
+local function value_text(where, name, value)
+  if type(value) == "string" then return value end
+  if type(value) == "number" then return tostring(value) end
+  misuse("%s: header '%s': string expected, got %s", where, name, type(value))
+end
+
+local function add(flat, where, name, value)
+  if type(name) ~= "string" then
+    misuse("%s: header names are strings, got %s", where, type(name))
+  end
+  if type(value) ~= "table" then value = {value_text(where, name, value)} end
+  for _, one in ipairs(value) do
+    local text = value_text(where, name, one)
+    if text:find "[\r\n\0]" or name:find "[\r\n\0]" then
+      misuse("%s: header '%s': CR, LF and NUL are not allowed", where,
+        (name:gsub("%c", "?")))
+    end
+    flat[#flat + 1], flat[#flat + 2] = name, text
+  end
+end
+
+--- The list {name, value, name, value, ...} of a map name -> value or list of
+--- values, or of a list of pairs; the map in the order of its names.
+---@param where string # named in the error that a wrong type raises
+---@param given table?
+---@return string[]
+function headers.flatten(where, given)
+  local flat, names = {}, {}
+  if given == nil then return flat end
+  if type(given) ~= "table" then
+    misuse("%s: headers: table expected, got %s", where, type(given))
+  end
+  for _, pair in ipairs(given) do
+    if type(pair) ~= "table" then
+      misuse("%s: headers: {name, value} expected, got %s", where, type(pair))
+    end
+    add(flat, where, pair[1], pair[2])
+  end
+  for name in pairs(given) do
+    if math.type(name) ~= "integer" then names[#names + 1] = name end
+  end
+  table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
+  for _, name in ipairs(names) do add(flat, where, name, given[name]) end
+  return flat
+end
+
+--- How often such a list has a field of this name, in any case.
+---@param flat string[]
+---@param name string
+---@return integer
+function headers.count(flat, name)
+  local n = 0
+  for i = 1, #flat, 2 do
+    if flat[i]:lower() == name:lower() then n = n + 1 end
+  end
+  return n
+end
+
+local any_case = {__index = function(fields, name)
+  if type(name) ~= "string" then return nil end
+  local lower = name:lower()
+  if lower ~= name then return rawget(fields, lower) end
+end}
+
+--- Lets any case index a table whose keys are in lower case.
+function headers.any_case(fields)
+  return setmetatable(fields, any_case)
+end
+
+-- {name, value} of each field line, in order, from a head as it could have been sent.
+local function list(text)
+  local fields = {}
+  for name, value in text:gmatch "\r\n([^:\r]+): ([^\r]*)" do
+    fields[#fields + 1] = {name, value}
+  end
+  return fields
+end
+
+-- The values of one field, each on a line: commas are part of a cookie (RFC 9110
+-- section 5.3), line feeds of no value.
+local function lines(fields, name)
+  local values = {}
+  for _, field in ipairs(fields) do
+    if field[1]:lower() == name then values[#values + 1] = field[2] end
+  end
+  return table.concat(values, "\n")
+end
+
+--- What conn:head tells of the handshake's event, as users are given it: `fields`
+--- has every field line in order of arrival, `headers` a value for each name, in
+--- any case; repeats are joined by ", ", those of Set-Cookie by "\n".
+---@param conn userdata # of the core
+---@return table
+function headers.read(conn)
+  local head, text = conn:head(), conn:head_text()
+  head.fields = list(text or "")  -- a finalizer may have ended it in between
+  if head.headers["set-cookie"] then
+    head.headers["set-cookie"] = lines(head.fields, "set-cookie")
+  end
+  headers.any_case(head.headers)
+  return head
+end
+
+return headers

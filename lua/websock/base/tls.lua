@@ -1,0 +1,142 @@
+-- The settings of TLS: websock.tls, and the contexts of websock.core made of what
+-- the option `tls` says. What is not said is safe: chain and host name are
+-- verified, against the authorities of the system.
+
+local core = require "websock.core"
+local misuse = require "websock.base.misuse"
+local options = require "websock.base.options"
+
+local tls = {}
+
+-- For clients and servers alike: `client` and, with a certificate, `server` are
+-- contexts of the core.
+local Context = options.Context
+Context.__index = Context
+
+function Context:__tostring()
+  return ("websock.tls%s: %p"):format(self.server and " (with a certificate)" or "", self)
+end
+
+-- What browsers offer for wss, so that a server with several protocols on its port
+-- gives no other one.
+local HTTP = {"http/1.1"}
+
+-- Others may still use it. What it is made of is collected by itself.
+local function leave_alone() end
+Context.__close, Context.__gc = leave_alone, leave_alone
+
+-- RFC 7301 section 3.1: each name behind its length.
+local function wire_form(names)
+  local packed = {}
+  for i, name in ipairs(names) do packed[i] = string.pack("s1", name) end
+  return table.concat(packed)
+end
+
+-- Settings that nobody would look at without another one.
+local NEEDS = {{"cert", "key"}, {"key", "cert"}, {"password", "key"}, {"client_ca", "cert"}}
+
+local function check_needs(where, o)
+  for _, pair in ipairs(NEEDS) do
+    if o[pair[1]] and not o[pair[2]] then
+      misuse("%s: option '%s' needs '%s'", where, pair[1], pair[2])
+    end
+  end
+end
+
+-- A context of the core for one role: userdata | nil, "tls: ..."
+local function build(o, role)
+  local alpn = o.alpn or role == "client" and HTTP or {}
+  local settings = {server = role == "server", alpn = wire_form(alpn)}
+  for name, value in pairs(o) do settings[name] = settings[name] or value end
+  return core.tls(settings)
+end
+
+-- What is in a PEM file that could be read just now.
+local function text_of(pem)
+  if not pem or pem:find("-----BEGIN", 1, true) then return pem end
+  local file <close> = io.open(pem)
+  return file and file:read "a"
+end
+
+-- The authorities of the system take long to read: a context with a certificate,
+-- which is a server's for the most part, reads them when a client comes.
+local function put_off(self, o)
+  o.cert, o.key = text_of(o.cert), text_of(o.key)
+  self.options = o
+end
+
+--- A context that connections can share, whichever end they are.
+---@param o table # options that are checked
+---@return table|nil context, string? err
+local function new(o)
+  local self = setmetatable({name = o.server_name}, Context)
+  local err
+  if o.cert then self.server, err = build(o, "server") end
+  if err then return nil, err end
+  if o.cert and not o.ca_file and not o.ca_path then
+    put_off(self, o)
+  else
+    self.client, err = build(o, "client")
+  end
+  if err then return nil, err end
+  return self
+end
+
+-- Builds what was put off.
+local function complete(self)
+  local err
+  self.client, err = build(self.options, "client")
+  if not self.client then return nil, err end
+  self.options = nil
+  return self
+end
+
+-- For clients that say nothing.
+local default
+
+local function default_context()
+  local err
+  if not default then default, err = new(options.check "tls") end
+  return default, err
+end
+
+-- What a table of settings means, or none.
+local function context_of(where, o)
+  if not o then return default_context() end
+  check_needs(where .. ": tls", o)
+  return new(o)
+end
+
+local function check_server(where, o)
+  if not o.cert or not o.key then
+    misuse("%s: option 'tls': a server needs 'cert' and 'key'", where)
+  end
+end
+
+--- What the option `tls` means, for one role.
+---@param where string # whose option it is
+---@param given? table # checked options, or a context of websock.tls
+---@param role "client"|"server"
+---@return table|nil context, string? err # contexts of the core in `client` and `server`; `name`
+---   is whom to ask for, in place of the URL's host
+function tls.of(where, given, role)
+  local context, err = given, nil
+  if getmetatable(given) ~= Context then
+    if role == "server" then check_server(where, given) end
+    context, err = context_of(where, given)
+  end
+  if not context then return nil, err end
+  if role == "client" and not context.client then return complete(context) end
+  if not context[role] then check_server(where, {}) end
+  return context
+end
+
+--- See docs/reference.md.
+function tls.new(given)
+  if given == nil then misuse("tls: table expected, got nil") end
+  local o = options.check("tls", given)
+  check_needs("tls", o)
+  return new(o)
+end
+
+return tls

@@ -1,0 +1,203 @@
+-- websock.connect: dials, does the opening handshake (RFC 6455 section 4.1) and
+-- returns the connection.
+
+local core = require "websock.core"
+local connection = require "websock.link.connection"
+local dial = require "websock.client.dial"
+local driver = require "websock.link.driver"
+local headers = require "websock.base.headers"
+local Link = require "websock.link.link"
+local misuse = require "websock.base.misuse"
+local options = require "websock.base.options"
+local rehearse = require "websock.base.rehearse"
+local socket = require "websock.link.socket"
+local tls = require "websock.base.tls"
+local url = require "websock.client.url"
+
+local client = {}
+
+local function authorization(target)
+  local b64 = require("mime").b64
+  return "Basic " .. b64(target.user .. ":" .. target.password)
+end
+
+-- Adds a field that a request has once; what `headers` says of it counts.
+local function add_one(flat, name, value)
+  local given = headers.count(flat, name)
+  if given > 1 then misuse("connect: header '%s': given twice", name) end
+  if given == 0 and value then flat[#flat + 1], flat[#flat + 2] = name, value end
+end
+
+local function request_fields(o, target)
+  local flat = headers.flatten("connect", o.headers)
+  add_one(flat, "Origin", o.origin)
+  add_one(flat, "Authorization", target.user and authorization(target))
+  return flat
+end
+
+local ClientLink = Link.class {role = "client"}
+
+-- The answer is there: whoever connects goes on.
+function ClientLink:on_handshake()
+  self:set_deadline(nil)
+  self.loop.wake(self, self.connecting)
+end
+
+-- Raises about what has broken the request.
+local function blame(o, fields, rule)
+  if o.origin then rehearse.origin("connect", o.origin) end
+  rehearse.protocols("connect", o.protocols or {})
+  rehearse.fields("connect", "client", fields)
+  misuse("connect: %s", rule)
+end
+
+-- A link whose request is queued; raises if anything would break the request.
+local function prepare(loop, o, target)
+  local link = Link.new(ClientLink, core.config("client", o))
+  link.loop, link.options = loop, o
+  link.conn:limit(o.max_queue)
+  local fields = request_fields(o, target)
+  local ok, rule = link.conn:request(target.field, target.target, o.protocols, fields)
+  if not ok then blame(o, fields, rule) end
+  return link
+end
+
+-- The socket of the options, or one that is dialled.
+local function get_socket(loop, o, target, deadline)
+  if o.socket then return o.socket end
+  if o.unix then return dial.unix(o.unix) end
+  return dial.tcp(loop, target.host, target.port, o.family, deadline)
+end
+
+-- TLS over the link's descriptor, from which `received` was read already.
+local function secure(link, context, o, target, received)
+  local place = ("%s:%d"):format(o.unix or target.host, target.port)
+  return link:secure(context.client, received, context.name or target.host, place)
+end
+
+-- A socket object that is driven by its methods is LuaSec's, or is taken for one:
+-- it has its TLS already.
+local function begin(link, context, o, target, received)
+  if context and link.driver == driver.native then
+    local ok, err = secure(link, context, o, target, received)
+    if not ok then return nil, err end
+  elseif received ~= "" then
+    link:digest(link.conn:feed(received, 1))
+  end
+  link:push()
+  return true
+end
+
+-- Gives the link its transport.
+local function plug(loop, link, o, target, context, deadline)
+  local object, err = get_socket(loop, o, target, deadline)
+  if not object then return nil, err end
+  local fd, how, foreign, received = socket.take("connect: option 'socket'", object)
+  if o.nodelay and how == driver.native and not o.unix then
+    core.nodelay(fd, true)
+  end
+  link.driver = how
+  local ok
+  if o.given then o.given.taken = true end
+  ok, err = link:attach(fd, foreign)
+  if not ok then return nil, "connect: " .. err end
+  link:set_deadline(deadline and deadline - loop.now())
+  return begin(link, context, o, target, received)
+end
+
+-- "401 Unauthorized"; as it came, so the reason may be missing.
+local Response = {__name = "websock.response"}
+
+function Response:__tostring()
+  return self.reason == "" and tostring(self.status) or self.status .. " " .. self.reason
+end
+
+local function response_of(conn)
+  local head = headers.read(conn)
+  return setmetatable({status = head.status, reason = head.reason,
+    headers = head.headers, fields = head.fields}, Response)
+end
+
+local function open(link)
+  local conn = link.conn
+  link.response = response_of(conn)
+  link.protocol = conn:chosen()
+  conn:taken()
+  link.connecting = nil
+  local ws = connection.new(link)
+  link:digest(conn:poll(0))  -- what came with the answer
+  link:begun()
+  return ws
+end
+
+local function refused(link, body)
+  local response = response_of(link.conn)
+  response.body = body
+  link:drop "aborted"
+  return nil, "refused", response
+end
+
+local REASONS = {eof = "the connection ended before the answer"}
+
+local function failed(link, reason)
+  link:drop "aborted"
+  if link.timed_out then return nil, "timeout" end
+  return nil, link.conn:tls_error() or "handshake: " .. (REASONS[reason] or reason)
+end
+
+-- Waits for the answer. At its deadline the link is dropped, which is how a refusal
+-- ends whose body does not.
+local function shake_hands(loop, link)
+  link.connecting = coroutine.running()
+  while true do
+    local what, body, _, reason = link.conn:handshake()
+    if what == "open" then return open(link) end
+    if what == "refused" then return refused(link, body) end
+    if body == "closed" then return failed(link, reason) end
+    loop.park(nil, link)
+  end
+end
+
+-- A connect may end at any of its waits, by coroutine.close or an error: then its
+-- link goes, and the descriptor with it.
+local unfinished = {__close = function(self)
+  if self.link.stage == "handshake" then self.link:drop "aborted" end
+end}
+
+local function connect(loop, target, context, o)
+  local link = prepare(loop, o, target)
+  local _ <close> = setmetatable({link = link}, unfinished)
+  local deadline = o.timeout and loop.now() + o.timeout
+  local ok, err = plug(loop, link, o, target, context, deadline)
+  if not ok then return nil, err end
+  return shake_hands(loop, link)
+end
+
+-- The context of a connection to this target; nil for one without TLS. Whoever asks
+-- for TLS gets it, or an error.
+local function context_of(target, o)
+  if target.scheme == "wss" then
+    if o.tls and o.socket and socket.is_foreign(o.socket) then
+      misuse "connect: option 'tls': a socket object that is no LuaSocket's has its own TLS"
+    end
+    return tls.of("connect", o.tls, "client")
+  end
+  if o.tls then return nil, "url: wss:// expected beside the option 'tls'" end
+end
+
+--- See docs/reference.md.
+function client.connect(loop, text, given)
+  local mine <close> = socket.given(type(given) == "table" and given.socket)
+  local o = options.check("connect", given)
+  o.given = mine
+  local target, err = url.parse(text, "connect")
+  if not target then return nil, err end
+  loop.must "connect"
+  if o.timeout == 0 then return nil, "timeout" end  -- never wait: it cannot succeed
+  local context
+  context, err = context_of(target, o)
+  if err then return nil, err end
+  return connect(loop, target, context, o)
+end
+
+return client

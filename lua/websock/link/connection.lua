@@ -1,0 +1,426 @@
+-- The connection as users see it: a table `ws` that is theirs for fields of their
+-- own, with the methods and fields of docs/reference.md behind its metatable.
+-- All of its state is in its link.
+
+local call = require "websock.link.call"
+local core = require "websock.core"
+local misuse = require "websock.base.misuse"
+local options = require "websock.base.options"
+local loop = require "websock.io.loop"
+local Link = require "websock.link.link"
+local request_of = require("websock.link.request").of
+local new_writer = require "websock.link.writer"
+local sender = require "websock.link.sender"
+local topics = require "websock.server.topics"
+
+local show = options.show
+local closed, deadline_of, may_wait = call.closed, call.deadline_of, call.may_wait
+local trim = call.trim
+
+local running = coroutine.running
+
+local MESSAGE, PART = Link.MESSAGE, Link.PART  -- what a receiver waits for
+
+local CONN = {}  -- the key of a ws's conn, which knows its link: nobody else has it
+
+local methods, fields = {}, {}
+
+-- The link of a method's first argument.
+local function link_of(ws, method)
+  local conn = type(ws) == "table" and rawget(ws, CONN)
+  if conn then return core.link(conn) end
+  misuse("%s: connection expected (ws:%s, not ws.%s)", method, method, method)
+end
+
+-- Receiving -------------------------------------------------------------------
+
+-- Many messages were taken in a row: others first. Nothing has been taken yet,
+-- so that nothing is lost if this coroutine is closed meanwhile; and nothing is
+-- read for it meanwhile, for it is behind.
+local function give_way(link)
+  link.loop.pause(link.conn)
+end
+
+-- One step of the core. A rule that it finds broken (a payload is looked at only
+-- now) has its effects on the link.
+local function take(link, step)
+  local a, b, c, d = step(link.conn)
+  if b == "closed" and link.stage ~= "gone" then
+    link:digest(link.conn:poll(0))
+  end
+  if a ~= nil then
+    link.conn:took(link.loop.now())
+    link.loop.turn:delivered(#a)
+  end
+  return a, b, c, d
+end
+
+local function wait_and_fetch(link, step, want, timeout)
+  local deadline = deadline_of(link, timeout)
+  while true do
+    link:read_on()
+    local _, err = loop.park(deadline, link, nil, link.conn, want)
+    if err == "timeout" then link:catch_up(want) end
+    local a, b, c, d = take(link, step)
+    if a ~= nil or b ~= "again" then return a, b, c, d end
+    if err == "timeout" then return nil, "timeout" end
+  end
+end
+
+-- where: who was called.
+local function fetch(where, link, step, want, timeout)
+  options.check_timeout(timeout, where)
+  if link.conn:receiver() then return nil, "busy" end
+  link.conn:receives()
+  if timeout ~= 0 and link.conn:is_greedy() then give_way(link) end
+  local a, b, c, d = take(link, step)
+  if a ~= nil then
+    link:read_on()
+  elseif b == "again" then
+    if may_wait(link, timeout, where) then
+      return wait_and_fetch(link, step, want, timeout)
+    end
+    link:catch_up(want)
+    a, b, c, d = take(link, step)
+    if a == nil and b == "again" then return nil, "timeout" end
+  elseif b == "in parts" then
+    misuse("%s: a message is being received in parts (receive_part)", where)
+  end
+  return a, b, c, d
+end
+
+local conn_methods = debug.getmetatable(core.conn(core.config "client")).__index
+local receive_step, part_step = conn_methods.receive, conn_methods.receive_part
+
+--- The next message, waiting for it at most `timeout` seconds (nil: as long as
+--- it takes, 0: not at all).
+---@return string|nil message
+---@return "text"|"binary"|string kind # or "timeout", "busy", "closed"
+---@return integer? code, string? reason # with "closed"
+function methods.receive(ws, timeout)
+  return trim(fetch("receive", link_of(ws, "receive"), receive_step, MESSAGE, timeout))
+end
+
+--- The next piece of a message, at most 64 KiB, as it arrives; bound by neither
+--- max_message nor max_fragments.
+---@return string|nil chunk
+---@return "text"|"binary"|string kind
+---@return boolean|integer last, string? reason
+function methods.receive_part(ws, timeout)
+  local link = link_of(ws, "receive_part")
+  return trim(fetch("receive_part", link, part_step, PART, timeout))
+end
+
+local next_message
+function next_message(ws)
+  local message, kind = fetch("messages", core.link(ws[CONN]), receive_step, MESSAGE)
+  if message == nil and kind == "busy" then
+    misuse("messages: another coroutine is receiving")
+  end
+  return message, kind
+end
+
+--- Iterates over the messages until the connection ends.
+function methods.messages(ws)
+  link_of(ws, "messages")
+  return next_message, ws
+end
+
+-- Sending ---------------------------------------------------------------------
+
+--- Queues a message; waits only while more than max_queue bytes are queued.
+---@param message string
+---@param kind? "text"|"binary" # default "text"
+---@param opts? {timeout: number?, compress: boolean?}
+---@return true|nil, string? err, integer? code, string? reason
+function methods.send(ws, message, kind, opts)
+  local link = link_of(ws, "send")
+  kind = kind or "text"
+  sender.check_message("send", message, kind)
+  if not opts then return trim(sender.send("send", link, nil, message, kind)) end
+  local o = options.check("send", opts)
+  return trim(sender.send("send", link, o.timeout, message, kind, nil, nil, o.compress))
+end
+
+--- Begins a message that is sent in pieces. Others' messages queue behind it.
+---@param kind? "text"|"binary"
+---@param opts? {compress: boolean?}
+---@return table|nil writer, string? err # nil, "busy" while another is open
+function methods.writer(ws, kind, opts)
+  local link = link_of(ws, "writer")
+  kind = kind or "text"
+  sender.check_message("writer", "", kind)
+  local o = options.check("writer", opts)
+  if link.writing then return nil, "busy" end
+  if link.stage ~= "open" then return closed(link) end
+  return new_writer(link, kind, o.compress)
+end
+
+-- Ping ------------------------------------------------------------------------
+
+local pings = 0
+
+--- Sends a ping and waits for its pong.
+---@param payload? string # at most 125 bytes
+---@param timeout? number # default: ping_timeout
+---@return number|nil seconds # the round trip
+---@return string? err, integer? code, string? reason
+function methods.ping(ws, payload, timeout)
+  local link = link_of(ws, "ping")
+  options.check_timeout(timeout, "ping")
+  if payload ~= nil and type(payload) ~= "string" then
+    misuse("ping: string expected, got %s", type(payload))
+  elseif payload and #payload > 125 then
+    misuse("ping: at most 125 bytes")
+  elseif link.stage ~= "open" then
+    return closed(link)
+  end
+  timeout = timeout or link.options.ping_timeout
+  local waits = may_wait(link, timeout, "ping")
+  pings = pings + 1
+  local begun = link.loop.now()
+  local serial = link.conn:ping(payload or string.pack(">I8", pings))
+  if not serial then return closed(link) end
+  sender.queued(link, 1)
+  if not waits then return nil, "timeout" end
+  link.pingers = link.pingers or {}
+  link.pingers[serial] = running()
+  link:read_on()
+  local answered, err
+  repeat
+    answered, err = link.loop.park(begun + timeout, link)
+  until answered or err or link.stage ~= "open" and link.stage ~= "closing"
+  if err then link:last_look() end
+  if link.pingers[serial] == nil then answered = answered or link.loop.now() end
+  link.pingers[serial] = nil
+  if answered then return answered - begun end
+  if err then return nil, err end
+  return closed(link)
+end
+
+-- Ending ----------------------------------------------------------------------
+
+-- How the closing went, once it is over.
+local function outcome(link)
+  local code, reason, clean = link.conn:ending()
+  if clean then return true end
+  if link.timed_out then return nil, "timeout" end
+  return nil, "closed", code, reason
+end
+
+local A_TURN = 0.05  -- seconds until the Close frame has left, which the deadline of
+                     -- the connection counts from: both end together
+
+local function wait_for_end(link, timeout)
+  local deadline = deadline_of(link, timeout or link.options.close_timeout + A_TURN)
+  local me = running()
+  link.closers = link.closers or {}
+  table.insert(link.closers, me)
+  link:read_on()
+  local _, err
+  while link.stage ~= "gone" and err ~= "timeout" do
+    _, err = link.loop.park(deadline, link)
+  end
+  if err == "timeout" then link:last_look() end
+  call.remove(link.closers, me)
+  if link.stage ~= "gone" then return nil, "timeout" end
+  return outcome(link)
+end
+
+-- What may stand in a Close frame (RFC 6455 section 7.4); the core checks the
+-- reason's length and that it is UTF-8.
+local function check_close(code, reason)
+  if code ~= nil and math.type(code) ~= "integer" then
+    misuse("close: code: integer expected, got %s", show(code))
+  elseif code and not core.is_close_code(code) then
+    misuse("close: code %d may not be sent (RFC 6455 7.4): 1000 to 1003, "
+      .. "1007 to 1014 and 3000 to 4999 may", code)
+  elseif reason ~= nil and type(reason) ~= "string" then
+    misuse("close: reason: string expected, got %s", type(reason))
+  end
+end
+
+--- The closing handshake (RFC 6455 section 7.1.2), bounded by close_timeout.
+--- Idempotent.
+---@param code? integer # 1000 (default) to 1003, 1007 to 1014, 3000 to 4999
+---@param reason? string # at most 123 bytes of UTF-8
+---@param timeout? number # 0 begins it and returns nil, "timeout"
+---@return true|nil, string? err, integer? code, string? reason
+function methods.close(ws, code, reason, timeout)
+  local link = link_of(ws, "close")
+  options.check_timeout(timeout, "close")
+  check_close(code, reason)
+  if link.stage == "gone" then return outcome(link) end
+  local waits = may_wait(link, timeout, "close")
+  local ok, rule = link:begin_close(code or 1000, reason)
+  if not ok then misuse("close: %s", rule) end
+  if link.conn:marked() and link.loop.how() == "turn" then link:flush() end
+  if link.stage == "gone" then return outcome(link) end
+  if not waits then return nil, "timeout" end
+  return wait_for_end(link, timeout)
+end
+
+--- Drops the connection at once.
+function methods.abort(ws)
+  local link = link_of(ws, "abort")
+  if link.stage ~= "gone" then link:drop "aborted" end
+end
+
+-- State -----------------------------------------------------------------------
+
+--- Bytes queued and not yet handed to the kernel.
+---@return integer
+function methods.buffered(ws)
+  local conn = link_of(ws, "buffered").conn
+  return conn:queued() + conn:held()
+end
+
+---@return "open"|"closing"|"closed"
+function methods.state(ws)
+  local stage = link_of(ws, "state").stage
+  return stage == "gone" and "closed" or stage
+end
+
+--- The peer's address, as LuaSocket tells it.
+---@return string|nil host, integer|string port_or_err, string? family
+function methods.getpeername(ws)
+  local link = link_of(ws, "getpeername")
+  if link.stage == "gone" then return nil, "closed" end
+  return core.peer(link.fd)
+end
+
+---@return string|nil host, integer|string port_or_err, string? family
+function methods.getsockname(ws)
+  local link = link_of(ws, "getsockname")
+  if link.stage == "gone" then return nil, "closed" end
+  return core.localname(link.fd)
+end
+
+---@return integer|nil fd, string? err
+function methods.getfd(ws)
+  local link = link_of(ws, "getfd")
+  if link.stage == "gone" then return nil, "closed" end
+  return link.fd
+end
+
+--- Always the same LuaSocket object, for options and names only.
+function methods.socket(ws)
+  local link = link_of(ws, "socket")
+  if not link.object and not link.handle and link.stage ~= "gone" then
+    link.handle = require("websock.link.socket").handle(link.fd)
+  end
+  return link.object or link.handle
+end
+
+-- Topics ----------------------------------------------------------------------
+
+local function check_topic(where, link, topic)
+  if link.role ~= "server" then misuse("%s: connections of a server only", where) end
+  topics.check(where, topic)
+end
+
+--- Has the messages published to a topic sent to this connection (of a server).
+---@param topic string
+---@return true|nil, string? err, integer? code, string? reason
+function methods.subscribe(ws, topic)
+  local link = link_of(ws, "subscribe")
+  check_topic("subscribe", link, topic)
+  if link.stage ~= "open" then return closed(link) end
+  topics.subscribe(link, topic)
+  return true
+end
+
+---@param topic string
+---@return true
+function methods.unsubscribe(ws, topic)
+  local link = link_of(ws, "unsubscribe")
+  check_topic("unsubscribe", link, topic)
+  topics.unsubscribe(link, topic)
+  return true
+end
+
+-- From outside the loop they are called in a thread of the library's own; the usual
+-- case of what is called most is in C, see lua_fast.c.
+loop.wrap_methods(methods, "receive receive_part send writer ping close abort subscribe unsubscribe")
+methods.receive, next_message, methods.send = core.fast(
+  {methods.receive, loop.wrap(next_message), methods.send}, CONN, loop.turn)
+
+-- Fields ----------------------------------------------------------------------
+
+for _, name in ipairs {"protocol", "response", "latency"} do
+  fields[name] = function(link) return link[name] end
+end
+
+fields.request = request_of
+
+--- What was agreed on with permessage-deflate, as the server's field says it.
+function fields.extensions(link)
+  return link.conn:extensions()
+end
+
+function fields.server(link)
+  local server = link.server
+  return server and not server.is_anonymous and server or nil
+end
+
+local function ending(position)
+  return function(link)
+    local stage = link.stage
+    if stage == "closed" or stage == "gone" then
+      return (select(position, link.conn:ending()))
+    end
+  end
+end
+
+fields.close_code, fields.close_reason = ending(1), ending(2)
+fields.close_clean = ending(3)
+
+local Connection = {__name = "websock.connection"}
+
+function Connection.__index(ws, key)
+  local method = methods[key]
+  if method then return method end
+  local field = fields[key]
+  if field then return field(core.link(ws[CONN])) end
+end
+
+function Connection.__newindex(ws, key, value)
+  if methods[key] or fields[key] then
+    misuse("'%s' belongs to the connection and cannot be set", key)
+  end
+  rawset(ws, key, value)
+end
+
+function Connection.__tostring(ws)
+  return ("websock.connection (%s): %p"):format(methods.state(ws), ws)
+end
+
+-- In the main chunk this waits as `close` does; elsewhere it only begins.
+function Connection.__close(ws, err)
+  local link = core.link(ws[CONN])
+  local waits = link.loop.how() == "turn" and link.role == "client"
+  methods.close(ws, err == nil and 1000 or 1011, nil, not waits and 0 or nil)
+end
+
+loop.wrap_methods(Connection, "__close")
+
+function Connection.__gc(ws)
+  local link = core.link(ws[CONN])
+  if link.stage == "open" then pcall(link.drop, link, "aborted") end
+end
+
+local connection = {check_message = sender.check_message}
+
+--- The ws of a link whose handshake is done.
+function connection.new(link)
+  local ws = setmetatable({[CONN] = link.conn}, Connection)
+  link:opened(ws)
+  return ws
+end
+
+--- The link of a ws, nil of anything else.
+function connection.link(ws)
+  return getmetatable(ws) == Connection and core.link(ws[CONN]) or nil
+end
+
+return connection

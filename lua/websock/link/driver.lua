@@ -1,0 +1,108 @@
+-- How a link's bytes are moved: `native` over a descriptor that the connection
+-- owns, `methods` through the methods of a socket object that cannot be taken
+-- over (LuaSec's, or a user's own: receive, send, getfd, settimeout).
+--
+--   open(link, fd, ...)   pull(link, want) -> flags | nil, err
+--   push(link, ready) -> bytes left | nil, err
+--   unread(link) -> bytes that a close would destroy
+--   shutdown(link): our side has ended    close(link)
+
+local text_of = require "websock.base.text"
+
+local native = {}
+
+function native.open(link, fd)
+  link.conn:attach(fd)
+end
+
+function native.pull(link, want)
+  return link.conn:pull(want)
+end
+
+function native.push(link, ready)
+  return link.conn:push(ready)
+end
+
+function native.unread(link)
+  return link.conn:pending()
+end
+
+function native.shutdown(link)
+  link.conn:shutdown()
+end
+
+function native.close(link)
+  link.conn:closefd()
+end
+
+local methods = {}
+
+local MORE, END, DRY = 2, 32, 64  -- as in lua_conn.c
+local CHUNK = 8192
+
+-- What LuaSocket and LuaSec say where nothing is wrong.
+local NOT_READY = {timeout = true, wantread = true, wantwrite = true}
+
+function methods.open(link, _, socket)
+  link.object = socket
+  socket:settimeout(0)
+end
+
+-- Calls a method of the socket object. One that raises has lost its connection.
+local function call(link, name, ...)
+  local ok, a, b, c = pcall(link.object[name], link.object, ...)
+  if ok then return a, b, c end
+  link.loop.report(a, nil, "websock: socket object: " .. text_of(a))
+  return nil, "reset"
+end
+
+function methods.pull(link, want)
+  local data, err, partial = call(link, "receive", CHUNK)
+  local bytes = data or partial or ""
+  local flags = data and MORE or 0
+  if data or NOT_READY[err] then
+    if bytes == "" then flags = flags | DRY end
+  else
+    flags = flags | END
+  end
+  local more, why = link.conn:feed(bytes, want)
+  if not more then return nil, why end
+  if flags & END ~= 0 then
+    if err == "closed" then link.conn:eof() else link.conn:abort "reset" end
+    more = more | link.conn:poll(want)
+  end
+  return flags | more
+end
+
+-- A socket object keeps no promise about bytes it has refused: what is offered
+-- once is offered again, unchanged, until it is taken (OpenSSL insists on it).
+function methods.push(link)
+  while true do
+    local bytes = link.offered or link.conn:output(CHUNK)
+    if bytes == "" then return 0 end
+    local last, err, partial = call(link, "send", bytes)
+    local sent = last or partial or 0
+    link.conn:sent(sent)
+    link.offered = sent < #bytes and bytes:sub(sent + 1) or nil
+    if not last then
+      if NOT_READY[err] then return link.conn:queued() end
+      link.conn:forget()
+      return nil, err
+    end
+  end
+end
+
+function methods.unread(link)
+  return link.loop.probe(link.fd, "r") and 1 or 0
+end
+
+function methods.shutdown(link)
+  local shutdown = link.object.shutdown
+  if shutdown then pcall(shutdown, link.object, "send") end
+end
+
+function methods.close(link)
+  call(link, "close")
+end
+
+return {native = native, methods = methods}

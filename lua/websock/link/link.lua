@@ -1,0 +1,458 @@
+-- A link drives one connection's state machine (websock.core's conn) over its
+-- transport on the loop: reads when the descriptor is ready, whoever receives;
+-- writes what was queued, once a turn; keeps the deadlines of the opening and
+-- the closing handshake; and lets go of the descriptor as RFC 6455 section 7
+-- wants it. The loop holds the reader's role for all coroutines: they park and
+-- are woken when there is something for them.
+--
+-- Stages: "handshake" -> "open" -> "closing" (a Close frame was sent or seen)
+-- -> "closed" (the WebSocket is; the transport drains) -> "gone".
+
+local core = require "websock.core"
+local deadline = require "websock.link.deadline"
+local heartbeat = require "websock.link.heartbeat"
+
+local READ, WRITE, HANGUP = 1, 2, 4
+local EVENT, MORE, PONG, STATE, OUT, END, DRY, HELD = 1, 2, 4, 8, 16, 32, 64, 128
+local SWELLS = 256
+local READ_AHEAD = 65536  -- unread bytes at which reading stops
+
+local MESSAGE, PART = 1, 2  -- what a receiver waits for
+
+-- Ten thousand idle links pay for each field: flags that are down are nil.
+local Link = {MESSAGE = MESSAGE, PART = PART}
+
+--- What links of one kind have in common, in one table behind all of them: role,
+--- loop, options (max_queue, close_timeout, ...), driver, as far as it is common;
+--- and what they call: on_handshake(link) once there is a request or response,
+--- on_leave(link) when the connection is no longer open, on_gone(link) when the
+--- descriptor is, thread_ended as loop.spawn_for has it.
+---@return table class # for Link.new
+function Link.class(common)
+  for name, method in pairs(Link) do common[name] = common[name] or method end
+  common.__index = common
+  return common
+end
+
+--- A link for a connection in its opening handshake; `attach` gives it a
+--- transport.
+---@param config userdata # of the core
+function Link.new(class, config)
+  local self = setmetatable({stage = "handshake"}, class)
+  self.conn = core.conn(config, self)
+  self.conn:hold(true)
+  if class.options then self.conn:limit(class.options.max_queue) end
+  return self
+end
+
+--- When the stage that has begun has to be over: so many seconds from now.
+---@param seconds number|nil # nil: no limit
+function Link:set_deadline(seconds)
+  deadline.set(self, seconds)
+end
+
+--- Takes over the transport that driver.open was given.
+---@return true|nil, string? err
+function Link:attach(fd, ...)
+  self.fd = fd
+  self.driver.open(self, fd, ...)
+  local ok, err = self.loop.register(fd, self.conn)
+  if not ok then
+    self.driver.close(self)
+    self.stage = "gone"
+    return nil, err
+  end
+  return true
+end
+
+--- Puts TLS on the descriptor. received: what somebody has read from it already;
+--- a client says whom it asks for, and by what place it keeps sessions.
+---@return true|nil, string? err # then the link is gone
+function Link:secure(context, received, name, place)
+  local ok, err = self.conn:secure(context, received, name, place)
+  if not ok then
+    self:drop "aborted"
+    return nil, err
+  end
+  if received ~= "" then
+    self.conn:more(true)
+    self:read_on()
+  end
+  return true
+end
+
+-- Reading ---------------------------------------------------------------------
+
+-- What is to be looked for: 0 where nobody waits. A receiver that has yielded for a
+-- turn, or was woken, still has messages to take: nothing is read for it.
+local function wanted(self)
+  if self.stage == "handshake" then return self.asked and 0 or MESSAGE end
+  return self.conn:wanted()
+end
+
+-- Whether the application is so far behind (or still answering the request) that
+-- reading stops.
+local function is_behind(self, want)
+  return want == 0 and (self.stage == "open" or self.stage == "handshake")
+    and self.conn:unread() >= READ_AHEAD
+end
+
+-- One read, if there may be something and somebody has room for it.
+function Link:pump(want)
+  want = want or wanted(self)
+  if self.stage == "gone" or self.held or is_behind(self, want) then return end
+  local flags, err = self.driver.pull(self, want)
+  if not flags then
+    self:drop "aborted"
+    error(err, 0)
+  end
+  self:pulled(flags)
+end
+
+--- Something was read; flags: what that has brought.
+function Link:pulled(flags)
+  local conn = self.conn
+  conn:more(flags & MORE ~= 0 or self.hangup and flags & (DRY | END) == 0)
+  self:digest(flags)
+  if self.stage == "gone" then return end
+  if conn:more() then
+    self:read_on()
+  elseif self.loop.rearm and flags & END == 0 then
+    self.loop.rearm(self.fd, READ)
+  end
+end
+
+--- Goes on reading in the next turn, if there may be more.
+function Link:read_on()
+  if not self.in_again and self.conn:more() then
+    self.in_again = true
+    self.loop.again(self)
+  end
+end
+
+function Link:again()
+  self.in_again = nil
+  if self.judge_end then
+    self.judge_end = nil
+    if not self.conn:hold(false) then self:digest(self.conn:poll(0)) end
+  end
+  if self.conn:more() then self:pump() end
+end
+
+--- The loop: the descriptor is ready.
+function Link:ready(what)
+  if what & (WRITE | HANGUP) ~= 0 then self:push(true) end
+  if what & (READ | HANGUP) ~= 0 and self.stage ~= "gone" then
+    self.conn:more(true)
+    if what & HANGUP ~= 0 then self.hangup = true end
+    self:pump()
+  end
+end
+
+-- Lets everybody know what the state machine has found.
+function Link:digest(flags)
+  if flags & OUT ~= 0 then self:mark() end
+  if flags & PONG ~= 0 then self:wake_pingers() end
+  if flags & EVENT ~= 0 then self:notify() end
+  if flags & SWELLS ~= 0 then self:wake_receiver(true) end
+  if flags & END ~= 0 then self.ended = true end
+  if flags & HELD ~= 0 then self:await_end() end
+  if flags & (STATE | END) ~= 0 then self:advance() end
+end
+
+function Link:notify()
+  if self.stage ~= "handshake" then
+    self:wake_receiver()
+  elseif not self.asked then
+    self.asked = true
+    if self.role == "server" and not self.conn:is_upgrade() then
+      self:set_deadline(nil)  -- the client has done its part
+    end
+    self:on_handshake()
+  end
+end
+
+-- Writing ---------------------------------------------------------------------
+
+--- Has what is queued written at the end of this turn.
+function Link:mark()
+  self.loop.mark(self.conn)
+end
+
+--- The loop: it is time for that, and more than just writing.
+function Link:flush()
+  if self.stage ~= "gone" then self:push() end
+end
+
+--- Writes now. ready: the descriptor takes bytes again.
+function Link:push(ready)
+  local left, err = self.driver.push(self, ready)
+  if not left then
+    self:write_failed(err)
+    left = 0
+  elseif left > 0 then
+    self.loop.hold(self)
+    heartbeat.stuck(self)
+    if self.loop.rearm and not self.conn:shaking() then
+      self.loop.rearm(self.fd, WRITE)
+    end
+  elseif self.stage == "open" or self.stage == "handshake" then
+    self.loop.release(self)
+  end
+  self.conn:line(self.writing ~= nil or self.senders ~= nil)
+  if (self.senders or self.waiting_writer)
+      and self.conn:backlog() <= self.options.max_queue then
+    self:wake_sender()
+  end
+  if left == 0 and self.stage == "closed" then self:shut() end
+  if self.moved and self.stage ~= "gone" then deadline.note(self, self.loop.now()) end
+end
+
+-- Only the sending side has ended: what the peer sent before is still read, an
+-- answer or a TLS alert that tells a client why.
+function Link:write_failed()
+  if self.stage == "handshake" and self.role == "server" then return self:drop "reset" end
+  self.hangup = true
+  self.conn:more(true)
+  self:read_on()
+end
+
+-- Waking ----------------------------------------------------------------------
+
+-- Whose turn it is to send: the writer's, who is in the middle of a message, or
+-- the first's in line; that one will let the next go on.
+function Link:wake_sender()
+  local thread
+  if self.writing then
+    thread = self.waiting_writer
+  else
+    thread = self:first_sender()
+  end
+  if thread then self.loop.wake(self, thread) end
+end
+
+--- The first in line, nil if there is none.
+function Link:first_sender()
+  local senders = self.senders
+  if not senders then return nil end
+  while senders[1] and not self.loop.waits_for(self, senders[1]) do
+    table.remove(senders, 1)
+  end
+  if not senders[1] then self.senders = nil end
+  return senders[1]
+end
+
+--- Whoever waits in `receive`.
+---@param last boolean? # after everybody else: what it takes may be much
+function Link:wake_receiver(last)
+  local thread, knows = self.conn:receiver()
+  if not knows then return end
+  if knows == "conn" then self.conn:woken() end
+  if last then
+    self.loop.wake_last(self, thread, knows == "conn")
+  elseif knows == "loop" then
+    self.loop.wake(self, thread)
+  else
+    self.loop.go_on(thread)
+  end
+end
+
+function Link:wake_pingers()
+  local ponged, time = self.conn:ponged(), self.loop.now()
+  heartbeat.answered(self, ponged, time)
+  for serial, thread in pairs(self.pingers or {}) do
+    if serial <= ponged then
+      self.pingers[serial] = nil
+      self.loop.wake(self, thread, time)
+    end
+  end
+end
+
+local function wake_list(self, list)
+  for _, thread in pairs(list or {}) do self.loop.wake(self, thread) end
+end
+
+local function wake_all(self)
+  self:wake_receiver()
+  wake_list(self, {self.connecting, self.waiting_writer})
+  wake_list(self, self.senders)
+  wake_list(self, self.pingers)
+  wake_list(self, self.closers)
+end
+
+-- Ending ----------------------------------------------------------------------
+
+-- It is no longer open: nobody counts on it any more.
+local function leave(self)
+  heartbeat.stop(self)
+  self.writing = nil
+  if self.on_leave then self:on_leave() end
+end
+
+--- A Close, or a broken rule, stands behind messages: it takes effect when whoever
+--- took them, or is to take them, comes back to receive or closes, and at the latest
+--- after close_timeout. Meanwhile nothing is read.
+function Link:await_end()
+  if self.held or self.stage ~= "open" then return end
+  self.held = true
+  heartbeat.stop(self)
+  self:set_deadline(self.options.close_timeout)
+end
+
+--- The handler runs, or whoever connects goes on. An end that was here before waits
+--- for them; in the next turn only if they have received by then.
+function Link:begun()
+  if not self.held then
+    self.conn:hold(false)
+  else
+    self.judge_end = true
+    self.loop.again(self)
+  end
+end
+
+-- It takes effect, and the transport is read to its end.
+local function end_is_over(self)
+  if not self.held then return end
+  self.held = nil
+  self:read_on()
+end
+
+--- The handshake is done: ws exists.
+function Link:opened(ws)
+  deadline.clear(self)
+  self.stage, self.asked = "open", nil
+  self.ws = ws
+  heartbeat.start(self)
+  self:read_on()
+  self:advance()  -- a Close frame may have come with the answer
+end
+
+--- Follows the state machine into "closing" and "closed"; not before whoever
+--- connects has seen that it was open.
+function Link:advance()
+  if self.connecting and not self.dropped
+      and self.conn:handshake() == "open" then
+    return
+  end
+  local state = self.conn:state()
+  if state ~= "open" then end_is_over(self) end
+  if state == "closed" then
+    if self.stage ~= "closed" and self.stage ~= "gone" then
+      self.stage = "closed"
+      leave(self)
+      self.loop.hold(self)
+      deadline.drain(self)
+      wake_all(self)
+    end
+    self:shut()
+  elseif state == "closing" and self.stage == "open" then
+    self.stage = "closing"
+    leave(self)
+    self.loop.hold(self)
+    deadline.drain(self)
+    wake_list(self, {self.waiting_writer})
+    wake_list(self, self.senders)
+  end
+end
+
+-- RFC 6455 section 7.1.1: lets go of the transport as soon as everything is
+-- written and closing it cannot destroy that. A close with unread input would
+-- reset the connection and take the Close frame in flight along; so, unless the
+-- closing handshake was clean and nothing is left to read, our side is shut
+-- down and input is read to its end. A client waits for the server to close.
+function Link:shut()
+  if self.stage == "gone" then return end
+  if self.dropped then return self:release() end
+  if self.conn:queued() > 0 then return self:mark() end
+  if self.ended then return self:release() end
+  local _, _, clean = self.conn:ending()
+  if clean and self.role == "server" and self.driver.unread(self) == 0 then
+    return self:release()
+  end
+  if not self.shut_down and not (clean and self.role == "client") then
+    self.shut_down = true
+    self.driver.shutdown(self)
+  end
+end
+
+--- Gives the descriptor up.
+function Link:release()
+  if self.stage == "gone" then return end
+  self.stage = "gone"
+  leave(self)
+  deadline.clear(self)
+  if self.fd then self.loop.unregister(self.fd) end
+  if self.fd then self.driver.close(self) end
+  if self.handle then self.handle:close() end
+  self.loop.release(self)
+  wake_all(self)
+  if self.on_gone then self:on_gone() end
+end
+
+--- Ends the connection at once, with 1006 and this reason.
+function Link:drop(why)
+  self.dropped = true
+  self.conn:abort(why)
+  self:advance()
+end
+
+--- The loop: an error inside the library.
+function Link:failed()
+  self:drop "aborted"
+end
+
+--- The loop: it is time for the heartbeat, or the deadline of the stage that it
+--- is in may be over.
+---@param late number # seconds since that time
+function Link:expired(timer, late)
+  if timer ~= self.timer then return heartbeat.look(self, late) end
+  if not deadline.is_over(self, late) then return end
+  if self.stage == "closed" then return self:release() end
+  if self.held then
+    self.conn:let_end()
+    return self:digest(self.conn:poll(0))
+  end
+  self.timed_out = true
+  self:drop "aborted"
+end
+
+--- Begins the closing handshake.
+---@return true|nil, string? rule
+function Link:begin_close(code, reason)
+  local ok, rule = self.conn:close(code, reason)
+  if ok then self:digest(self.conn:poll(0)) end
+  return ok, rule
+end
+
+--- Reads and writes once, before somebody judges what has not happened by now: the
+--- loop may not have come to it.
+function Link:last_look()
+  self:pump()
+  if self.stage ~= "gone" then self:push(true) end
+end
+
+local function flush_now(self)
+  if self.conn:marked() then self:flush() end
+end
+
+--- Takes what has arrived without waiting, for calls that may not wait.
+function Link:catch_up(want)
+  if self.stage == "gone" then return end
+  self:pump(want or MESSAGE)
+  flush_now(self)
+end
+
+local LOOKS = 16  -- reads in one `look` at most: its caller wants to send
+
+--- Takes what has arrived for nobody: pings, Close frames. For calls outside the
+--- loop, which may be all that this connection ever gets.
+function Link:look()
+  local left = LOOKS
+  repeat
+    self:pump(0)
+    left = left - 1
+  until left == 0 or not self.conn:more() or is_behind(self, 0)
+  flush_now(self)
+end
+
+return Link

@@ -1,0 +1,121 @@
+-- Sockets that come from LuaSocket, or look like it: taking their descriptors
+-- over where that is possible, and LuaSocket objects for descriptors of ours.
+
+local core = require "websock.core"
+local luasocket = require "socket"
+local driver = require "websock.link.driver"
+local misuse = require "websock.base.misuse"
+local text_of = require "websock.base.text"
+
+local socket = {}
+
+-- Copas wraps sockets; what it wraps is in .socket.
+local function unwrap(object)
+  if tostring(object):find("(copas wrapped)", 1, true) then return object.socket end
+  return object
+end
+
+local function is_luasocket(object)
+  local name = tostring(object)
+  return type(object) == "userdata"
+    and (name:find "^tcp{" or name:find "^unix") ~= nil
+end
+
+--- Whether an object is driven through its methods, as LuaSec's are.
+function socket.is_foreign(object)
+  return not is_luasocket(unwrap(object))
+end
+
+-- An object is closed with this unless it was taken.
+local Given = {__close = function(self)
+  if not self.taken then pcall(function() self.object:close() end) end
+end}
+
+--- For a to-be-closed variable: a socket object, or what was given for one, belongs
+--- to the library from the call on. It is closed however the call ends, unless
+--- `taken` is set.
+---@return table? # nil if nothing was given
+function socket.given(object)
+  if not object then return nil end
+  return setmetatable({object = object}, Given)
+end
+
+-- The bytes that LuaSocket has read ahead.
+local function drain(object)
+  local bytes = {}
+  while object:dirty() do
+    local data, err, partial = object:receive(8192)
+    bytes[#bytes + 1] = data or partial
+    if not data and err ~= "timeout" then break end
+  end
+  return table.concat(bytes)
+end
+
+local function check_methods(where, object)
+  for _, name in ipairs {"receive", "send", "getfd", "settimeout", "close"} do
+    local ok, method = pcall(function() return object[name] end)
+    if not ok or type(method) ~= "function" then
+      misuse("%s: a socket object needs the method '%s'", where, name)
+    end
+  end
+end
+
+--- The descriptor of a socket object; raises where it has none.
+---@param where string # who was called, and perhaps by which option
+---@return integer fd, table driver, any object, string received
+function socket.take(where, object)
+  object = unwrap(object)
+  check_methods(where, object)
+  object:settimeout(0)
+  local fd = math.tointeger(object:getfd())
+  if not fd or fd < 0 then misuse("%s: the socket is closed", where) end
+  if not is_luasocket(object) then return fd, driver.methods, object, "" end
+  local received = drain(object)
+  object:setfd(-1)
+  core.nonblocking(fd)
+  return fd, driver.native, nil, received
+end
+
+--- The same of a listening one.
+function socket.take_listener(where, object)
+  object = unwrap(object)
+  if not is_luasocket(object) or not tostring(object):find("{server}", 1, true) then
+    misuse("%s: option 'socket': a listening LuaSocket object expected, got %s", where,
+      text_of(object))
+  end
+  local fd = math.tointeger(object:getfd())
+  if not fd or fd < 0 then misuse("%s: option 'socket': it is closed", where) end
+  object:setfd(-1)
+  core.nonblocking(fd)
+  return fd
+end
+
+local function new_object(family)
+  if family == "inet6" then return luasocket.tcp6() end
+  if family == "unix" then return require("socket.unix").stream() end
+  return luasocket.tcp4()
+end
+
+--- An unconnected LuaSocket object that does not wait.
+---@param family "inet"|"inet6"|"unix"
+function socket.new(family)
+  local object, err = new_object(family)
+  if not object then return nil, err end
+  object:settimeout(0)
+  return object
+end
+
+--- A LuaSocket object on a duplicate of fd: options and names reach the same
+--- socket, and collecting or closing the object does not close ours.
+function socket.handle(fd)
+  local _, _, family = core.localname(fd)
+  local object = new_object(family)
+  local copy = core.dupfd(fd)
+  if not object or not copy then return nil end
+  if object:getfd() >= 0 then object:close() end
+  object:setfd(copy)
+  object:settimeout(0)
+  return object
+end
+
+return socket
