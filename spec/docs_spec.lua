@@ -331,9 +331,9 @@ describe("docs/reference.md", function()
     for name, value in pairs(require "websock") do
       if type(value) == "function" then has("websock." .. name) end
     end
-    for name in slurp("lua/websock/link/connection.lua"):gmatch "\nfunction methods%.(%w+)" do
-      has("ws:" .. name)
-    end
+    local source = slurp "lua/websock/link/connection.lua"
+    for name in source:gmatch "\nfunction methods%.(%w+)" do has("ws:" .. name) end
+    for name in source:gmatch "\nmethods%.([%w_]+) =" do has("ws:" .. name) end
     for name in slurp("lua/websock/link/writer.lua"):gmatch "\nfunction Writer:(%w+)" do
       has("writer:" .. name)
     end
@@ -413,9 +413,11 @@ describe("library/websock.lua", function()
   end
 
   local function methods_of(class, path)
-    local set = {}
-    for name in slurp(path):gmatch("\nfunction " .. class .. "[.:]([%l_]+)") do
-      if name:sub(1, 2) ~= "__" then set[name] = true end
+    local set, source = {}, slurp(path)
+    for _, pattern in ipairs {"\nfunction %s[.:]([%%l_]+)", "\n%s%%.([%%l_]+) ="} do
+      for name in source:gmatch(pattern:format(class)) do
+        if name:sub(1, 2) ~= "__" then set[name] = true end
+      end
     end
     return set
   end

@@ -37,8 +37,8 @@ static void leaves (lua_State *L, turn *t, conn *c) {
   websock_mark(L, TURN, lua_gettop(L));
 }
 
-/* Queues the frame on the first n of the list but `except`; marks those who
-   did not get it, and no others, and counts them. Returns how many did. */
+/* Queues the frame on the first n of the list but `except`; notes whose queue
+   was full, and counts them. Returns how many got it. */
 static lua_Integer deliver (lua_State *L, ws_shared *frame, lua_Integer n,
                             lua_Integer *slow) {
   const void *except = lua_touserdata(L, EXCEPT);
@@ -48,7 +48,7 @@ static lua_Integer deliver (lua_State *L, ws_shared *frame, lua_Integer n,
   for (lua_Integer i = 1; i <= n; i++, lua_settop(L, TOO_SLOW)) {
     conn *c = push_conn(L, i);
     int r = c == NULL || c == except ? -1 : queue(c, frame);
-    if (c) c->mark = r == 0;
+    if (c) c->full = r == 0;
     if (r > 0) leaves(L, t, c);
     delivered += r > 0;
     *slow += r == 0;
@@ -56,12 +56,12 @@ static lua_Integer deliver (lua_State *L, ws_shared *frame, lua_Integer n,
   return delivered;
 }
 
-/* Moves those that are marked to the list at TOO_SLOW. */
+/* Moves those whose queue was full to the list at TOO_SLOW. */
 static void list_slow (lua_State *L) {
   lua_Integer found = 0, n = (lua_Integer)lua_rawlen(L, CONNS);
   for (lua_Integer i = 1; i <= n; i++, lua_settop(L, TOO_SLOW)) {
     conn *c = push_conn(L, i);
-    if (c && c->mark) lua_rawseti(L, TOO_SLOW, ++found);
+    if (c && c->full) lua_rawseti(L, TOO_SLOW, ++found);
   }
 }
 

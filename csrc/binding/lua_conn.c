@@ -67,8 +67,8 @@ int websock_digest (conn *c, int want) {
   ws_event ev;
   ws_iov iov[WS_IOV];
   int flags = 0;
-  if (want == 1 && ws_next(core, &ev) != 0) flags |= SAW_EVENT;
-  if (want == 2 && ws_next_part(core, &ev, WS_READ_AHEAD) != 0)
+  if (want == WANT_MESSAGE && ws_next(core, &ev) != 0) flags |= SAW_EVENT;
+  if (want == WANT_PART && ws_next_part(core, &ev, WS_READ_AHEAD) != 0)
     flags |= SAW_EVENT;
   ws_ahead(core); /* without memory it tries again next time */
   if (ws_ponged(core) != c->ponged) {
@@ -88,8 +88,9 @@ int websock_digest (conn *c, int want) {
 
 /* The same after a read: what may inflate to much is not, but told. */
 static int found (conn *c, int want) {
-  if (want == 0 || !ws_swells(core(c))) return websock_digest(c, want);
-  return SAW_SWELLS | websock_digest(c, 0);
+  if (want == WANT_NOTHING || !ws_swells(core(c)))
+    return websock_digest(c, want);
+  return SAW_SWELLS | websock_digest(c, WANT_NOTHING);
 }
 
 int websock_pull (conn *c, int want) {
@@ -279,30 +280,28 @@ static int conn_waiting (lua_State *L) {
   return 1;
 }
 
+/* conn:is_behind() -> whether so much is unread that reading stops */
+static int conn_is_behind (lua_State *L) {
+  lua_pushboolean(L, ws_unread(core(websock_toconn(L))) >= WS_READ_AHEAD);
+  return 1;
+}
+
 static int conn_unread (lua_State *L) {
   lua_pushinteger(L, (lua_Integer)ws_unread(core(websock_toconn(L))));
   return 1;
 }
 
-static const luaL_Reg conn_methods[] = {{"abort", conn_abort},
-                                        {"close", conn_close},
-                                        {"ending", conn_ending},
-                                        {"eof", conn_eof},
-                                        {"feed", conn_feed},
-                                        {"poll", conn_poll},
-                                        {"pull", conn_pull},
-                                        {"queued", conn_queued},
-                                        {"state", conn_state},
-                                        {"unread", conn_unread},
-                                        {"waiting", conn_waiting},
-                                        {"held", conn_held},
-                                        {"limit", conn_limit},
-                                        {"heard", conn_heard},
-                                        {"line", conn_line},
-                                        {"marked", conn_marked},
-                                        {"more", conn_more},
-                                        {"used", conn_used},
-                                        {NULL, NULL}};
+static const luaL_Reg conn_methods[] = {
+    {"abort", conn_abort},   {"close", conn_close},
+    {"ending", conn_ending}, {"eof", conn_eof},
+    {"feed", conn_feed},     {"is_behind", conn_is_behind},
+    {"poll", conn_poll},     {"pull", conn_pull},
+    {"queued", conn_queued}, {"state", conn_state},
+    {"unread", conn_unread}, {"waiting", conn_waiting},
+    {"held", conn_held},     {"limit", conn_limit},
+    {"heard", conn_heard},   {"line", conn_line},
+    {"marked", conn_marked}, {"more", conn_more},
+    {"used", conn_used},     {NULL, NULL}};
 
 static const luaL_Reg conn_meta[] = {{"__gc", conn_gc},
                                      {"__close", conn_gc},
@@ -338,6 +337,33 @@ static const luaL_Reg functions[] = {{"conn", conn_new},
                                      {"link", l_link},
                                      {NULL, NULL}};
 
+typedef struct constant {
+  const char *name;
+  int value;
+} constant;
+
+static const constant saw[] = {{"EVENT", SAW_EVENT},   {"MORE", SAW_MORE},
+                               {"PONG", SAW_PONG},     {"STATE", SAW_STATE},
+                               {"OUT", SAW_OUT},       {"END", SAW_END},
+                               {"DRY", SAW_DRY},       {"HELD", SAW_HELD},
+                               {"SWELLS", SAW_SWELLS}, {NULL, 0}};
+
+static const constant wanted[] = {{"NOTHING", WANT_NOTHING},
+                                  {"MESSAGE", WANT_MESSAGE},
+                                  {"PART", WANT_PART},
+                                  {NULL, 0}};
+
+/* core.SAW, core.WANT: what pull, feed and poll tell, and look for */
+static void push_constants (lua_State *L, const char *name,
+                            const constant *list) {
+  lua_newtable(L);
+  for (; list->name; list++) {
+    lua_pushinteger(L, list->value);
+    lua_setfield(L, -2, list->name);
+  }
+  lua_setfield(L, -2, name);
+}
+
 void websock_open_conn (lua_State *L) {
   websock_newtype(L, CONN_TYPE, conn_methods, conn_meta);
   luaL_getmetatable(L, CONN_TYPE);
@@ -349,4 +375,6 @@ void websock_open_conn (lua_State *L) {
   luaL_setfuncs(L, websock_transport_methods, 0);
   lua_pop(L, 2); /* remove the methods and the metatable */
   luaL_setfuncs(L, functions, 0);
+  push_constants(L, "SAW", saw);
+  push_constants(L, "WANT", wanted);
 }

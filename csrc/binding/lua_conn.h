@@ -9,7 +9,7 @@
 **   lua_send.c   messages and bytes out
 **
 ** and for those that serve many connections without Lua in between: lua_turn.c,
-** lua_fast.c, lua_broadcast.c.
+** lua_receive.c, lua_fast.c, lua_broadcast.c.
 */
 #ifndef lua_conn_h
 #define lua_conn_h
@@ -29,32 +29,41 @@ union lua_align {
 
 /* What pull, feed and poll tell. */
 enum {
-  SAW_EVENT = 1,  /* receive (or handshake) has something to say */
-  SAW_MORE = 2,   /* the read filled its room: there may be more */
-  SAW_PONG = 4,   /* a ping was answered */
-  SAW_STATE = 8,  /* the state changed */
-  SAW_OUT = 16,   /* something waits to be written */
-  SAW_END = 32,   /* the transport has ended */
-  SAW_DRY = 64,   /* there was nothing to read */
-  SAW_HELD = 128, /* a Close, or a broken rule, waits behind messages */
-  SAW_SWELLS =
-      256 /* what was read may be inflated to much: it is taken last in the
-                      turn, and only then inflated */
+  SAW_EVENT = 1,   /* receive (or handshake) has something to say */
+  SAW_MORE = 2,    /* the read filled its room: there may be more */
+  SAW_PONG = 4,    /* a ping was answered */
+  SAW_STATE = 8,   /* the state changed */
+  SAW_OUT = 16,    /* something waits to be written */
+  SAW_END = 32,    /* the transport has ended */
+  SAW_DRY = 64,    /* there was nothing to read */
+  SAW_HELD = 128,  /* a Close, or a broken rule, waits behind messages */
+  SAW_SWELLS = 256 /* what was read may inflate to much: it is taken last in
+                      the turn, and only then inflated */
 };
 
-/* What the coroutine does that receives: it has the seat as long as it has
-   yielded. */
+/* What is looked for in what has arrived. */
+enum { WANT_NOTHING, WANT_MESSAGE /* or the handshake's event */, WANT_PART };
+
+/* What the coroutine does that has the seat of a conn: it has yielded. */
 enum {
-  NOT_WAITING,
-  PARKED,  /* it waits for a message, and nobody but the conn knows */
-  WOKEN,   /* and will go on */
-  RESTING, /* it lets others have their turn */
-  SLOW     /* it waits by the loop's `park`, which has to be told */
+  EMPTY,   /* there is none */
+  PARKED,  /* waits until there is something; lua_turn.c may resume it */
+  BY_LOOP, /* the same, but it has a deadline, or was called outside the loop:
+              the loop lets it go on */
+  WOKEN,   /* will go on */
+  RESTING  /* lets others have their turn */
 };
 
-/* Messages, and parts of them, that a coroutine takes without waiting before
-   others have their turn. */
-enum { STREAK = 64 };
+/* Who receives (lua_seat.c). A coroutine has the seat as long as it waits in
+   one of the functions of lua_receive.c. */
+typedef struct seat {
+  lua_State *thread;      /* CONN_RECEIVER, who has it or had it last */
+  uint32_t bytes;         /* of what was taken without waiting */
+  unsigned char streak;   /* messages or parts of that, see websock_took */
+  unsigned char how;      /* EMPTY ... */
+  unsigned char want;     /* WANT_... */
+  unsigned char received; /* the application has received, or tried to */
+} seat;
 
 /* User values of a conn. */
 enum {
@@ -73,25 +82,19 @@ typedef struct conn {
   unsigned char blocked; /* the last write came up short */
   unsigned char broken;  /* a write failed: nothing more is sent */
   unsigned char state;   /* ws_state, as told last */
-  unsigned char mark;    /* its queue was full, see lua_broadcast.c */
-  /* messages or parts taken without waiting; or as many bytes */
-  unsigned char streak;
-  unsigned char more;     /* there may be more to read, with no event to come */
-  unsigned char heard;    /* bytes have come, see heartbeat.lua */
-  unsigned char marked;   /* is in the list of those to be flushed */
-  unsigned char line;     /* somebody waits to send, or writes a message */
-  unsigned char received; /* its application has received, or tried to */
-  unsigned char waiting;  /* NOT_WAITING ... */
-  unsigned char want;     /* what the receiver waits for: see websock_pull */
-  uint32_t got;           /* bytes of those, see lua_recv.c */
-  uint32_t taken;         /* events taken so far */
-  const char *err;        /* of the write that failed, until it is told */
-  uint64_t ponged;        /* ws_ponged, as told last */
-  uint64_t written;       /* bytes that the transport has taken */
-  uint64_t accepted;      /* and the peer, see conn:accepted */
-  size_t max_queue;       /* bytes queued above which send waits */
-  double used;            /* when a message went in or out, see heartbeat.lua */
-  lua_State *receiver;    /* CONN_RECEIVER, who has the seat or had it last */
+  unsigned char full;    /* its queue was, see lua_broadcast.c */
+  unsigned char more;    /* there may be more to read, with no event to come */
+  unsigned char heard;   /* bytes have come, see heartbeat.lua */
+  unsigned char marked;  /* is in the list of those to be flushed */
+  unsigned char line;    /* somebody waits to send, or writes a message */
+  uint32_t taken;        /* events taken so far */
+  seat seat;
+  const char *err;   /* of the write that failed, until it is told */
+  uint64_t ponged;   /* ws_ponged, as told last */
+  uint64_t written;  /* bytes that the transport has taken */
+  uint64_t accepted; /* and the peer, see conn:accepted */
+  size_t max_queue;  /* bytes queued above which send waits */
+  double used;       /* when a message went in or out, see heartbeat.lua */
   union lua_align core[];
 } conn;
 
@@ -116,9 +119,7 @@ const char *websock_why (const conn *c);
 /* Gives the descriptor up. Idempotent. */
 void websock_closefd (conn *c);
 /* One read, if p is not NULL, and what has changed since this was asked last
-   (SAW_...). want: 0 nobody is receiving, 1 a message (or the handshake's
-   event) is waited for, 2 a part of one. -1: no memory, and nothing
-   happened. */
+   (SAW_...). -1: no memory, and nothing happened. */
 int websock_pull (conn *c, int want);
 int websock_digest (conn *c, int want);
 /* Offers what is queued to the kernel: 0, or NET_ERROR after a failed write,
@@ -132,8 +133,14 @@ int websock_is_received (conn *c);
 /* Its application receives: an end behind messages waits for it from now on. */
 void websock_receives (conn *c);
 /* Has the coroutine L take the seat of the conn at index `at`; it yields
-   next, and leaves the seat when it goes on. how: PARKED, RESTING or SLOW. */
+   next, and leaves the seat when it goes on. how: PARKED, BY_LOOP or
+   RESTING. */
 void websock_sit (lua_State *L, conn *c, int at, int how, int want);
+void websock_leave (conn *c);
+/* Whether so much was taken without waiting that others come first. */
+int websock_is_greedy (const conn *c);
+/* A message, or a part, of so many bytes was taken, at this time. */
+void websock_took (conn *c, size_t size, double now);
 /* What a result of the core is in Lua: true; nil and the rule that was broken;
    an error for lack of memory or randomness. */
 int websock_pushresult (lua_State *L, conn *c, int r);
@@ -141,13 +148,10 @@ int websock_pushresult (lua_State *L, conn *c, int r);
    "closed", code, reason. */
 int websock_noevent (lua_State *L, conn *c, int r);
 
-/* Takes a message that is there: pushes it and its kind, returns 2; 0: none is
-   there yet; -1: anything else. */
-int websock_take_message (lua_State *L, conn *c);
-/* Whether STREAK were taken in a row; then it begins anew: others first. */
-int websock_is_greedy (conn *c);
-/* One was taken, at that time. */
-void websock_took (conn *c, double now);
+/* Takes what is wanted, if it is there: pushes it and its kind (of a part also
+   whether it is the last) and returns their number; otherwise what the core
+   said, for websock_noevent. */
+int websock_take (lua_State *L, conn *c, int want);
 /* Queues the string at `message`, if not more than max_queue bytes are
    queued: 0, or -1 and nothing has happened. */
 int websock_queue (lua_State *L, conn *c, int message, int opcode);

@@ -12,6 +12,7 @@ LUAMOD_API int luaopen_websock_core (lua_State *L) {
   websock_open_config(L);
   websock_open_conn(L);
   websock_open_broadcast(L);
+  websock_open_receive(L);
   websock_open_fast(L);
   websock_open_net(L);
   websock_open_signal(L);

@@ -135,4 +135,10 @@ void websock_open_poll (lua_State *L) {
   websock_newtype(L, POLLER, methods, meta);
   lua_pushcfunction(L, poller_new);
   lua_setfield(L, -2, "poller");
+  lua_pushinteger(L, NET_READ);
+  lua_setfield(L, -2, "READ");
+  lua_pushinteger(L, NET_WRITE);
+  lua_setfield(L, -2, "WRITE");
+  lua_pushinteger(L, NET_HANGUP);
+  lua_setfield(L, -2, "HANGUP");
 }

@@ -14,17 +14,6 @@ static int next (conn *c, ws_event *ev, size_t max) {
   return r;
 }
 
-/* Bytes taken without waiting after which others have their turn: what is
-   small on the wire may be large once inflated. As if so many messages had
-   been taken. */
-enum { MANY_BYTES = 1 << 20 };
-
-static void count (conn *c, size_t size) {
-  if (c->streak == 0) c->got = 0;
-  c->got = size < MANY_BYTES - c->got ? c->got + (uint32_t)size : MANY_BYTES;
-  if (c->got == MANY_BYTES) c->streak = STREAK;
-}
-
 /* Takes the event that *ev was, if nobody has taken any since. It is asked
    for once more: a part may have grown meanwhile, or a message be received
    in parts. */
@@ -35,7 +24,6 @@ static int take (conn *c, ws_event *ev, size_t max, uint32_t taken) {
   if (now.size != ev->size) return 0;
   *ev = now;
   c->taken++;
-  count(c, now.size);
   ws_taken(core(c));
   return 1;
 }
@@ -62,56 +50,28 @@ static int deliver (lua_State *L, conn *c, size_t max, ws_event *ev) {
   }
 }
 
+int websock_take (lua_State *L, conn *c, int want) {
+  ws_event ev;
+  int r = deliver(L, c, want == WANT_PART ? WS_READ_AHEAD : 0, &ev);
+  if (r <= 0) return r;
+  if (want != WANT_PART) return 2;
+  lua_pushboolean(L, ev.last);
+  return 3;
+}
+
+static int take_or_tell (lua_State *L, int want) {
+  conn *c = websock_toconn(L);
+  int r = websock_take(L, c, want);
+  return r > 0 ? r : websock_noevent(L, c, r);
+}
+
 /* conn:receive() -> message, kind | nil, "again" | nil, "in parts"
    | nil, "closed", code, reason */
-static int conn_receive (lua_State *L) {
-  conn *c = websock_toconn(L);
-  ws_event ev;
-  int r = deliver(L, c, 0, &ev);
-  return r > 0 ? 2 : websock_noevent(L, c, r);
-}
-
-int websock_take_message (lua_State *L, conn *c) {
-  ws_event ev;
-  int r;
-  websock_receives(c);
-  r = deliver(L, c, 0, &ev);
-  if (r <= 0) return r < 0 ? -1 : 0;
-  return 2;
-}
-
-int websock_is_greedy (conn *c) {
-  if (c->streak < STREAK) return 0;
-  c->streak = 0;
-  return 1;
-}
-
-void websock_took (conn *c, double now) {
-  c->used = now;
-  if (c->streak < STREAK) c->streak++;
-}
-
-/* conn:is_greedy() -> whether so many were taken in a row that others come
-   first */
-static int conn_is_greedy (lua_State *L) {
-  lua_pushboolean(L, websock_is_greedy(websock_toconn(L)));
-  return 1;
-}
-
-/* conn:took(time): a message, or a part of one, was taken. */
-static int conn_took (lua_State *L) {
-  websock_took(websock_toconn(L), luaL_checknumber(L, 2));
-  return 0;
-}
+static int conn_receive (lua_State *L) { return take_or_tell(L, WANT_MESSAGE); }
 
 /* conn:receive_part() -> chunk, kind, last | like receive */
 static int conn_receive_part (lua_State *L) {
-  conn *c = websock_toconn(L);
-  ws_event ev;
-  int r = deliver(L, c, WS_READ_AHEAD, &ev);
-  if (r <= 0) return websock_noevent(L, c, r);
-  lua_pushboolean(L, ev.last);
-  return 3;
+  return take_or_tell(L, WANT_PART);
 }
 
 /* conn:in_parts() -> whether a message is being received in parts */
@@ -120,7 +80,7 @@ static int conn_in_parts (lua_State *L) {
   return 1;
 }
 
-const luaL_Reg websock_recv_methods[] = {
-    {"in_parts", conn_in_parts}, {"is_greedy", conn_is_greedy},
-    {"receive", conn_receive},   {"receive_part", conn_receive_part},
-    {"took", conn_took},         {NULL, NULL}};
+const luaL_Reg websock_recv_methods[] = {{"in_parts", conn_in_parts},
+                                         {"receive", conn_receive},
+                                         {"receive_part", conn_receive_part},
+                                         {NULL, NULL}};

@@ -5,71 +5,81 @@
 */
 #include "lua_conn.h"
 
+/* Messages, and parts of them, that a coroutine takes without waiting before
+   others have their turn; and bytes of those, for what is small on the wire may
+   be large once inflated. */
+enum { STREAK = 64, STREAK_BYTES = 1 << 20 };
+
 int websock_is_received (conn *c) {
-  if (c->waiting == NOT_WAITING) return 0;
-  if (lua_status(c->receiver) == LUA_YIELD) return 1;
-  c->waiting = NOT_WAITING; /* it was closed */
+  if (c->seat.how == EMPTY) return 0;
+  if (lua_status(c->seat.thread) == LUA_YIELD) return 1;
+  c->seat.how = EMPTY; /* it was closed */
   return 0;
 }
 
 void websock_sit (lua_State *L, conn *c, int at, int how, int want) {
-  if (c->receiver != L) {
+  if (c->seat.thread != L) {
     lua_pushthread(L);
     lua_setiuservalue(L, at, CONN_RECEIVER);
-    c->receiver = L;
+    c->seat.thread = L;
   }
-  c->waiting = (unsigned char)how;
-  c->want = (unsigned char)want;
-  c->streak = 0;
+  c->seat.how = (unsigned char)how;
+  c->seat.want = (unsigned char)want;
+  c->seat.streak = 0;
 }
 
-/* conn:receiver() -> the coroutine that has the seat, and what has to be
-   told for it to go on: "conn", "loop" or nil | nothing */
-static int conn_receiver (lua_State *L) {
-  conn *c = websock_toconn(L);
-  if (!websock_is_received(c)) return 0;
-  lua_getiuservalue(L, 1, CONN_RECEIVER);
-  switch (c->waiting) {
-    case PARKED: lua_pushliteral(L, "conn"); return 2;
-    case SLOW: lua_pushliteral(L, "loop"); return 2;
-    default: return 1;
-  }
+void websock_leave (conn *c) { c->seat.how = EMPTY; }
+
+int websock_is_greedy (const conn *c) { return c->seat.streak >= STREAK; }
+
+void websock_took (conn *c, size_t size, double now) {
+  seat *s = &c->seat;
+  c->used = now;
+  if (s->streak == 0) s->bytes = 0;
+  s->bytes =
+      size < STREAK_BYTES - s->bytes ? s->bytes + (uint32_t)size : STREAK_BYTES;
+  if (s->bytes == STREAK_BYTES)
+    s->streak = STREAK;
+  else if (s->streak < STREAK)
+    s->streak++;
 }
 
-/* conn:wanted() -> what it waits for, 0 if it is not there or does not wait */
+/* Does a coroutine wait there until something comes? */
+static int waits (conn *c) {
+  return websock_is_received(c) &&
+         (c->seat.how == PARKED || c->seat.how == BY_LOOP);
+}
+
+/* conn:wanted() -> what a coroutine waits there for: 0 (nothing, or none does),
+   1 (a message), 2 (a part of one) */
 static int conn_wanted (lua_State *L) {
   conn *c = websock_toconn(L);
-  int waits =
-      websock_is_received(c) && (c->waiting == PARKED || c->waiting == SLOW);
-  lua_pushinteger(L, waits ? c->want : 0);
+  lua_pushinteger(L, waits(c) ? c->seat.want : WANT_NOTHING);
   return 1;
 }
 
-/* conn:woken(): the coroutine that has parked there will go on. */
-static int conn_woken (lua_State *L) {
+/* conn:wake() -> the coroutine that waits there, which the caller lets go on |
+   nil */
+static int conn_wake (lua_State *L) {
   conn *c = websock_toconn(L);
-  if (c->waiting == PARKED) c->waiting = WOKEN;
-  return 0;
+  if (!waits(c)) return 0;
+  c->seat.how = WOKEN;
+  lua_getiuservalue(L, 1, CONN_RECEIVER);
+  return 1;
 }
 
 void websock_receives (conn *c) {
-  if (c->received) return;
-  c->received = 1;
+  if (c->seat.received) return;
+  c->seat.received = 1;
   ws_hold_end(core(c), 1);
-}
-
-/* conn:receives(): its application does, from now on. */
-static int conn_receives (lua_State *L) {
-  websock_receives(websock_toconn(L));
-  return 0;
 }
 
 /* conn:hold(on) -> whether its application has received: an end behind messages
    waits for it, or (unless it has received) no longer does */
 static int conn_hold (lua_State *L) {
   conn *c = websock_toconn(L);
-  if (!c->received) ws_hold_end(core(c), lua_toboolean(L, 2));
-  lua_pushboolean(L, c->received);
+  if (!c->seat.received) ws_hold_end(core(c), lua_toboolean(L, 2));
+  lua_pushboolean(L, c->seat.received);
   return 1;
 }
 
@@ -81,8 +91,6 @@ static int conn_let_end (lua_State *L) {
 
 const luaL_Reg websock_seat_methods[] = {{"hold", conn_hold},
                                          {"let_end", conn_let_end},
-                                         {"receiver", conn_receiver},
-                                         {"receives", conn_receives},
+                                         {"wake", conn_wake},
                                          {"wanted", conn_wanted},
-                                         {"woken", conn_woken},
                                          {NULL, NULL}};

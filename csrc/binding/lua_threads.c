@@ -71,49 +71,28 @@ static int pass_on (lua_State *L, lua_State *thread) {
 
 /* -------------------------------------------------------------------- wait */
 
-/* Stack of one that waits. */
-enum { SELF = 1, SEAT };
-
-static conn *seat (lua_State *L) {
-  return (conn *)luaL_testudata(L, SEAT, CONN_TYPE);
-}
-
 /* Goes on when the loop (or at_desk) resumes it. Anybody else who does gets it
    back as it was. */
 static int park_on (lua_State *L, int status, lua_KContext ctx) {
-  const turn *t = (turn *)lua_touserdata(L, SELF);
-  conn *c = seat(L);
+  const turn *t = (turn *)lua_touserdata(L, 1);
   (void)status;
   (void)ctx;
   if (t->current != L) {
-    lua_settop(L, SEAT);
+    lua_settop(L, 1);
     return lua_yieldk(L, 0, 0, park_on);
   }
-  if (c) c->waiting = NOT_WAITING;
-  return lua_gettop(L) - SEAT;
+  return lua_gettop(L) - 1;
 }
 
-/* parked: it waits for what the loop knows of, otherwise for the next turn; and
-   has the seat of a conn meanwhile, if one is given. */
-static int park (lua_State *L, int parked) {
-  turn *t = websock_toturn(L, SELF);
-  int want = (int)luaL_optinteger(L, SEAT + 1, 1);
-  conn *c;
+/* turn:park() -> what the loop lets this coroutine go on with */
+static int turn_park (lua_State *L) {
+  turn *t = websock_toturn(L, 1);
   if (t->current != L || !lua_isyieldable(L))
     return luaL_error(L, "cannot wait here");
-  lua_settop(L, SEAT);
-  c = seat(L);
-  if (c) websock_sit(L, c, SEAT, parked ? SLOW : RESTING, want);
-  t->parked = parked;
-  t->rests = c != NULL && !parked;
+  lua_settop(L, 1);
+  t->parked = 1;
   return lua_yieldk(L, 0, 0, park_on);
 }
-
-/* turn:park([conn [, want]]) -> what the loop lets this coroutine go on with */
-static int turn_park (lua_State *L) { return park(L, 1); }
-
-/* turn:rest([conn]): until the next turn. */
-static int turn_rest (lua_State *L) { return park(L, 0); }
 
 /* ------------------------------------------------------------------- spawn */
 
@@ -143,13 +122,19 @@ static int begun (lua_State *L, int status, lua_KContext ctx) {
 
 static int begin (lua_State *L) { return begun(L, LUA_OK, 0); }
 
+/* Tells the loop that the thread at index `at` is gone. */
+static void tell_left (lua_State *L, int self, int at) {
+  lua_getiuservalue(L, self, TURN_LEFT);
+  lua_pushvalue(L, at);
+  lua_call(L, 1, 0);
+}
+
 /* turn's __close, in a thread that ends: tells the loop of one that has been
    closed, or run to its end by a stranger, so that no trace of it is left. */
 static int turn_left (lua_State *L) {
   if (websock_toturn(L, 1)->current == L) return 0;
-  lua_getiuservalue(L, 1, TURN_LEFT);
   lua_pushthread(L);
-  lua_call(L, 1, 0);
+  tell_left(L, 1, lua_gettop(L));
   return 0;
 }
 
@@ -196,7 +181,7 @@ static int turn_enter (lua_State *L) {
 
 /* -------------------------------------------------------------------- desk */
 
-/* Upvalues of a wrapped function; the turn's place is that of lua_fast.c. */
+/* Upvalues of a wrapped function. */
 enum { CALLED = 1, TURN, UNTIL };
 #define up(i) lua_upvalueindex(i)
 
@@ -223,6 +208,7 @@ static int turn_until (lua_State *L, lua_State *desk, int parked) {
   r = lua_pcall(L, 1, LUA_MULTRET, 0);
   if (r != LUA_OK) {
     websock_close_thread(L, desk);
+    tell_left(L, up(TURN), 1);
     return lua_error(L);
   }
   return lua_gettop(L) - 1;
@@ -278,16 +264,16 @@ static int turn_wrap (lua_State *L) {
 
 /* -------------------------------------------------------------- who and how */
 
-/* turn:how() -> how a call made here can wait: "yield" in a coroutine that the
-   loop has resumed, "turn" outside the loop, nil where it cannot. */
+int websock_how (lua_State *L, const turn *t) {
+  if (t->current == NULL) return t->pump ? CANNOT : CAN_TURN;
+  if (t->current != L || !lua_isyieldable(L)) return CANNOT;
+  return t->desk == L ? CAN_TURN : CAN_YIELD;
+}
+
+/* turn:how() -> "yield", "turn" or nil: see websock_how */
 static int turn_how (lua_State *L) {
-  const turn *t = websock_toturn(L, 1);
-  if (t->current == L && lua_isyieldable(L) && L != t->desk)
-    lua_pushliteral(L, "yield");
-  else if (t->current == L ? lua_isyieldable(L) : !t->pump && !t->current)
-    lua_pushliteral(L, "turn");
-  else
-    lua_pushnil(L);
+  static const char *const names[] = {NULL, "yield", "turn"};
+  lua_pushstring(L, names[websock_how(L, websock_toturn(L, 1))]);
   return 1;
 }
 
@@ -341,7 +327,6 @@ const luaL_Reg websock_thread_methods[] = {{"caller", turn_caller},
                                            {"is_pump", turn_is_pump},
                                            {"is_turning", turn_is_turning},
                                            {"park", turn_park},
-                                           {"rest", turn_rest},
                                            {"thread", turn_thread},
                                            {"wrap", turn_wrap},
                                            {NULL, NULL}};

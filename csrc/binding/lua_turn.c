@@ -125,18 +125,18 @@ static void tell (lua_State *L, const char *method, int flags) {
 /* Whoever waits for a message goes on. It stands on the stack meanwhile:
    while it runs, the conn may get another receiver. */
 static void go_on (lua_State *L, turn *t, conn *c) {
-  lua_State *thread = c->receiver;
+  lua_State *thread = c->seat.thread;
   int status;
   lua_getiuservalue(L, SELF, TURN_AFTER);
   lua_getiuservalue(L, CONN, CONN_RECEIVER);
-  c->waiting = WOKEN;
+  c->seat.how = WOKEN;
   status = resume(L, t, thread, 0);
   if (status == LUA_YIELD && t->parked)
     lua_pop(L, 2); /* remove the function and the thread */
   else
     lua_call(L, 1 + push_outcome(L, t, thread, status), 0);
-  if (c->waiting != PARKED && ws_unread(core(c)) > 0) {
-    int flags = websock_digest(c, 0); /* the application is away */
+  if (c->seat.how != PARKED && ws_unread(core(c)) > 0) {
+    int flags = websock_digest(c, WANT_NOTHING); /* the application is away */
     if (flags != 0) tell(L, "digest", flags);
   }
 }
@@ -146,7 +146,7 @@ static void go_on_last (lua_State *L, turn *t, conn *c) {
   lua_getiuservalue(L, SELF, TURN_AFTER);
   lua_getiuservalue(L, CONN, CONN_RECEIVER);
   lua_pushboolean(L, 1);
-  c->waiting = RESTING;
+  c->seat.how = RESTING;
   t->rests = 1;
   lua_call(L, 2, 0);
 }
@@ -157,9 +157,9 @@ static void ready (lua_State *L, turn *t, net_poll *p, int what) {
   int flags = -1;
   int ours = c->fd != NET_NONE; /* not read and written by a socket object */
   if (ours && what == NET_WRITE && !c->blocked) return;
-  if (ours && c->waiting == PARKED && c->state == WS_OPENED && !c->blocked &&
+  if (ours && c->seat.how == PARKED && c->state == WS_OPENED && !c->blocked &&
       !(what & NET_HANGUP) && websock_is_received(c)) {
-    flags = websock_pull(c, 1);
+    flags = websock_pull(c, c->seat.want);
     if (flags >= 0 && !(flags & ~(SAW_EVENT | SAW_SWELLS))) {
       net_poll_rearm(p, c->fd, NET_READ);
       if (flags & SAW_SWELLS)

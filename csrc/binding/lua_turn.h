@@ -1,6 +1,7 @@
 /*
 ** lua_turn.h - the userdata `websock.turn`, for the files that serve
-** connections without Lua in between: lua_turn.c, lua_fast.c, lua_broadcast.c.
+** connections without Lua in between: lua_turn.c, lua_receive.c, lua_fast.c,
+** lua_broadcast.c.
 */
 #ifndef lua_turn_h
 #define lua_turn_h
@@ -55,6 +56,10 @@ void websock_mark_room (lua_State *L, int self, lua_Integer n);
 void websock_mark (lua_State *L, int self, int at);
 
 /* ---- lua_threads.c */
+/* How a call made here can wait: not at all; by a yield, in a coroutine that
+   the loop has resumed; by turns of the loop, outside of it. */
+enum { CANNOT, CAN_YIELD, CAN_TURN };
+int websock_how (lua_State *L, const turn *t);
 extern const luaL_Reg websock_thread_methods[], websock_thread_meta[];
 /* Sets the user values up that it needs. */
 void websock_prepare_threads (lua_State *L, int self);

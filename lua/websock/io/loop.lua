@@ -116,19 +116,11 @@ function loop.wake(what, thread, ...)
   return true
 end
 
---- The same as `wake`, after everybody else and with the others that have had their
---- share of messages. is_in_c: it has parked there.
-function loop.wake_last(what, thread, is_in_c)
-  if not is_in_c then
-    if parked[thread] ~= what or values[thread] then return end
-    cancel_deadline(thread)
-  end
-  let_go_on(thread, NONE, sated)
-end
-
---- Lets a thread go on that has parked in C, where nothing is known of it here.
-function loop.go_on(thread)
-  let_go_on(thread, NONE)
+--- Lets a thread go on that has the seat of a conn: it waits for nothing that is
+--- known here, but may have a deadline. last: after everybody else, with those that
+--- have had their share of messages.
+function loop.go_on(thread, last)
+  if not values[thread] then let_go_on(thread, NONE, last and sated) end
 end
 
 --- Whether a thread waits for `what`, or has been woken from it and not yet gone
@@ -313,7 +305,7 @@ local function expire(timer, late)
   timed[timer] = nil
   if type(object) == "thread" then
     deadlines[object] = nil
-    let_go_on(object, TIMEOUT)
+    if not values[object] then let_go_on(object, TIMEOUT) end
   else
     guarded(object, "expired", timer, late)
   end
@@ -329,6 +321,7 @@ local function turn_until(thread)
   until values[thread]
   outside = nil
   local woken = values[thread]
+  unpark(thread)
   return unpack(woken, 1, woken.n)
 end
 
@@ -349,44 +342,40 @@ end
 --- Calls f(...) so.
 loop.call = loop.wrap(function(f, ...) return f(...) end)
 
--- At the desk a wait may end by an error, and nobody else would notice.
-local desk_guard = {__close = function(self)
-  unpark(running())
-  visitors[self.caller] = nil
-end}
+-- At the desk a wait may end by an error.
+local desk_guard = {__close = function(self) visitors[self.caller] = nil end}
 
-local function park_at_desk(thread, conn, want)
+local function park_at_desk(thread)
   local caller = loop.caller()
   local _ <close> = setmetatable({caller = caller}, desk_guard)
   visitors[caller] = thread
-  return in_c:park(conn, want)
+  return in_c:park()
+end
+
+--- Lets the running thread, which then waits, go on with nil, "timeout" at this
+--- time of `now`.
+function loop.deadline(at)
+  local thread = running()
+  deadlines[thread] = loop.at(at, thread)
 end
 
 --- Waits until somebody wakes the calling thread from this.
 ---@param deadline number? # a time of `now`
 ---@param what any # what it waits for: only who names it wakes it
 ---@param where? string # who was called
----@param conn? userdata # whose receiver it is meanwhile
----@param want? integer # and for what: see conn:pull
 ---@return any ... # the values of `wake`, or nil, "timeout"
-loop.park = loop.wrap(function(deadline, what, where, conn, want)
+loop.park = loop.wrap(function(deadline, what, where)
   local how = loop.must(where)
   local thread = running()
   parked[thread] = what
-  if deadline then deadlines[thread] = loop.at(deadline, thread) end
-  if how == "turn" then return park_at_desk(thread, conn, want) end
-  return in_c:park(conn, want)
+  if deadline then loop.deadline(deadline) end
+  if how == "turn" then return park_at_desk(thread) end
+  return in_c:park()
 end)
 
 --- The thread that waits for one outside the loop; others wait for themselves.
 function loop.visitor(thread)
   return visitors[thread] or thread
-end
-
---- Lets everything else that is ready have its turn.
----@param conn userdata? # whose receiver it is meanwhile
-function loop.pause(conn)
-  if loop.how() == "yield" then in_c:rest(conn) end
 end
 
 local SLEEP = {}  -- nobody wakes a sleeper

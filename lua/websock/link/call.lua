@@ -8,15 +8,19 @@ function call.closed(link)
   return nil, "closed", code, reason
 end
 
--- Whether a call may wait here, having checked its timeout. Calls on a server's
--- connections never do outside a coroutine: a host's tick must not stall.
+-- Whether a call made outside the loop may wait: on a server's connections none
+-- does in the main chunk, for a host's tick must not stall.
+function call.may_turn(link)
+  if link.role == "client" then return true end
+  local _, is_main = link.loop.caller()
+  return not is_main
+end
+
+-- Whether a call may wait here, having checked its timeout.
 -- where: who was called.
 function call.may_wait(link, timeout, where)
   if timeout == 0 then return false end
-  local how = link.loop.must(where)
-  if how == "yield" or link.role == "client" then return true end
-  local _, is_main = link.loop.caller()
-  return not is_main
+  return link.loop.must(where) == "yield" or call.may_turn(link)
 end
 
 -- Without the nils at the end: print(ws:receive()) shows what there is.

@@ -7,7 +7,7 @@ local core = require "websock.core"
 local misuse = require "websock.base.misuse"
 local options = require "websock.base.options"
 local loop = require "websock.io.loop"
-local Link = require "websock.link.link"
+local receiving = require "websock.link.receiving"
 local request_of = require("websock.link.request").of
 local new_writer = require "websock.link.writer"
 local sender = require "websock.link.sender"
@@ -18,8 +18,6 @@ local closed, deadline_of, may_wait = call.closed, call.deadline_of, call.may_wa
 local trim = call.trim
 
 local running = coroutine.running
-
-local MESSAGE, PART = Link.MESSAGE, Link.PART  -- what a receiver waits for
 
 local CONN = {}  -- the key of a ws's conn, which knows its link: nobody else has it
 
@@ -34,91 +32,19 @@ end
 
 -- Receiving -------------------------------------------------------------------
 
--- Many messages were taken in a row: others first. Nothing has been taken yet,
--- so that nothing is lost if this coroutine is closed meanwhile; and nothing is
--- read for it meanwhile, for it is behind.
-local function give_way(link)
-  link.loop.pause(link.conn)
-end
-
--- One step of the core. A rule that it finds broken (a payload is looked at only
--- now) has its effects on the link.
-local function take(link, step)
-  local a, b, c, d = step(link.conn)
-  if b == "closed" and link.stage ~= "gone" then
-    link:digest(link.conn:poll(0))
-  end
-  if a ~= nil then
-    link.conn:took(link.loop.now())
-    link.loop.turn:delivered(#a)
-  end
-  return a, b, c, d
-end
-
-local function wait_and_fetch(link, step, want, timeout)
-  local deadline = deadline_of(link, timeout)
-  while true do
-    link:read_on()
-    local _, err = loop.park(deadline, link, nil, link.conn, want)
-    if err == "timeout" then link:catch_up(want) end
-    local a, b, c, d = take(link, step)
-    if a ~= nil or b ~= "again" then return a, b, c, d end
-    if err == "timeout" then return nil, "timeout" end
-  end
-end
-
--- where: who was called.
-local function fetch(where, link, step, want, timeout)
-  options.check_timeout(timeout, where)
-  if link.conn:receiver() then return nil, "busy" end
-  link.conn:receives()
-  if timeout ~= 0 and link.conn:is_greedy() then give_way(link) end
-  local a, b, c, d = take(link, step)
-  if a ~= nil then
-    link:read_on()
-  elseif b == "again" then
-    if may_wait(link, timeout, where) then
-      return wait_and_fetch(link, step, want, timeout)
-    end
-    link:catch_up(want)
-    a, b, c, d = take(link, step)
-    if a == nil and b == "again" then return nil, "timeout" end
-  elseif b == "in parts" then
-    misuse("%s: a message is being received in parts (receive_part)", where)
-  end
-  return a, b, c, d
-end
-
-local conn_methods = debug.getmetatable(core.conn(core.config "client")).__index
-local receive_step, part_step = conn_methods.receive, conn_methods.receive_part
+local receive, receive_part, next_message = receiving(CONN, loop,
+  function(where, value) link_of(value, where) end)
 
 --- The next message, waiting for it at most `timeout` seconds (nil: as long as
---- it takes, 0: not at all).
----@return string|nil message
----@return "text"|"binary"|string kind # or "timeout", "busy", "closed"
----@return integer? code, string? reason # with "closed"
-function methods.receive(ws, timeout)
-  return trim(fetch("receive", link_of(ws, "receive"), receive_step, MESSAGE, timeout))
-end
+--- it takes, 0: not at all): message, kind ("text" or "binary") | nil, "timeout" |
+--- nil, "busy" | nil, "closed", code, reason.
+---@type fun(ws: table, timeout: number?): string|nil, string, integer?, string?
+methods.receive = receive
 
 --- The next piece of a message, at most 64 KiB, as it arrives; bound by neither
---- max_message nor max_fragments.
----@return string|nil chunk
----@return "text"|"binary"|string kind
----@return boolean|integer last, string? reason
-function methods.receive_part(ws, timeout)
-  local link = link_of(ws, "receive_part")
-  return trim(fetch("receive_part", link, part_step, PART, timeout))
-end
-
-local next_message
-function next_message(ws)
-  local message, kind = fetch("messages", core.link(ws[CONN]), receive_step, MESSAGE)
-  if message == nil and kind == "busy" then
-    misuse("messages: another coroutine is receiving")
-  end
-  return message, kind
-end
+--- max_message nor max_fragments: chunk, kind, whether it is the last | as receive.
+---@type fun(ws: table, timeout: number?): string|nil, string, boolean|integer|nil, string?
+methods.receive_part = receive_part
 
 --- Iterates over the messages until the connection ends.
 function methods.messages(ws)
@@ -341,9 +267,8 @@ end
 
 -- From outside the loop they are called in a thread of the library's own; the usual
 -- case of what is called most is in C, see lua_fast.c.
-loop.wrap_methods(methods, "receive receive_part send writer ping close abort subscribe unsubscribe")
-methods.receive, next_message, methods.send = core.fast(
-  {methods.receive, loop.wrap(next_message), methods.send}, CONN, loop.turn)
+loop.wrap_methods(methods, "send writer ping close abort subscribe unsubscribe")
+methods.send = core.fast_send(methods.send, CONN, loop.turn)
 
 -- Fields ----------------------------------------------------------------------
 

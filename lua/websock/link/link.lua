@@ -12,15 +12,14 @@ local core = require "websock.core"
 local deadline = require "websock.link.deadline"
 local heartbeat = require "websock.link.heartbeat"
 
-local READ, WRITE, HANGUP = 1, 2, 4
-local EVENT, MORE, PONG, STATE, OUT, END, DRY, HELD = 1, 2, 4, 8, 16, 32, 64, 128
-local SWELLS = 256
-local READ_AHEAD = 65536  -- unread bytes at which reading stops
-
-local MESSAGE, PART = 1, 2  -- what a receiver waits for
+local READ, WRITE, HANGUP = core.READ, core.WRITE, core.HANGUP
+local SAW = core.SAW    -- the flags of conn:pull and poll
+local WANT = core.WANT  -- what they look for
+local EVENT, MORE, PONG, STATE, OUT, END, DRY, HELD, SWELLS = SAW.EVENT, SAW.MORE,
+  SAW.PONG, SAW.STATE, SAW.OUT, SAW.END, SAW.DRY, SAW.HELD, SAW.SWELLS
 
 -- Ten thousand idle links pay for each field: flags that are down are nil.
-local Link = {MESSAGE = MESSAGE, PART = PART}
+local Link = {}
 
 --- What links of one kind have in common, in one table behind all of them: role,
 --- loop, options (max_queue, close_timeout, ...), driver, as far as it is common;
@@ -83,18 +82,20 @@ end
 
 -- Reading ---------------------------------------------------------------------
 
--- What is to be looked for: 0 where nobody waits. A receiver that has yielded for a
--- turn, or was woken, still has messages to take: nothing is read for it.
+-- What is to be looked for. A receiver that has yielded for a turn, or was woken,
+-- still has messages to take: nothing is read for it.
 local function wanted(self)
-  if self.stage == "handshake" then return self.asked and 0 or MESSAGE end
+  if self.stage == "handshake" then
+    return self.asked and WANT.NOTHING or WANT.MESSAGE
+  end
   return self.conn:wanted()
 end
 
 -- Whether the application is so far behind (or still answering the request) that
 -- reading stops.
 local function is_behind(self, want)
-  return want == 0 and (self.stage == "open" or self.stage == "handshake")
-    and self.conn:unread() >= READ_AHEAD
+  return want == WANT.NOTHING and (self.stage == "open" or self.stage == "handshake")
+    and self.conn:is_behind()
 end
 
 -- One read, if there may be something and somebody has room for it.
@@ -134,7 +135,7 @@ function Link:again()
   self.in_again = nil
   if self.judge_end then
     self.judge_end = nil
-    if not self.conn:hold(false) then self:digest(self.conn:poll(0)) end
+    if not self.conn:hold(false) then self:look_at_core() end
   end
   if self.conn:more() then self:pump() end
 end
@@ -147,6 +148,17 @@ function Link:ready(what)
     if what & HANGUP ~= 0 then self.hangup = true end
     self:pump()
   end
+end
+
+-- Looks at what the state machine has found, without reading.
+function Link:look_at_core()
+  self:digest(self.conn:poll(WANT.NOTHING))
+end
+
+--- A receiver has found that there will be no more messages: a payload that breaks
+--- a rule is looked at only when it is taken.
+function Link:ended_in_receive()
+  if self.stage ~= "gone" then self:look_at_core() end
 end
 
 -- Lets everybody know what the state machine has found.
@@ -245,16 +257,8 @@ end
 --- Whoever waits in `receive`.
 ---@param last boolean? # after everybody else: what it takes may be much
 function Link:wake_receiver(last)
-  local thread, knows = self.conn:receiver()
-  if not knows then return end
-  if knows == "conn" then self.conn:woken() end
-  if last then
-    self.loop.wake_last(self, thread, knows == "conn")
-  elseif knows == "loop" then
-    self.loop.wake(self, thread)
-  else
-    self.loop.go_on(thread)
-  end
+  local thread = self.conn:wake()
+  if thread then self.loop.go_on(thread, last) end
 end
 
 function Link:wake_pingers()
@@ -410,7 +414,7 @@ function Link:expired(timer, late)
   if self.stage == "closed" then return self:release() end
   if self.held then
     self.conn:let_end()
-    return self:digest(self.conn:poll(0))
+    return self:look_at_core()
   end
   self.timed_out = true
   self:drop "aborted"
@@ -420,7 +424,7 @@ end
 ---@return true|nil, string? rule
 function Link:begin_close(code, reason)
   local ok, rule = self.conn:close(code, reason)
-  if ok then self:digest(self.conn:poll(0)) end
+  if ok then self:look_at_core() end
   return ok, rule
 end
 
@@ -435,10 +439,10 @@ local function flush_now(self)
   if self.conn:marked() then self:flush() end
 end
 
---- Takes what has arrived without waiting, for calls that may not wait.
+--- Reads once, for a receiver that does not wait (any more).
 function Link:catch_up(want)
   if self.stage == "gone" then return end
-  self:pump(want or MESSAGE)
+  self:pump(want)
   flush_now(self)
 end
 
@@ -449,9 +453,9 @@ local LOOKS = 16  -- reads in one `look` at most: its caller wants to send
 function Link:look()
   local left = LOOKS
   repeat
-    self:pump(0)
+    self:pump(WANT.NOTHING)
     left = left - 1
-  until left == 0 or not self.conn:more() or is_behind(self, 0)
+  until left == 0 or not self.conn:more() or is_behind(self, WANT.NOTHING)
   flush_now(self)
 end
 

@@ -27,11 +27,10 @@ local function opened(options)
 end
 
 describe("a conn", function()
-  it("has no receiver after woken() where nobody has parked", function()
+  it("wakes nobody where nobody waits", function()
     local conn = core.conn(core.config "server")
-    conn:woken()
-    assert.is_nil(conn:receiver())
-    assert.equal(0, conn:wanted())
+    assert.is_nil(conn:wake())
+    assert.equal(core.WANT.NOTHING, conn:wanted())
   end)
 
   it("has to name the server that it wants TLS with", function()

@@ -1,0 +1,236 @@
+/*
+** lua_receive.c - ws:receive, ws:receive_part and the iterator of ws:messages.
+** Whoever calls one of these has the seat of the connection (lua_seat.c) until
+** there is something to take, its time is over or the connection has ended. Lua
+** is called where the stage of the connection may change, where the call may
+** not wait, and for deadlines.
+**
+** These are C functions because a Lua function for each step would make the
+** stack of every coroutine that waits in `receive` twice as large, and each
+** message slower.
+*/
+#include "lua_turn.h"
+
+/* Upvalues of each of the functions; LUA is a table of what it calls, OUTSIDE
+   the same function as it is called outside the loop, see core.receive. */
+enum { KEY = 1, TURN, LUA, WHICH, OUTSIDE };
+#define up(i) lua_upvalueindex(i)
+#define the_turn(L) ((turn *)lua_touserdata(L, up(TURN)))
+
+/* Which of the functions it is; all others have it as their last argument. */
+enum { MESSAGE, PART, ITERATOR };
+static const char *const names[] = {"receive", "receive_part", "messages"};
+#define want(which) ((which) == PART ? WANT_PART : WANT_MESSAGE)
+
+/* Stack. At TIMEOUT: a deadline, nil for none, false for a call that does not
+   wait. */
+enum { WS = 1, TIMEOUT, CONN };
+
+/* Calls link:name(want). */
+static void call_link (lua_State *L, const char *name, int which) {
+  lua_getiuservalue(L, CONN, CONN_LINK);
+  lua_getfield(L, -1, name);
+  lua_insert(L, -2);
+  lua_pushinteger(L, want(which));
+  lua_call(L, 2, 0);
+}
+
+/* Has Lua raise an error about what the caller has done with the value at
+   arg. */
+static int mistake (lua_State *L, const char *what, int arg, int which) {
+  lua_getfield(L, up(LUA), what);
+  lua_pushstring(L, names[which]);
+  lua_pushvalue(L, arg);
+  lua_call(L, 2, 0);
+  return luaL_error(L, "%s", what); /* it does not come back */
+}
+
+/* ------------------------------------------------------------------ taking */
+
+/* What there is: the number of values pushed, or a result of the core. */
+static int take (lua_State *L, conn *c, int which) {
+  turn *t = the_turn(L);
+  int n = websock_take(L, c, want(which));
+  size_t size;
+  if (n <= 0) return n;
+  size = (size_t)lua_rawlen(L, -n);
+  websock_took(c, size, t->now);
+  t->delivered += size;
+  return n;
+}
+
+/* Nothing is there, and nothing will be. The core may have found only now that
+   a payload breaks a rule: the link is told. */
+static int ended (lua_State *L, conn *c, int r, int which) {
+  int n = websock_noevent(L, c, r);
+  if (r == WS_ESTATE) return mistake(L, "in_parts", WS, which);
+  call_link(L, "ended_in_receive", which);
+  return n;
+}
+
+/* Its time is over: what has arrived by now counts. */
+static int last_look (lua_State *L, conn *c, int which) {
+  int n;
+  call_link(L, "catch_up", which);
+  n = take(L, c, which);
+  if (n == 0) return websock_nil(L, "timeout");
+  return n > 0 ? n : ended(L, c, n, which);
+}
+
+/* ----------------------------------------------------------------- waiting */
+
+static int receive_on (lua_State *L, int status, lua_KContext ctx);
+
+static int sit (lua_State *L, conn *c, int how, int which) {
+  turn *t = the_turn(L);
+  websock_sit(L, c, CONN, how, want(which));
+  t->parked = how != RESTING;
+  t->rests = how == RESTING;
+  return lua_yieldk(L, 0, which, receive_on);
+}
+
+/* How this call can wait. One that cannot raises. */
+static int how (lua_State *L, int which) {
+  int how = websock_how(L, the_turn(L));
+  if (how == CANNOT) mistake(L, "cannot_wait", WS, which);
+  return how;
+}
+
+/* Whether a call made outside the loop waits. */
+static int may_turn (lua_State *L) {
+  int may;
+  lua_getfield(L, up(LUA), "may_turn");
+  lua_getiuservalue(L, CONN, CONN_LINK);
+  lua_call(L, 1, 1);
+  may = lua_toboolean(L, -1);
+  lua_pop(L, 1); /* remove the answer */
+  return may;
+}
+
+/* The loop lets this coroutine go on at the deadline. */
+static void set_deadline (lua_State *L) {
+  lua_getfield(L, up(LUA), "deadline");
+  lua_pushvalue(L, TIMEOUT);
+  lua_call(L, 1, 0);
+}
+
+static int wait (lua_State *L, conn *c, int which) {
+  int timeout = lua_type(L, TIMEOUT), can;
+  if (timeout == LUA_TBOOLEAN) return last_look(L, c, which);
+  can = how(L, which);
+  if (can == CAN_TURN && !may_turn(L)) return last_look(L, c, which);
+  if (timeout == LUA_TNIL && can == CAN_YIELD) return sit(L, c, PARKED, which);
+  if (timeout != LUA_TNIL) set_deadline(L);
+  return sit(L, c, BY_LOOP, which);
+}
+
+/* After many messages others have their turn. Nothing has been taken yet: if
+   this coroutine is closed meanwhile, nothing is lost. */
+static int receive (lua_State *L, conn *c, int which) {
+  int n;
+  if (websock_is_greedy(c) && !lua_isboolean(L, TIMEOUT) &&
+      websock_how(L, the_turn(L)) == CAN_YIELD)
+    return sit(L, c, RESTING, which);
+  if (c->more) call_link(L, "read_on", which);
+  n = take(L, c, which);
+  if (n > 0) return n;
+  return n == 0 ? wait(L, c, which) : ended(L, c, n, which);
+}
+
+static int receive_on (lua_State *L, int status, lua_KContext which) {
+  conn *c = (conn *)lua_touserdata(L, CONN);
+  int is_late = lua_gettop(L) > CONN; /* nil, "timeout" */
+  (void)status;
+  lua_settop(L, CONN);
+  if (the_turn(L)->current != L) /* resumed by a stranger: it waits on */
+    return lua_yieldk(L, 0, which, receive_on);
+  websock_leave(c);
+  return is_late ? last_look(L, c, (int)which) : receive(L, c, (int)which);
+}
+
+/* ---------------------------------------------------------------- the calls */
+
+/* Pushes the conn of the ws. */
+static conn *push_conn (lua_State *L, int which) {
+  if (lua_istable(L, WS)) {
+    lua_pushvalue(L, up(KEY));
+    if (lua_rawget(L, WS) == LUA_TUSERDATA)
+      return (conn *)lua_touserdata(L, CONN);
+  }
+  mistake(L, "no_connection", WS, which);
+  return NULL;
+}
+
+/* Puts a deadline in place of the timeout. */
+static void check_timeout (lua_State *L, int which) {
+  lua_Number seconds;
+  if (lua_isnil(L, TIMEOUT)) return;
+  seconds = lua_tonumber(L, TIMEOUT);
+  if (lua_type(L, TIMEOUT) != LUA_TNUMBER || !(seconds >= 0))
+    mistake(L, "no_timeout", TIMEOUT, which);
+  if (seconds > 0)
+    lua_pushnumber(L, net_now() + seconds);
+  else
+    lua_pushboolean(L, 0);
+  lua_replace(L, TIMEOUT);
+}
+
+static int returned (lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  (void)ctx;
+  return lua_gettop(L);
+}
+
+/* The same call in a thread of the library's own: see lua_threads.c. */
+static int outside (lua_State *L) {
+  lua_pushvalue(L, up(OUTSIDE));
+  lua_insert(L, 1);
+  lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, returned);
+  return returned(L, LUA_OK, 0);
+}
+
+/* ws:receive([timeout]), ws:receive_part([timeout]), and ws:messages' iterator,
+   whose second argument is the message before. */
+static int l_receive (lua_State *L) {
+  const turn *t = the_turn(L);
+  int which = (int)lua_tointeger(L, up(WHICH));
+  conn *c;
+  if (t->current == NULL && t->pump == NULL) return outside(L);
+  lua_settop(L, which == ITERATOR ? WS : TIMEOUT);
+  if (which == ITERATOR) lua_pushnil(L); /* no timeout */
+  c = push_conn(L, which);
+  if (which != ITERATOR) check_timeout(L, which);
+  if (websock_is_received(c)) {
+    if (which == ITERATOR) return mistake(L, "busy", WS, which);
+    return websock_nil(L, "busy");
+  }
+  websock_receives(c);
+  return receive(L, c, which);
+}
+
+/* core.receive(KEY, turn, lua, wrap) -> receive, receive_part, next. KEY is the
+   key of a ws's conn. lua has may_turn(link) and deadline(at), and functions
+   that raise: no_connection, no_timeout, in_parts, busy, cannot_wait(where,
+   value). wrap(f) is f as it is called outside the loop. */
+static int l_functions (lua_State *L) {
+  enum { WRAP = 4 };
+  luaL_checktype(L, LUA, LUA_TTABLE);
+  lua_settop(L, WRAP);
+  websock_toturn(L, TURN);
+  for (int i = MESSAGE; i <= ITERATOR; i++) {
+    for (int j = KEY; j <= LUA; j++) lua_pushvalue(L, j);
+    lua_pushinteger(L, i);
+    lua_pushnil(L);
+    lua_pushcclosure(L, l_receive, OUTSIDE);
+    lua_pushvalue(L, WRAP);
+    lua_pushvalue(L, -2);
+    lua_call(L, 1, 1);
+    lua_setupvalue(L, -2, OUTSIDE);
+  }
+  return 3;
+}
+
+void websock_open_receive (lua_State *L) {
+  lua_pushcfunction(L, l_functions);
+  lua_setfield(L, -2, "receive");
+}

@@ -1,0 +1,33 @@
+-- What ws:receive, ws:receive_part and ws:messages ask of Lua. They are C
+-- functions, csrc/binding/lua_receive.c; what they do to the link is in link.lua.
+
+local call = require "websock.link.call"
+local core = require "websock.core"
+local misuse = require "websock.base.misuse"
+local options = require "websock.base.options"
+
+local mistakes = {}
+
+function mistakes.no_timeout(where, value)
+  options.check_timeout(value, where)
+end
+
+function mistakes.in_parts(where)
+  misuse("%s: a message is being received in parts (receive_part)", where)
+end
+
+function mistakes.busy(where)
+  misuse("%s: another coroutine is receiving", where)
+end
+
+--- The three functions.
+---@param key table # of a ws's conn
+---@param loop table
+---@param no_connection function # raises: (where, value that is no ws)
+---@return function receive, function receive_part, function next
+return function(key, loop, no_connection)
+  local asked = {may_turn = call.may_turn, deadline = loop.deadline,
+    no_connection = no_connection, cannot_wait = loop.must}
+  for name, raise in pairs(mistakes) do asked[name] = raise end
+  return core.receive(key, loop.turn, asked, loop.wrap)
+end
