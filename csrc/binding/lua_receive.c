@@ -13,7 +13,7 @@
 
 /* Upvalues of each of the functions; LUA is a table of what it calls, OUTSIDE
    the same function as it is called outside the loop, see core.receive. */
-enum { KEY = 1, TURN, LUA, WHICH, OUTSIDE };
+enum { KEY = 1, TURN, LUA, OUTSIDE };
 #define up(i) lua_upvalueindex(i)
 #define the_turn(L) ((turn *)lua_touserdata(L, up(TURN)))
 
@@ -189,17 +189,10 @@ static int outside (lua_State *L) {
   return returned(L, LUA_OK, 0);
 }
 
-/* ws:receive([timeout]), ws:receive_part([timeout]), and ws:messages' iterator,
-   whose second argument is the message before. */
-static int l_receive (lua_State *L) {
-  const turn *t = the_turn(L);
-  int which = (int)lua_tointeger(L, up(WHICH));
-  conn *c;
-  if (t->current == NULL && t->pump == NULL) return outside(L);
-  lua_settop(L, which == ITERATOR ? WS : TIMEOUT);
-  if (which == ITERATOR) lua_pushnil(L); /* no timeout */
-  c = push_conn(L, which);
-  if (which != ITERATOR) check_timeout(L, which);
+/* ws and timeout are on the stack. */
+static int receive_call (lua_State *L, int which) {
+  conn *c = push_conn(L, which);
+  check_timeout(L, which);
   if (websock_is_received(c)) {
     if (which == ITERATOR) return mistake(L, "busy", WS, which);
     return websock_nil(L, "busy");
@@ -208,20 +201,48 @@ static int l_receive (lua_State *L) {
   return receive(L, c, which);
 }
 
+static int is_outside (lua_State *L) {
+  const turn *t = the_turn(L);
+  return t->current == NULL && t->pump == NULL;
+}
+
+/* ws:receive([timeout]) */
+static int l_receive (lua_State *L) {
+  if (is_outside(L)) return outside(L);
+  lua_settop(L, TIMEOUT);
+  return receive_call(L, MESSAGE);
+}
+
+/* ws:receive_part([timeout]) */
+static int l_receive_part (lua_State *L) {
+  if (is_outside(L)) return outside(L);
+  lua_settop(L, TIMEOUT);
+  return receive_call(L, PART);
+}
+
+/* The iterator of ws:messages(), whose second argument is the message
+   before. */
+static int l_next (lua_State *L) {
+  if (is_outside(L)) return outside(L);
+  lua_settop(L, WS);
+  lua_pushnil(L);
+  return receive_call(L, ITERATOR);
+}
+
 /* core.receive(KEY, turn, lua, wrap) -> receive, receive_part, next. KEY is the
    key of a ws's conn. lua has may_turn(link) and deadline(at), and functions
    that raise: no_connection, no_timeout, in_parts, busy, cannot_wait(where,
    value). wrap(f) is f as it is called outside the loop. */
 static int l_functions (lua_State *L) {
   enum { WRAP = 4 };
+  static const lua_CFunction functions[] = {l_receive, l_receive_part, l_next};
   luaL_checktype(L, LUA, LUA_TTABLE);
   lua_settop(L, WRAP);
   websock_toturn(L, TURN);
   for (int i = MESSAGE; i <= ITERATOR; i++) {
     for (int j = KEY; j <= LUA; j++) lua_pushvalue(L, j);
-    lua_pushinteger(L, i);
     lua_pushnil(L);
-    lua_pushcclosure(L, l_receive, OUTSIDE);
+    lua_pushcclosure(L, functions[i], OUTSIDE);
     lua_pushvalue(L, WRAP);
     lua_pushvalue(L, -2);
     lua_call(L, 1, 1);
