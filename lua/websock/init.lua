@@ -5,6 +5,7 @@ assert(_VERSION == "Lua 5.4" or _VERSION == "Lua 5.5", "websock needs Lua 5.4 or
 
 local loop = require "websock.io.loop"
 local client = require "websock.client.connect"
+local connection = require "websock.link.connection"
 local log = require "websock.base.log"
 local misuse = require "websock.base.misuse"
 require "websock.io.signal"  -- loop.signal
@@ -14,6 +15,9 @@ local Server = require "websock.server.server"
 local tls = require "websock.base.tls"
 
 local core = require "websock.core"
+
+connection.wrap_for(loop)
+Server.wrap_for(loop)
 
 local websock = {_VERSION = "websock 0.1.0"}
 

@@ -6,12 +6,10 @@ local call = require "websock.link.call"
 local core = require "websock.core"
 local misuse = require "websock.base.misuse"
 local options = require "websock.base.options"
-local loop = require "websock.io.loop"
 local receiving = require "websock.link.receiving"
 local request_of = require("websock.link.request").of
-local new_writer = require "websock.link.writer"
+local writer = require "websock.link.writer"
 local sender = require "websock.link.sender"
-local topics = require "websock.server.topics"
 
 local show = options.show
 local closed, deadline_of, may_wait = call.closed, call.deadline_of, call.may_wait
@@ -32,19 +30,18 @@ end
 
 -- Receiving -------------------------------------------------------------------
 
-local receive, receive_part, next_message = receiving(CONN, loop,
-  function(where, value) link_of(value, where) end)
+local next_message  -- made with `receive`
 
 --- The next message, waiting for it at most `timeout` seconds (nil: as long as
 --- it takes, 0: not at all): message, kind ("text" or "binary") | nil, "timeout" |
 --- nil, "busy" | nil, "closed", code, reason.
 ---@type fun(ws: table, timeout: number?): string|nil, string, integer?, string?
-methods.receive = receive
+methods.receive = nil  -- C, made in connection.wrap_for
 
 --- The next piece of a message, at most 64 KiB, as it arrives; bound by neither
 --- max_message nor max_fragments: chunk, kind, whether it is the last | as receive.
 ---@type fun(ws: table, timeout: number?): string|nil, string, boolean|integer|nil, string?
-methods.receive_part = receive_part
+methods.receive_part = nil  -- the same
 
 --- Iterates over the messages until the connection ends.
 function methods.messages(ws)
@@ -79,7 +76,7 @@ function methods.writer(ws, kind, opts)
   local o = options.check("writer", opts)
   if link.writing then return nil, "busy" end
   if link.stage ~= "open" then return closed(link) end
-  return new_writer(link, kind, o.compress)
+  return writer.new(link, kind, o.compress)
 end
 
 -- Ping ------------------------------------------------------------------------
@@ -240,9 +237,16 @@ end
 
 -- Topics ----------------------------------------------------------------------
 
-local function check_topic(where, link, topic)
+local function check_topic(where, topic)
+  if type(topic) ~= "string" then
+    misuse("%s: topic: string expected, got %s", where, type(topic))
+  end
+end
+
+-- The topics of the server that a link belongs to.
+local function topics_of(where, link)
   if link.role ~= "server" then misuse("%s: connections of a server only", where) end
-  topics.check(where, topic)
+  return link.server.topics
 end
 
 --- Has the messages published to a topic sent to this connection (of a server).
@@ -250,9 +254,10 @@ end
 ---@return true|nil, string? err, integer? code, string? reason
 function methods.subscribe(ws, topic)
   local link = link_of(ws, "subscribe")
-  check_topic("subscribe", link, topic)
+  local topics = topics_of("subscribe", link)
+  check_topic("subscribe", topic)
   if link.stage ~= "open" then return closed(link) end
-  topics.subscribe(link, topic)
+  topics:subscribe(link, topic)
   return true
 end
 
@@ -260,15 +265,11 @@ end
 ---@return true
 function methods.unsubscribe(ws, topic)
   local link = link_of(ws, "unsubscribe")
-  check_topic("unsubscribe", link, topic)
-  topics.unsubscribe(link, topic)
+  local topics = topics_of("unsubscribe", link)
+  check_topic("unsubscribe", topic)
+  topics:unsubscribe(link, topic)
   return true
 end
-
--- From outside the loop they are called in a thread of the library's own; the usual
--- case of what is called most is in C, see lua_fast.c.
-loop.wrap_methods(methods, "send writer ping close abort subscribe unsubscribe")
-methods.send = core.fast_send(methods.send, CONN, loop.turn)
 
 -- Fields ----------------------------------------------------------------------
 
@@ -327,14 +328,28 @@ function Connection.__close(ws, err)
   methods.close(ws, err == nil and 1000 or 1011, nil, not waits and 0 or nil)
 end
 
-loop.wrap_methods(Connection, "__close")
-
 function Connection.__gc(ws)
   local link = core.link(ws[CONN])
   if link.stage == "open" then pcall(link.drop, link, "aborted") end
 end
 
-local connection = {check_message = sender.check_message}
+local connection = {check_message = sender.check_message, check_topic = check_topic}
+
+-- What somebody calls a method of a connection with that is none.
+local function no_connection(where, value)
+  link_of(value, where)
+end
+
+--- Has the loop run what may wait: see loop.wrap. What is called most is in C, see
+--- lua_receive.c and lua_fast.c. To be called once, before there are connections.
+function connection.wrap_for(loop)
+  methods.receive, methods.receive_part, next_message =
+    receiving(CONN, loop, no_connection)
+  loop.wrap_methods(methods, "send writer ping close abort subscribe unsubscribe")
+  methods.send = core.fast_send(methods.send, CONN, loop.turn)
+  loop.wrap_methods(Connection, "__close")
+  writer.wrap_for(loop)
+end
 
 --- The ws of a link whose handshake is done.
 function connection.new(link)

@@ -3,7 +3,6 @@
 -- then.
 
 local call = require "websock.link.call"
-local loop = require "websock.io.loop"
 local misuse = require "websock.base.misuse"
 local options = require "websock.base.options"
 local sender = require "websock.link.sender"
@@ -27,7 +26,7 @@ local function write(where, self, chunk, timeout, more)
   sender.check_message(where, chunk, "text")
   options.check_timeout(timeout, where)
   local link = self.link
-  if link.writing then link.writing[1] = loop.caller() end  -- whose it is now
+  if link.writing then link.writing[1] = link.loop.caller() end  -- whose it is now
   local ok, err, code, reason =
     sender.send(where, link, timeout, chunk, self.opcode, more, true, self.compress)
   if ok then self.opcode = "continuation" end
@@ -69,13 +68,20 @@ function Writer:__tostring()
   return ("websock.writer (%s): %p"):format(state, self)
 end
 
-loop.wrap_methods(Writer, "write finish __close")
+local writer = {}
 
 --- The writer of a link that nobody else is writing on.
 ---@param kind "text"|"binary"
 ---@param compress? boolean # nil leaves it to the core
-return function(link, kind, compress)
-  link.writing = setmetatable({(loop.caller())}, WEAK)
+function writer.new(link, kind, compress)
+  link.writing = setmetatable({(link.loop.caller())}, WEAK)
   link.conn:line(true)
   return setmetatable({link = link, opcode = kind, compress = compress}, Writer)
 end
+
+--- Has the loop run what may wait: see loop.wrap.
+function writer.wrap_for(loop)
+  loop.wrap_methods(Writer, "write finish __close")
+end
+
+return writer

@@ -3,7 +3,6 @@
 -- that leaves is replaced by the last.
 
 local core = require "websock.core"
-local loop = require "websock.io.loop"
 
 local Audience = {}
 Audience.__index = Audience
@@ -40,10 +39,13 @@ end
 --- Queues a message, which has to be UTF-8 if it is text, on everyone but
 --- `except`; never waits. What is queued leaves with the loop's turn, together
 --- with what else there is for a connection.
+---@param turn userdata # of the loop
+---@param except? table # a link
+---@param policy "close"|"drop" # what happens to who is slow
 ---@return integer delivered, integer dropped
-function Audience:tell(message, kind, except, policy)
+function Audience:tell(turn, message, kind, except, policy)
   if self.n == 0 then return 0, 0 end
-  local delivered, slow = core.broadcast(self.conns, message, kind, loop.turn,
+  local delivered, slow = core.broadcast(self.conns, message, kind, turn,
     except and except.conn)
   if not slow then return delivered, 0 end
   if policy == "close" then close_slow(self, slow) end

@@ -17,7 +17,7 @@ local sender = require "websock.link.sender"
 local socket = require "websock.link.socket"
 local text_of = require "websock.base.text"
 local tls = require "websock.base.tls"
-local topics = require "websock.server.topics"
+local Topics = require "websock.server.topics"
 
 -- Connections above max_connections that are told so at one time; more are just
 -- closed.
@@ -66,8 +66,9 @@ local function new_link(server, o, config)
 end
 
 local function leave(link)
-  link.server.open:remove(link)
-  topics.leave(link)
+  local server = link.server
+  server.open:remove(link)
+  if link.topics then server.topics:leave(link) end
 end
 
 -- A TLS handshake that has failed concerns nobody here, but for curious operators.
@@ -183,7 +184,7 @@ local function new_server(loop, o)
   o.report = reporter(o.on_error)
   local server = setmetatable({
     loop = loop, options = o, config = core.config("server", o),
-    links = {}, n_links = 0, n_refused = 0, open = Audience.new(), topics = {}, listeners = {},
+    links = {}, n_links = 0, n_refused = 0, open = Audience.new(), topics = Topics.new(loop.turn), listeners = {},
     stopping = {},  -- the coroutines that are in `stop`
     process = core.process(),
   }, Server)
@@ -333,7 +334,9 @@ end
 
 -- To many --------------------------------------------------------------------
 
-local function tell(where, audience, message, kind, given)
+-- Checks what is to be told. Returns the link that does not get it, and what happens
+-- to who is slow.
+local function check_told(where, message, kind, given)
   connection.check_message(where, message, kind)
   local o = options.check(where, given)
   local except = o.except and connection.link(o.except)
@@ -341,10 +344,8 @@ local function tell(where, audience, message, kind, given)
     misuse("%s: option 'except': a connection expected", where)
   elseif kind == "text" and not core.is_utf8(message) then
     sender.no_text(where)
-  elseif not audience then
-    return 0, 0
   end
-  return audience:tell(message, kind, except, o.slow)
+  return except, o.slow
 end
 
 --- Queues a message on everyone who has subscribed to a topic. Never waits.
@@ -356,15 +357,19 @@ end
 ---@return integer dropped # how many had too much queued already
 function Server:publish(topic, message, kind, opts)
   check_self(self, "publish")
-  topics.check("publish", topic)
-  return tell("publish", self.topics[topic], message, kind or "text", opts)
+  connection.check_topic("publish", topic)
+  kind = kind or "text"
+  return self.topics:publish(topic, message, kind,
+    check_told("publish", message, kind, opts))
 end
 
 --- The same for everyone who is connected.
 ---@return integer delivered, integer dropped
 function Server:broadcast(message, kind, opts)
   check_self(self, "broadcast")
-  return tell("broadcast", self.open, message, kind or "text", opts)
+  kind = kind or "text"
+  return self.open:tell(self.loop.turn, message, kind,
+    check_told("broadcast", message, kind, opts))
 end
 
 --- Handshakes from now on use these settings; connections that are open stay as
@@ -523,6 +528,9 @@ function Server.accept(loop, object, given)
   return shake_hands(loop, link, o)
 end
 
-require("websock.io.loop").wrap_methods(Server, "stop publish broadcast set_tls __close")
+--- Has the loop run what may wait, or ends connections: see loop.wrap.
+function Server.wrap_for(loop)
+  loop.wrap_methods(Server, "stop publish broadcast set_tls __close")
+end
 
 return Server

@@ -1,20 +1,21 @@
--- Topics of a server: who has subscribed to what.
+-- Topics of a server: who has subscribed to what. All that goes through topics
+-- goes through the four methods of this object, which is what a bus between
+-- servers would stand in for: it learns of each first subscriber, of each last one
+-- that leaves, and of each message.
 
 local Audience = require "websock.server.audience"
-local misuse = require "websock.base.misuse"
 
-local topics = {}
+local Topics = {}
+Topics.__index = Topics
 
---- Raises unless the topic is a string.
-function topics.check(where, topic)
-  if type(topic) ~= "string" then
-    misuse("%s: topic: string expected, got %s", where, type(topic))
-  end
+---@param turn userdata # of the loop, which writes what is queued
+function Topics.new(turn)
+  return setmetatable({turn = turn, audiences = {}}, Topics)
 end
 
 --- Adds a link to a topic's audience, once.
-function topics.subscribe(link, topic)
-  local all = link.server.topics
+function Topics:subscribe(link, topic)
+  local all = self.audiences
   link.topics = link.topics or {}
   link.topics[topic] = true
   local audience
@@ -23,24 +24,30 @@ function topics.subscribe(link, topic)
     all[topic] = all[topic] or audience
     audience:add(link)
   until all[topic] == audience
-  if link.stage ~= "open" then topics.leave(link) end  -- or closed this link
+  if link.stage ~= "open" then self:unsubscribe(link, topic) end  -- or closed this link
 end
 
 --- Takes it out again; a topic that nobody has subscribed to is forgotten.
-function topics.unsubscribe(link, topic)
-  if not link.topics or not link.topics[topic] then return end
-  link.topics[topic] = nil
-  local all = link.server.topics
-  local audience = all[topic]
+function Topics:unsubscribe(link, topic)
+  if link.topics then link.topics[topic] = nil end
+  local audience = self.audiences[topic]
+  if not audience then return end
   audience:remove(link)
-  if audience.n == 0 then all[topic] = nil end
+  if audience.n == 0 then self.audiences[topic] = nil end
 end
 
 --- A link that is no longer open leaves all of its topics.
-function topics.leave(link)
-  if not link.topics then return end
-  for topic in pairs(link.topics) do topics.unsubscribe(link, topic) end
+function Topics:leave(link)
+  for topic in pairs(link.topics) do self:unsubscribe(link, topic) end
   link.topics = nil
 end
 
-return topics
+--- Queues a message on a topic's audience: see Audience:tell.
+---@return integer delivered, integer dropped
+function Topics:publish(topic, message, kind, except, policy)
+  local audience = self.audiences[topic]
+  if not audience then return 0, 0 end
+  return audience:tell(self.turn, message, kind, except, policy)
+end
+
+return Topics
