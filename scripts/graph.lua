@@ -1,11 +1,17 @@
 -- Who needs whom: an arrow from a C file to each whose functions it calls, as the
--- linker sees it, and from a module to each that it requires. Fails on a circle, and
--- on an arrow from a layer to one above it.
+-- linker sees it, and from a module to each that it requires, whenever it does. Fails
+-- on a circle, and on an arrow from a layer to one above it.
 -- Usage: scripts/lua scripts/graph.lua [--arrows]     after make; --arrows lists them
 
 local OBJECTS = "$(ls csrc/*/*.c | sed 's|csrc/\\(.*\\)c$|build/obj/\\1o|')"
 -- The layers, which are folders of csrc/, and which others each may need.
 local LAYERS = {core = {}, net = {}, binding = {core = true, net = true}}
+-- The same of the folders of lua/websock/; those that are not here may need any. What
+-- waits, in io, is given to the others as an object.
+local FOLDERS = {
+  base = {}, io = {base = true}, link = {base = true},
+  client = {base = true, link = true}, server = {base = true, link = true},
+}
 
 local function lines(command)
   local pipe = assert(io.popen(command))
@@ -52,6 +58,11 @@ local function of_objects()
   return graph, layer_of
 end
 
+local function folder_of(module)
+  return module:match "^websock%.(%w+)%." or ""
+end
+
+-- Without websock.core, which everybody may need.
 local function of_modules()
   local graph = {}
   for _, path in ipairs(lines "find lua -name '*.lua'") do
@@ -120,6 +131,17 @@ local function report(name, graph)
   end
 end
 
+local function check_folders(graph)
+  for _, a in ipairs(sorted(graph)) do
+    local folder = folder_of(a)
+    local below = FOLDERS[folder]
+    for b in pairs(below and graph[a] or {}) do
+      local other = folder_of(b)
+      if other ~= folder and not below[other] then complain(("%s needs %s"):format(a, b)) end
+    end
+  end
+end
+
 local all, layer_of = of_objects()
 for _, layer in ipairs(sorted(LAYERS)) do
   local inside = {}
@@ -139,5 +161,7 @@ for _, layer in ipairs(sorted(LAYERS)) do
   report("csrc/" .. layer, inside)
 end
 report("all C files", all)
-report("modules", of_modules())
+local modules = of_modules()
+report("modules", modules)
+check_folders(modules)
 os.exit(not failed)
