@@ -133,14 +133,18 @@ build = {
     ["websock.link.sender"] = "lua/websock/link/sender.lua",
     ["websock.link.socket"] = "lua/websock/link/socket.lua",
     ["websock.link.writer"] = "lua/websock/link/writer.lua",
+    ["websock.server.accept"] = "lua/websock/server/accept.lua",
     ["websock.server.audience"] = "lua/websock/server/audience.lua",
     ["websock.server.bind"] = "lua/websock/server/bind.lua",
+    ["websock.server.handler"] = "lua/websock/server/handler.lua",
     ["websock.server.handshake"] = "lua/websock/server/handshake.lua",
     ["websock.server.listener"] = "lua/websock/server/listener.lua",
     ["websock.server.origin"] = "lua/websock/server/origin.lua",
     ["websock.server.path"] = "lua/websock/server/path.lua",
     ["websock.server.server"] = "lua/websock/server/server.lua",
+    ["websock.server.stop"] = "lua/websock/server/stop.lua",
     ["websock.server.topics"] = "lua/websock/server/topics.lua",
+    ["websock.server.tracking"] = "lua/websock/server/tracking.lua",
     -- end modules
   },
   install = {

@@ -4,6 +4,7 @@
 assert(_VERSION == "Lua 5.4" or _VERSION == "Lua 5.5", "websock needs Lua 5.4 or 5.5")
 
 local loop = require "websock.io.loop"
+local accept = require "websock.server.accept"
 local client = require "websock.client.connect"
 local connection = require "websock.link.connection"
 local log = require "websock.base.log"
@@ -11,13 +12,13 @@ local misuse = require "websock.base.misuse"
 require "websock.io.signal"  -- loop.signal
 require "websock.io.watch"   -- loop.wait
 local options = require "websock.base.options"
-local Server = require "websock.server.server"
+local server = require "websock.server.server"
 local tls = require "websock.base.tls"
 
 local core = require "websock.core"
 
 connection.wrap_for(loop)
-Server.wrap_for(loop)
+server.wrap_for(loop)
 
 local websock = {_VERSION = "websock 0.1.0"}
 
@@ -39,14 +40,14 @@ end
 ---@return string? err # "address in use", ...
 ---@return string? place # "127.0.0.1:8080", or a path
 function websock.listen(opts)
-  return loop.call(Server.listen, loop, opts, "listen")
+  return loop.call(server.listen, loop, opts, "listen")
 end
 
 --- listen, and run until server:stop().
 ---@param opts table
 ---@return true|nil, any err # of listen, or as of run
 function websock.serve(opts)
-  return Server.serve(loop, opts)
+  return server.serve(loop, opts)
 end
 
 --- The server's handshake on a socket that was accepted elsewhere. The socket is
@@ -55,7 +56,7 @@ end
 ---@param opts? table
 ---@return table|nil ws, string? err
 function websock.accept(sock, opts)
-  return loop.call(Server.accept, loop, sock, opts)
+  return loop.call(accept, loop, sock, opts)
 end
 
 -- The loop --------------------------------------------------------------------

@@ -45,23 +45,22 @@ function Link.new(class, config)
 end
 
 --- When the stage that has begun has to be over: so many seconds from now.
----@param seconds number|nil # nil: no limit
+---@param seconds? number|false # nil, false: no limit
 function Link:set_deadline(seconds)
   deadline.set(self, seconds)
 end
 
 --- Takes over the transport that driver.open was given.
----@return true|nil, string? err
+---@return true|nil, string? err # then the link is gone
 function Link:attach(fd, ...)
   self.fd = fd
   self.driver.open(self, fd, ...)
   local ok, err = self.loop.register(fd, self.conn)
-  if not ok then
-    self.driver.close(self)
-    self.stage = "gone"
-    return nil, err
-  end
-  return true
+  if ok then return true end
+  self.driver.close(self)
+  self.fd = nil
+  self:release()
+  return nil, err
 end
 
 --- Puts TLS on the descriptor. received: what somebody has read from it already;

@@ -1,0 +1,137 @@
+-- websock.accept: the server's side of the opening handshake on a socket that was
+-- accepted elsewhere, for a caller who waits for it.
+
+local core = require "websock.core"
+local driver = require "websock.link.driver"
+local handler = require "websock.server.handler"
+local handshake = require "websock.server.handshake"
+local headers = require "websock.base.headers"
+local Link = require "websock.link.link"
+local misuse = require "websock.base.misuse"
+local options = require "websock.base.options"
+local server = require "websock.server.server"
+local socket = require "websock.link.socket"
+local text_of = require "websock.base.text"
+local tls = require "websock.base.tls"
+local tracking = require "websock.server.tracking"
+
+-- The head of a request that somebody else has read, for the core to check.
+local function rebuild(request)
+  local lines = {}
+  local function line(text)
+    if text:find "[\r\n\0]" then
+      misuse("accept: option 'request': CR, LF and NUL are not allowed")
+    end
+    lines[#lines + 1] = text .. "\r\n"
+  end
+  if type(request.method) ~= "string" or type(request.target) ~= "string" then
+    misuse("accept: option 'request': method and target are strings")
+  end
+  line(request.method .. " " .. request.target .. " HTTP/1.1")
+  local flat = headers.flatten("accept", request.headers)
+  for i = 1, #flat, 2 do line(flat[i] .. ": " .. flat[i + 1]) end
+  return table.concat(lines) .. "\r\n"
+end
+
+local function wait_for_request(loop, link)
+  link.connecting = coroutine.running()
+  link.on_handshake = function() loop.wake(link, link.connecting) end
+  link:digest(link.conn:poll(1))
+  while link.stage == "handshake" and not link.asked do loop.park(nil, link) end
+  link.connecting, link.on_handshake = nil, nil
+end
+
+local function check_server(given)
+  if given ~= nil and not server.is(given) then
+    misuse("accept: option 'server': a server of websock expected")
+  end
+end
+
+local function check_socket(object, o)
+  if not object then
+    misuse("accept: a socket object expected, got %s", text_of(object))
+  elseif o.request and o.tls then
+    misuse "accept: option 'tls' does not go with 'request', which came without"
+  elseif o.tls and socket.is_foreign(object) then
+    misuse "accept: option 'tls': a socket object that is no LuaSocket's has its own TLS"
+  end
+end
+
+local function remote_of(fd)
+  local host, port, family = core.peer(fd)
+  return {host = host or "", port = port or 0, family = family}
+end
+
+-- What connections join that were accepted for no server in particular.
+local anonymous
+local function nobodys(loop)
+  if not anonymous then
+    anonymous = server.new(loop, options.check("accept"))
+    anonymous.is_anonymous = true
+  end
+  return anonymous
+end
+
+-- A link of this server's over somebody's socket, fed with what has been read from
+-- that already.
+local function adopt(owner, o, mine, head, context)
+  local fd, how, foreign, received = socket.take("accept", mine.object)
+  local link = Link.new(owner.class, core.config("server", o))
+  link:set_deadline(o.handshake_timeout)
+  link.remote = remote_of(fd)
+  link.options, link.report, link.driver = o, o.report, how
+  link.conn:limit(o.max_queue)
+  if o.nodelay and how == driver.native and link.remote.family ~= "unix" then
+    core.nodelay(fd, true)
+  end
+  tracking.track(link)
+  mine.taken = true
+  local ok, err = link:attach(fd, foreign)
+  if not ok then return nil, err end
+  received = (o.received or "") .. received
+  if context and how == driver.native then
+    ok, err = link:secure(context.server, received)
+  else
+    ok, err = link.conn:feed(head .. received)
+    if not ok then link:drop "aborted" end
+  end
+  return ok and link, err
+end
+
+-- Waits for the request and answers it.
+local function shake_hands(loop, link, o)
+  local _ <close> = setmetatable({}, {__close = function()  -- closed meanwhile
+    if link.stage == "handshake" then link:drop "aborted" end
+  end})
+  wait_for_request(loop, link)
+  if link.timed_out then return nil, "timeout" end
+  if link.conn:tls_error() then return nil, link.conn:tls_error() end
+  local ws, err = handshake.answer(link, o)
+  if ws then
+    tracking.admit(link)
+    link:begun()
+  end
+  if link.conn:marked() and loop.how() == "turn" then link:flush() end
+  return ws, err
+end
+
+--- See docs/reference.md.
+return function(loop, object, given)
+  local mine <close> = socket.given(object)
+  local o = options.check("accept", given)
+  check_server(o.server)
+  handshake.prepare("accept", o)
+  loop.must "accept"
+  check_socket(object, o)
+  local head = o.request and rebuild(o.request) or ""
+  local context, err
+  if o.tls then context, err = tls.of("accept", o.tls, "server") end
+  if err then return nil, err end
+  local owner = o.server or nobodys(loop)
+  if owner.stopped then return nil, "closed" end
+  o.report = handler.reporter(o.on_error or owner.options.on_error)
+  local link
+  link, err = adopt(owner, o, mine, head, context)
+  if not link then return nil, err end
+  return shake_hands(loop, link, o)
+end
