@@ -128,6 +128,7 @@ build = {
     ["websock.link.driver"] = "lua/websock/link/driver.lua",
     ["websock.link.heartbeat"] = "lua/websock/link/heartbeat.lua",
     ["websock.link.link"] = "lua/websock/link/link.lua",
+    ["websock.link.opening"] = "lua/websock/link/opening.lua",
     ["websock.link.receiving"] = "lua/websock/link/receiving.lua",
     ["websock.link.request"] = "lua/websock/link/request.lua",
     ["websock.link.sender"] = "lua/websock/link/sender.lua",

@@ -8,6 +8,7 @@ local driver = require "websock.link.driver"
 local headers = require "websock.base.headers"
 local Link = require "websock.link.link"
 local misuse = require "websock.base.misuse"
+local opening = require "websock.link.opening"
 local options = require "websock.base.options"
 local rehearse = require "websock.base.rehearse"
 local socket = require "websock.link.socket"
@@ -37,12 +38,6 @@ end
 
 local ClientLink = Link.class {role = "client"}
 
--- The answer is there: whoever connects goes on.
-function ClientLink:on_handshake()
-  self:set_deadline(nil)
-  self.loop.wake(self, self.connecting)
-end
-
 -- Raises about what has broken the request.
 local function blame(o, fields, rule)
   if o.origin then rehearse.origin("connect", o.origin) end
@@ -69,27 +64,8 @@ local function get_socket(loop, o, target, deadline)
   return dial.tcp(loop, target.host, target.port, o.family, deadline)
 end
 
--- TLS over the link's descriptor, from which `received` was read already.
-local function secure(link, context, o, target, received)
-  local place = ("%s:%d"):format(o.unix or target.host, target.port)
-  return link:secure(context.client, received, context.name or target.host, place)
-end
-
--- A socket object that is driven by its methods is LuaSec's, or is taken for one:
--- it has its TLS already.
-local function begin(link, context, o, target, received)
-  if context and link.driver == driver.native then
-    local ok, err = secure(link, context, o, target, received)
-    if not ok then return nil, err end
-  elseif received ~= "" then
-    link:digest(link.conn:feed(received, 1))
-  end
-  link:push()
-  return true
-end
-
--- Gives the link its transport.
-local function plug(loop, link, o, target, context, deadline)
+-- Gives the link its transport. Returns what was read from that already.
+local function plug(loop, link, o, target, deadline)
   local object, err = get_socket(loop, o, target, deadline)
   if not object then return nil, err end
   local fd, how, foreign, received = socket.take("connect: option 'socket'", object)
@@ -97,12 +73,24 @@ local function plug(loop, link, o, target, context, deadline)
     core.nodelay(fd, true)
   end
   link.driver = how
-  local ok
   if o.given then o.given.taken = true end
+  local ok
   ok, err = link:attach(fd, foreign)
   if not ok then return nil, "connect: " .. err end
   link:set_deadline(deadline and deadline - loop.now())
-  return begin(link, context, o, target, received)
+  return received
+end
+
+-- Begins with TLS, if there is a context, or the request.
+local function start(link, o, target, context, received)
+  local client_tls, name, place
+  if context then
+    client_tls, name = context.client, context.name or target.host
+    place = ("%s:%d"):format(o.unix or target.host, target.port)
+  end
+  local ok, err = opening.start(link, client_tls, received, name, place)
+  if ok then link:push() end
+  return ok, err
 end
 
 -- "401 Unauthorized"; as it came, so the reason may be missing.
@@ -123,7 +111,6 @@ local function open(link)
   link.response = response_of(conn)
   link.protocol = conn:chosen()
   conn:taken()
-  link.connecting = nil
   local ws = connection.new(link)
   link:digest(conn:poll(0))  -- what came with the answer
   link:begun()
@@ -139,38 +126,27 @@ end
 
 local REASONS = {eof = "the connection ended before the answer"}
 
-local function failed(link, reason)
+-- Waits for the answer. A refusal whose body does not end ends with the link, at its
+-- deadline.
+local function shake_hands(link)
+  opening.wait(link)
+  local what, body, _, reason = link.conn:handshake()
+  if what == "open" then return open(link) end
+  if what == "refused" then return refused(link, body) end
   link:drop "aborted"
-  if link.timed_out then return nil, "timeout" end
-  return nil, link.conn:tls_error() or "handshake: " .. (REASONS[reason] or reason)
+  return nil, opening.failure(link) or "handshake: " .. (REASONS[reason] or reason)
 end
-
--- Waits for the answer. At its deadline the link is dropped, which is how a refusal
--- ends whose body does not.
-local function shake_hands(loop, link)
-  link.connecting = coroutine.running()
-  while true do
-    local what, body, _, reason = link.conn:handshake()
-    if what == "open" then return open(link) end
-    if what == "refused" then return refused(link, body) end
-    if body == "closed" then return failed(link, reason) end
-    loop.park(nil, link)
-  end
-end
-
--- A connect may end at any of its waits, by coroutine.close or an error: then its
--- link goes, and the descriptor with it.
-local unfinished = {__close = function(self)
-  if self.link.stage == "handshake" then self.link:drop "aborted" end
-end}
 
 local function connect(loop, target, context, o)
   local link = prepare(loop, o, target)
-  local _ <close> = setmetatable({link = link}, unfinished)
+  local _ <close> = opening.guard(link)
   local deadline = o.timeout and loop.now() + o.timeout
-  local ok, err = plug(loop, link, o, target, context, deadline)
+  local received, err = plug(loop, link, o, target, deadline)
+  if not received then return nil, err end
+  local ok
+  ok, err = start(link, o, target, context, received)
   if not ok then return nil, err end
-  return shake_hands(loop, link)
+  return shake_hands(link)
 end
 
 -- The context of a connection to this target; nil for one without TLS. Whoever asks

@@ -23,9 +23,10 @@ local Link = {}
 
 --- What links of one kind have in common, in one table behind all of them: role,
 --- loop, options (max_queue, close_timeout, ...), driver, as far as it is common;
---- and what they call: on_handshake(link) once there is a request or response,
---- on_leave(link) when the connection is no longer open, on_gone(link) when the
---- descriptor is, thread_ended as loop.spawn_for has it.
+--- and what they call: on_handshake(link) once there is a request, on_leave(link)
+--- when the connection is no longer open, on_gone(link) when the descriptor is,
+--- thread_ended as loop.spawn_for has it. Without on_handshake a coroutine waits for
+--- the request or response: see opening.lua.
 ---@return table class # for Link.new
 function Link.class(common)
   for name, method in pairs(Link) do common[name] = common[name] or method end
@@ -176,10 +177,14 @@ function Link:notify()
     self:wake_receiver()
   elseif not self.asked then
     self.asked = true
-    if self.role == "server" and not self.conn:is_upgrade() then
-      self:set_deadline(nil)  -- the client has done its part
+    if self.role == "client" or not self.conn:is_upgrade() then
+      self:set_deadline(nil)  -- the peer has done its part
     end
-    self:on_handshake()
+    if self.on_handshake then
+      self:on_handshake()
+    elseif self.opener then
+      self.loop.wake(self, self.opener)
+    end
   end
 end
 
@@ -277,7 +282,7 @@ end
 
 local function wake_all(self)
   self:wake_receiver()
-  wake_list(self, {self.connecting, self.waiting_writer})
+  wake_list(self, {self.opener, self.waiting_writer})
   wake_list(self, self.senders)
   wake_list(self, self.pingers)
   wake_list(self, self.closers)
@@ -333,7 +338,7 @@ end
 --- Follows the state machine into "closing" and "closed"; not before whoever
 --- connects has seen that it was open.
 function Link:advance()
-  if self.connecting and not self.dropped
+  if self.stage == "handshake" and self.role == "client" and not self.dropped
       and self.conn:handshake() == "open" then
     return
   end

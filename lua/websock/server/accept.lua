@@ -8,6 +8,7 @@ local handshake = require "websock.server.handshake"
 local headers = require "websock.base.headers"
 local Link = require "websock.link.link"
 local misuse = require "websock.base.misuse"
+local opening = require "websock.link.opening"
 local options = require "websock.base.options"
 local server = require "websock.server.server"
 local socket = require "websock.link.socket"
@@ -31,14 +32,6 @@ local function rebuild(request)
   local flat = headers.flatten("accept", request.headers)
   for i = 1, #flat, 2 do line(flat[i] .. ": " .. flat[i + 1]) end
   return table.concat(lines) .. "\r\n"
-end
-
-local function wait_for_request(loop, link)
-  link.connecting = coroutine.running()
-  link.on_handshake = function() loop.wake(link, link.connecting) end
-  link:digest(link.conn:poll(1))
-  while link.stage == "handshake" and not link.asked do loop.park(nil, link) end
-  link.connecting, link.on_handshake = nil, nil
 end
 
 local function check_server(given)
@@ -72,14 +65,15 @@ local function nobodys(loop)
   return anonymous
 end
 
--- A link of this server's over somebody's socket, fed with what has been read from
--- that already.
-local function adopt(owner, o, mine, head, context)
+-- A link of this server's over somebody's socket; also what has been read from that
+-- already.
+local function adopt(owner, o, mine)
   local fd, how, foreign, received = socket.take("accept", mine.object)
   local link = Link.new(owner.class, core.config("server", o))
   link:set_deadline(o.handshake_timeout)
   link.remote = remote_of(fd)
   link.options, link.report, link.driver = o, o.report, how
+  link.on_handshake = false  -- the caller of accept waits for it
   link.conn:limit(o.max_queue)
   if o.nodelay and how == driver.native and link.remote.family ~= "unix" then
     core.nodelay(fd, true)
@@ -88,24 +82,11 @@ local function adopt(owner, o, mine, head, context)
   mine.taken = true
   local ok, err = link:attach(fd, foreign)
   if not ok then return nil, err end
-  received = (o.received or "") .. received
-  if context and how == driver.native then
-    ok, err = link:secure(context.server, received)
-  else
-    ok, err = link.conn:feed(head .. received)
-    if not ok then link:drop "aborted" end
-  end
-  return ok and link, err
+  return link, (o.received or "") .. received
 end
 
--- Waits for the request and answers it.
-local function shake_hands(loop, link, o)
-  local _ <close> = setmetatable({}, {__close = function()  -- closed meanwhile
-    if link.stage == "handshake" then link:drop "aborted" end
-  end})
-  wait_for_request(loop, link)
-  if link.timed_out then return nil, "timeout" end
-  if link.conn:tls_error() then return nil, link.conn:tls_error() end
+-- Answers the request.
+local function answer(loop, link, o)
   local ws, err = handshake.answer(link, o)
   if ws then
     tracking.admit(link)
@@ -113,6 +94,17 @@ local function shake_hands(loop, link, o)
   end
   if link.conn:marked() and loop.how() == "turn" then link:flush() end
   return ws, err
+end
+
+-- received: what was read from the link's transport already.
+local function shake_hands(loop, link, o, context, received)
+  local _ <close> = opening.guard(link)
+  local ok, err = opening.start(link, context and context.server, received)
+  if not ok then return nil, err end
+  opening.wait(link)
+  err = opening.failure(link)
+  if err then return nil, err end
+  return answer(loop, link, o)
 end
 
 --- See docs/reference.md.
@@ -130,8 +122,7 @@ return function(loop, object, given)
   local owner = o.server or nobodys(loop)
   if owner.stopped then return nil, "closed" end
   o.report = handler.reporter(o.on_error or owner.options.on_error)
-  local link
-  link, err = adopt(owner, o, mine, head, context)
-  if not link then return nil, err end
-  return shake_hands(loop, link, o)
+  local link, received = adopt(owner, o, mine)
+  if not link then return nil, received end
+  return shake_hands(loop, link, o, context, head .. received)
 end
