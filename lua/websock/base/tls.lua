@@ -52,7 +52,7 @@ local function build(o, role)
 end
 
 -- What is in a PEM file that could be read just now.
-local function text_of(pem)
+local function content_of(pem)
   if not pem or pem:find("-----BEGIN", 1, true) then return pem end
   local file <close> = io.open(pem)
   return file and file:read "a"
@@ -61,7 +61,7 @@ end
 -- The authorities of the system take long to read: a context with a certificate,
 -- which is a server's for the most part, reads them when a client comes.
 local function put_off(self, o)
-  o.cert, o.key = text_of(o.cert), text_of(o.key)
+  o.cert, o.key = content_of(o.cert), content_of(o.key)
   self.options = o
 end
 

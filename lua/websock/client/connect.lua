@@ -113,7 +113,7 @@ local function open(link)
   conn:taken()
   local ws = connection.new(link)
   link:digest(conn:poll(0))  -- what came with the answer
-  link:begun()
+  link:hand_over()
   return ws
 end
 

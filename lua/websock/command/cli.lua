@@ -30,7 +30,7 @@ end
 
 -- A misuse that only the library recognizes (a header name with a blank, say)
 -- is the user's mistake here: a message, not a traceback.
-local function call(f, ...)
+local function attempt(f, ...)
   local results = table.pack(pcall(f, ...))
   if results[1] then return table.unpack(results, 2, results.n) end
   return nil, without_position(results[2]), nil, USAGE
@@ -84,7 +84,7 @@ function Session:status(...)
 end
 
 -- On a terminal a message can neither give orders nor be taken for what we say.
-local function marked(message)
+local function quoted(message)
   return "< " .. printable(message, "\n\t"):gsub("\n", "\n| ")
 end
 
@@ -92,7 +92,7 @@ function Session:print(message, kind)
   if kind == "binary" and not self.options.binary then
     message = ("<%d bytes of binary>"):format(#message)
   elseif self.terminal then
-    message = marked(message)
+    message = quoted(message)
   end
   return io.stdout:write(message, "\n") and io.stdout:flush()
 end
@@ -255,7 +255,7 @@ end
 
 local function connect(session)
   local options = session.options
-  local ws, err, response, status = call(websock.connect, options.url, {
+  local ws, err, response, status = attempt(websock.connect, options.url, {
     timeout = options.timeout, protocols = options.protocols,
     headers = options.headers, origin = options.origins and options.origins[1],
     max_message = limit(options.max_message), tls = client_tls(options),
@@ -311,7 +311,7 @@ local function serve(options)
   end
   local host = options.host or "127.0.0.1"
   local tls = options.cert and {cert = options.cert, key = options.key}
-  local server, err, _, usage = call(websock.listen, {
+  local server, err, _, usage = attempt(websock.listen, {
     host = host, port = options.listen, protocols = options.protocols,
     origins = origins_of(options), max_message = limit(options.max_message), tls = tls,
     handler = function(ws) echo(ws, status) end,

@@ -2,7 +2,7 @@
 -- own, with the methods and fields of docs/reference.md behind its metatable.
 -- All of its state is in its link.
 
-local call = require "websock.link.call"
+local blocking = require "websock.link.blocking"
 local core = require "websock.core"
 local misuse = require "websock.base.misuse"
 local options = require "websock.base.options"
@@ -12,8 +12,8 @@ local writer = require "websock.link.writer"
 local sender = require "websock.link.sender"
 
 local show = options.show
-local closed, deadline_of, may_wait = call.closed, call.deadline_of, call.may_wait
-local trim = call.trim
+local closed, deadline_of, may_wait = blocking.closed, blocking.deadline_of, blocking.may_wait
+local trim = blocking.trim
 
 local running = coroutine.running
 
@@ -145,7 +145,7 @@ local function wait_for_end(link, timeout)
     _, err = link.loop.park(deadline, link)
   end
   if err == "timeout" then link:last_look() end
-  call.remove(link.closers, me)
+  blocking.remove(link.closers, me)
   if link.stage ~= "gone" then return nil, "timeout" end
   return outcome(link)
 end

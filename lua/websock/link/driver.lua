@@ -49,7 +49,7 @@ function methods.open(link, _, socket)
 end
 
 -- Calls a method of the socket object. One that raises has lost its connection.
-local function call(link, name, ...)
+local function invoke(link, name, ...)
   local ok, a, b, c = pcall(link.object[name], link.object, ...)
   if ok then return a, b, c end
   link.loop.report(a, nil, "websock: socket object: " .. text_of(a))
@@ -57,7 +57,7 @@ local function call(link, name, ...)
 end
 
 function methods.pull(link, want)
-  local data, err, partial = call(link, "receive", CHUNK)
+  local data, err, partial = invoke(link, "receive", CHUNK)
   local bytes = data or partial or ""
   local flags = data and MORE or 0
   if data or NOT_READY[err] then
@@ -80,7 +80,7 @@ function methods.push(link)
   while true do
     local bytes = link.offered or link.conn:output(CHUNK)
     if bytes == "" then return 0 end
-    local last, err, partial = call(link, "send", bytes)
+    local last, err, partial = invoke(link, "send", bytes)
     local sent = last or partial or 0
     link.conn:sent(sent)
     link.offered = sent < #bytes and bytes:sub(sent + 1) or nil
@@ -102,7 +102,7 @@ function methods.shutdown(link)
 end
 
 function methods.close(link)
-  call(link, "close")
+  invoke(link, "close")
 end
 
 return {native = native, methods = methods}

@@ -1,7 +1,7 @@
 -- The heartbeat of a link, with one timer: pings that notice a vanished peer
 -- (RFC 6455 section 5.5.2) and measure the round trip; peers that accept nothing;
 -- connections without messages (idle_timeout). What happens on the connection
--- only leaves marks; the timer looks at them.
+-- is only noted; the timer looks at the notes.
 --
 -- A peer is given up only if nothing at all has come from it, and nothing waits
 -- to be read from the transport: an application that is busy, or a loop that was

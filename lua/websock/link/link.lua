@@ -216,7 +216,7 @@ function Link:push(ready)
     self.loop.release(self)
   end
   self.conn:line(self.writing ~= nil or self.senders ~= nil)
-  if (self.senders or self.waiting_writer)
+  if (self.senders or self.blocked_writer)
       and self.conn:backlog() <= self.options.max_queue then
     self:wake_sender()
   end
@@ -240,7 +240,7 @@ end
 function Link:wake_sender()
   local thread
   if self.writing then
-    thread = self.waiting_writer
+    thread = self.blocked_writer
   else
     thread = self:first_sender()
   end
@@ -282,7 +282,7 @@ end
 
 local function wake_all(self)
   self:wake_receiver()
-  wake_list(self, {self.opener, self.waiting_writer})
+  wake_list(self, {self.opener, self.blocked_writer})
   wake_list(self, self.senders)
   wake_list(self, self.pingers)
   wake_list(self, self.closers)
@@ -307,9 +307,10 @@ function Link:await_end()
   self:set_deadline(self.options.close_timeout)
 end
 
---- The handler runs, or whoever connects goes on. An end that was here before waits
---- for them; in the next turn only if they have received by then.
-function Link:begun()
+--- The connection is the application's: its handler runs, or connect or accept
+--- returns. An end that was here before waits for it; in the next turn only if it has
+--- received by then.
+function Link:hand_over()
   if not self.held then
     self.conn:hold(false)
   else
@@ -358,7 +359,7 @@ function Link:advance()
     leave(self)
     self.loop.hold(self)
     deadline.drain(self)
-    wake_list(self, {self.waiting_writer})
+    wake_list(self, {self.blocked_writer})
     wake_list(self, self.senders)
   end
 end

@@ -1,7 +1,7 @@
 -- What ws:receive, ws:receive_part and ws:messages ask of Lua. They are C
 -- functions, csrc/binding/lua_receive.c; what they do to the link is in link.lua.
 
-local call = require "websock.link.call"
+local blocking = require "websock.link.blocking"
 local core = require "websock.core"
 local misuse = require "websock.base.misuse"
 local options = require "websock.base.options"
@@ -26,7 +26,7 @@ end
 ---@param no_connection function # raises: (where, value that is no ws)
 ---@return function receive, function receive_part, function next
 return function(key, loop, no_connection)
-  local asked = {may_turn = call.may_turn, deadline = loop.deadline,
+  local asked = {may_turn = blocking.may_turn, deadline = loop.deadline,
     no_connection = no_connection, cannot_wait = loop.must}
   for name, raise in pairs(mistakes) do asked[name] = raise end
   return core.receive(key, loop.turn, asked, loop.wrap)

@@ -1,14 +1,14 @@
 -- Frames into the queue of a link: at once if there is room, else in line behind
 -- those who came before.
 
-local call = require "websock.link.call"
+local blocking = require "websock.link.blocking"
 local core = require "websock.core"
 local heartbeat = require "websock.link.heartbeat"
 local misuse = require "websock.base.misuse"
 local options = require "websock.base.options"
 
-local closed, deadline_of, may_wait = call.closed, call.deadline_of, call.may_wait
-local remove = call.remove
+local closed, deadline_of, may_wait = blocking.closed, blocking.deadline_of, blocking.may_wait
+local remove = blocking.remove
 local running = coroutine.running
 
 local sender = {}
@@ -59,7 +59,7 @@ end
 local Place = {__close = function(self)
   local link = self.link
   if link.senders then remove(link.senders, self.thread) end
-  if link.waiting_writer == self.thread then link.waiting_writer = nil end
+  if link.blocked_writer == self.thread then link.blocked_writer = nil end
   if link.conn:backlog() <= link.options.max_queue then link:wake_sender() end
 end}
 
@@ -69,7 +69,7 @@ local function wait_in_line(link, deadline, first, writer)
   local place <close> = setmetatable({link = link, thread = running()}, Place)
   link.conn:line(true)
   if writer then
-    link.waiting_writer = place.thread
+    link.blocked_writer = place.thread
   else
     link.senders = link.senders or {}
     table.insert(link.senders, first and 1 or #link.senders + 1, place.thread)
@@ -98,7 +98,7 @@ local function is_busy(link, writer)
   if not writer then
     return link.writing and link.writing[1] == link.loop.caller()
   end
-  local other = link.waiting_writer
+  local other = link.blocked_writer
   return other and link.loop.waits_for(link, other)
 end
 
@@ -110,15 +110,13 @@ function sender.send(where, link, timeout, message, opcode, more, writer, compre
   if link.stage == "open" and link.loop.how() == "turn" then link:look() end
   if link.stage ~= "open" then return closed(link) end
   if is_busy(link, writer) then return nil, "busy" end
-  local why
+  local ok, err, code, reason
   if writer or not link:first_sender() then
-    local ok, err, code, reason = try_send(where, link, message, opcode, more, writer,
-      compress)
-    if ok or err == "closed" then return ok, err, code, reason end
-    why = err
+    ok, err, code, reason = try_send(where, link, message, opcode, more, writer, compress)
   end
+  if ok or err == "closed" then return ok, err, code, reason end
   if not may_wait(link, timeout, where) then
-    return nil, why == "writing" and "timeout" or "queue full"
+    return nil, err == "writing" and "timeout" or "queue full"
   end
   if opcode == "text" and not more and not core.is_utf8(message) then
     sender.no_text(where)

@@ -2,12 +2,12 @@
 -- that a writer that is forgotten can be collected, and aborts the connection
 -- then.
 
-local call = require "websock.link.call"
+local blocking = require "websock.link.blocking"
 local misuse = require "websock.base.misuse"
 local options = require "websock.base.options"
 local sender = require "websock.link.sender"
 
-local trim = call.trim
+local trim = blocking.trim
 
 -- A coroutine that somebody drops takes its writer along: the link must not keep
 -- it.

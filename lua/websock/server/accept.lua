@@ -90,7 +90,7 @@ local function answer(loop, link, o)
   local ws, err = handshake.answer(link, o)
   if ws then
     tracking.admit(link)
-    link:begun()
+    link:hand_over()
   end
   if link.conn:marked() and loop.how() == "turn" then link:flush() end
   return ws, err

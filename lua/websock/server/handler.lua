@@ -35,7 +35,7 @@ end
 -- The life of a connection that is open, in a thread of its own. The thread's
 -- stack stays small, for this is all that many will ever wait in.
 local function live(link)
-  link:begun()
+  link:hand_over()
   link.server.options.handler(link.ws)
 end
 
@@ -44,7 +44,7 @@ local function answer_and_live(link)
   local ws = handshake.answer(link, link.server.options)
   if not ws then return end
   tracking.admit(link)
-  link:begun()
+  link:hand_over()
   link.server.options.handler(ws)
 end
 

@@ -57,9 +57,9 @@ function handshake.failed(link, err, traceback)
   fail(link, {err = err, traceback = traceback})
 end
 
--- Calls a hook. Returns true and its results, or nil, err when the connection
+-- Runs a hook. Returns true and its results, or nil, err when the connection
 -- has been answered (500) or has ended meanwhile.
-local function call(link, hook, ...)
+local function run_hook(link, hook, ...)
   local results = table.pack(xpcall(hook, with_traceback, ...))
   if not results[1] then return fail(link, results[2]) end
   if link.stage ~= "handshake" then
@@ -82,7 +82,7 @@ local function answer_plain(link, o, received)
   if o.http then
     local request = request_of(link)
     request.body = received
-    ok, status, fields, body = call(link, o.http, request)
+    ok, status, fields, body = run_hook(link, o.http, request)
   end
   if not ok then return nil, status end
   if status == nil then
@@ -146,7 +146,7 @@ local function authorize(link, o)
     return refuse_origin(link, o)
   end
   if not o.authorize then return true end
-  local ok, allowed, status, fields, body = call(link, o.authorize, request_of(link))
+  local ok, allowed, status, fields, body = run_hook(link, o.authorize, request_of(link))
   if not ok then return nil, allowed end
   if allowed then return true end
   if status ~= nil and (math.type(status) ~= "integer" or status < 300
@@ -173,7 +173,7 @@ local function choose_protocol(link, o)
   if not callable(o.protocols) then
     return true, first_common(o.protocols, offered)
   end
-  local ok, chosen = call(link, o.protocols, offered, request_of(link))
+  local ok, chosen = run_hook(link, o.protocols, offered, request_of(link))
   if ok and chosen ~= nil and first_common({chosen}, offered) == nil then
     return fail(link, complain(o.protocols, ("protocols: %s was not offered")
       :format(show(chosen))))
@@ -184,9 +184,9 @@ end
 -- true, flat fields | nil, err
 local function more_fields(link, o)
   if not o.headers then return true, o.fields end
-  local ok, fields = call(link, o.headers, request_of(link))
+  local ok, fields = run_hook(link, o.headers, request_of(link))
   if not ok then return nil, fields end
-  return call(link, headers.flatten, "headers", fields)
+  return run_hook(link, headers.flatten, "headers", fields)
 end
 
 local function upgrade(link, o, protocol, fields)

@@ -1,0 +1,46 @@
+-- What methods of a connection that may wait have in common.
+
+local blocking = {}
+
+--- What a method returns once the connection has ended.
+function blocking.closed(link)
+  local code, reason = link.conn:ending()
+  return nil, "closed", code, reason
+end
+
+--- Whether a method that is called outside the loop may wait: on a server's
+--- connections none does in the main chunk, for a host's tick must not stall.
+---@return boolean
+function blocking.may_turn(link)
+  if link.role == "client" then return true end
+  local _, is_main = link.loop.caller()
+  return not is_main
+end
+
+--- Whether a method may wait here, whose timeout has been checked.
+---@param where string # who was called
+---@return boolean
+function blocking.may_wait(link, timeout, where)
+  if timeout == 0 then return false end
+  return link.loop.must(where) == "yield" or blocking.may_turn(link)
+end
+
+--- Without the nils at the end: print(ws:receive()) shows what there is.
+function blocking.trim(a, b, c, d)
+  if d ~= nil then return a, b, c, d end
+  if c ~= nil then return a, b, c end
+  if b ~= nil then return a, b end
+  return a
+end
+
+function blocking.deadline_of(link, timeout)
+  return timeout and link.loop.now() + timeout
+end
+
+function blocking.remove(list, thread)
+  for i = 1, #list do
+    if list[i] == thread then return table.remove(list, i) end
+  end
+end
+
+return blocking
