@@ -65,19 +65,29 @@ local function nobodys(loop)
   return anonymous
 end
 
--- A link of this server's over somebody's socket; also what has been read from that
--- already.
-local function adopt(owner, o, mine)
-  local fd, how, foreign, received = socket.take("accept", mine.object)
+-- A link of this server's, which its own options stand before.
+local function new_link(owner, o, how, remote)
   local link = Link.new(owner.class, core.config("server", o))
   link:set_deadline(o.handshake_timeout)
-  link.remote = remote_of(fd)
-  link.options, link.report, link.driver = o, o.report, how
+  link.options, link.report, link.driver, link.remote = o, o.report, how, remote
   link.on_handshake = false  -- the caller of accept waits for it
   link.conn:limit(o.max_queue)
-  if o.nodelay and how == driver.native and link.remote.family ~= "unix" then
-    core.nodelay(fd, true)
+  return link
+end
+
+-- The same over somebody's socket; also what has been read from that already.
+local function adopt(owner, o, mine)
+  local fd, how, foreign, received = socket.take("accept", mine.object)
+  local remote, native = remote_of(fd), how == driver.native
+  local full, silent = tracking.is_full(owner)
+  if full then tracking.tell_full(owner, remote) end
+  if silent then
+    if native then core.closefd(fd) end
+    return nil, "refused"
   end
+  local link = new_link(owner, o, how, remote)
+  link.refuse = full and 503 or nil
+  if o.nodelay and native and remote.family ~= "unix" then core.nodelay(fd, true) end
   tracking.track(link)
   mine.taken = true
   local ok, err = link:attach(fd, foreign)

@@ -20,10 +20,6 @@ local tls = require "websock.base.tls"
 local Topics = require "websock.server.topics"
 local tracking = require "websock.server.tracking"
 
--- Connections above max_connections that are told so at one time; more are just
--- closed.
-local MOST_REFUSED = 64
-
 local server = {}
 
 local Server = {__name = "websock.server"}
@@ -62,17 +58,14 @@ end
 
 --- A connection that has been accepted.
 function Server:welcome(fd, remote)
-  local most = self.options.max_connections
-  local full = most and self.n_links - self.n_refused >= most
-  if full and self.n_refused >= MOST_REFUSED then
+  if not self.options.max_connections then return take_in(self, fd, remote) end
+  local full, silent = tracking.is_full(self)
+  if silent then
     core.closefd(fd)
   else
     take_in(self, fd, remote, full)
   end
-  if full then
-    log.write("warn", "too many connections",
-      {max_connections = most, remote = log.place(remote)})
-  end
+  if full then tracking.tell_full(self, remote) end
 end
 
 --- A connection could not be accepted: on_error is told, else the log. A function

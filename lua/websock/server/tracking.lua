@@ -3,6 +3,11 @@
 -- some are above max_connections and only wait to be told so.
 
 local Audience = require "websock.server.audience"
+local log = require "websock.base.log"
+
+-- Connections above max_connections that are told so at one time; more are just
+-- closed.
+local MOST_REFUSED = 64
 
 local tracking = {}
 
@@ -10,6 +15,21 @@ local tracking = {}
 function tracking.start(server)
   server.links, server.n_links, server.n_refused = {}, 0, 0
   server.open = Audience.new()
+end
+
+--- Whether one more connection would be above max_connections.
+---@return boolean is_full, boolean? is_silent # whether so many are being told so
+---   already that this one is just closed
+function tracking.is_full(server)
+  local most = server.options.max_connections
+  if not most or server.n_links - server.n_refused < most then return false end
+  return true, server.n_refused >= MOST_REFUSED
+end
+
+--- Tells the log of one that is.
+function tracking.tell_full(server, remote)
+  log.write("warn", "too many connections",
+    {max_connections = server.options.max_connections, remote = log.place(remote)})
 end
 
 --- Counts a link, from its first byte on. One whose `refuse` is set is to be refused.

@@ -980,6 +980,43 @@ describe("server", function()
       assert.equal(1001, (peer:closed()))
     end)
 
+    it("joins a server's max_connections: one too many is refused with 503", function()
+      local server = listen {port = false, max_connections = 1}
+      local function join()
+        local sock, peer = pair()
+        peer:send(frames.request())
+        local ws, err = websock.accept(sock, {server = server})
+        return ws, err, peer:head()
+      end
+      local first, _, line = join()
+      assert.matches(" 101 ", line)
+      for _ = 1, 2 do
+        local ws, err, answer = join()
+        assert.same({nil, "refused"}, {ws, err})
+        assert.matches(" 503 ", answer)
+      end
+      assert.equal(1, server:count())
+      first:abort()
+      assert.matches(" 101 ", (select(3, join())))
+    end)
+
+    it("closes at once what a server is given while 64 are being refused", function()
+      local server, accepted = listen {port = false, max_connections = 1, handshake_timeout = 1000}, 0
+      local function join()
+        local sock, peer = pair()
+        websock.spawn(function()
+          accepted = accepted + 1
+          websock.accept(sock, {server = server})
+        end)
+        return peer
+      end
+      for _ = 1, 65 do join() end  -- one, and 64 that are told so once they ask
+      ends.turn_until(function() return accepted == 65 end)
+      local sock, peer = pair()
+      assert.same({nil, "refused"}, {websock.accept(sock, {server = server})})
+      assert.equal("", (peer:rest()))
+    end)
+
     it("times out with handshake_timeout", function()
       local sock, peer = pair()
       assert.same({nil, "timeout"}, {websock.accept(sock, {handshake_timeout = 0.02})})
