@@ -93,7 +93,6 @@ function server.new(loop, o)
     loop = loop, options = o, config = core.config("server", o),
     topics = Topics.new(loop.turn), listeners = {},
     stopping = {},  -- the coroutines that are in `stop`
-    process = core.process(),
   }, Server)
   tracking.start(self)
   self.class = Link.class {

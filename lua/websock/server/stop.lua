@@ -17,9 +17,20 @@ local function close_everyone(server)
   end
 end
 
+local function drop(link)
+  if link.stage == "closed" then link:release() else link:drop "aborted" end
+end
+
 local function drop_everyone(server)
+  for _, link in ipairs(tracking.list(server)) do drop(link) end
+end
+
+-- Connections that a forked child has of its parent are not its own to say good-bye
+-- on: it only closes its descriptors.
+local function drop_inherited(server)
+  local process = core.process()
   for _, link in ipairs(tracking.list(server)) do
-    if link.stage == "closed" then link:release() else link:drop "aborted" end
+    if server.links[link] ~= process then drop(link) end
   end
 end
 
@@ -57,16 +68,15 @@ function stop.within(server, timeout)
   if server.ended and server.n_links == 0 then return end
   if timeout > 0 then server.loop.must "stop" end
   stop_listening(server)
+  drop_inherited(server)
   close_everyone(server)
   if timeout > 0 then wait_for_links(server, timeout) end
   give_up(server)
 end
 
---- The same for nobody: connections that a forked child has of its parent are not
---- its own to say good-bye on.
+--- The same without waiting.
 function stop.now(server)
-  if server.process == core.process() then return stop.within(server, 0) end
-  give_up(server)
+  stop.within(server, 0)
 end
 
 return stop

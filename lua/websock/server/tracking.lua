@@ -3,6 +3,7 @@
 -- some are above max_connections and only wait to be told so.
 
 local Audience = require "websock.server.audience"
+local core = require "websock.core"
 local log = require "websock.base.log"
 
 -- Connections above max_connections that are told so at one time; more are just
@@ -35,7 +36,7 @@ end
 --- Counts a link, from its first byte on. One whose `refuse` is set is to be refused.
 function tracking.track(link)
   local server = link.server
-  server.links[link] = true
+  server.links[link] = core.process()  -- whose it is: see stop.lua
   server.n_links = server.n_links + 1
   if link.refuse then server.n_refused = server.n_refused + 1 end
 end

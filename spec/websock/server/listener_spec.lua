@@ -169,6 +169,7 @@ describe("listener", function()
   local ENDS = {
     ["by os.exit that closes the state"] = "os.exit(0, true)",
     ["by stop"] = "server:stop(0) unistd.exit(0)",
+    ["by stop, which waits for nobody"] = "server:stop(60) unistd.exit(0)",
     ["by a to-be-closed variable"] = "do local _ <close> = server end unistd.exit(0)",
     ["by the collector"] = "getmetatable(server).__gc(server) unistd.exit(0)",
     ["at once"] = "unistd.exit(0)",
@@ -190,17 +191,47 @@ describe("listener", function()
         local child = unistd.fork()
         if child == 0 then %s end
         assert(unistd.wait(child) == 0)
-        %s
+        greets(ws)
         local another <close> = assert(websock.connect("ws://a/", {unix = %q}))
         greets(another)
         server:stop(0)
         assert(not io.open(%q) and not websock.core.socket_at(%q))
-        print "served"]]):format(path, path, code,
-          code:find "stop" and "" or "greets(ws)", path, path, path))
+        print "served"]]):format(path, path, code, path, path, path))
       assert.equal("served\n", output)
       assert.equal(0, status)
     end)
   end
+
+  it("is stopped in a forked child with a Close for those who have connected there", function()
+    local status, output = child.run [[
+      local socket = require "socket"
+      local frames = require "support.frames"
+      local raw = require "support.raw"
+      local unistd = require "support.unistd"
+      local in_child
+      local server = assert(websock.listen {port = 0, handler = function(ws)
+        if in_child then return ws.server:stop(0) end
+        for message in ws:messages() do ws:send(message) end
+      end})
+      local _, port = server:getsockname()
+      local parents = raw.open(port)
+      local child = unistd.fork()
+      if child == 0 then
+        in_child = true
+        websock.run()
+        unistd.exit(0)
+      end
+      local childs = assert(socket.connect("127.0.0.1", port))  -- turns no loop here
+      childs:send(frames.request())
+      repeat local line = assert(childs:receive()) until line == ""
+      print(childs:receive "*a" == frames.plain("close", frames.close_payload(1001, "server stops")))
+      assert(unistd.wait(child) == 0)
+      parents:masked("text", "hi")
+      print(parents:frame().payload)
+      server:stop(0)]]
+    assert.equal("true\nhi\n", output)
+    assert.equal(0, status)
+  end)
 
   it("leaves neither path nor descriptor behind when it cannot be polled", function()
     local path = free_path()
