@@ -1,6 +1,6 @@
 -- Classes of attacks and accidents that need a crowd, or a long time. Those that
 -- are about one module are in its spec: "attack 10", "25", "26" and "32" also in
--- spec/websock/server/server_spec.lua. Those of compression are attacks_deflate_spec.lua's.
+-- spec/websock/server/limits_spec.lua. Those of compression are attacks_deflate_spec.lua's.
 
 local websock = require "websock"
 local child = require "support.child"
