@@ -112,7 +112,7 @@ local function open(link)
   link.protocol = conn:chosen()
   conn:taken()
   local ws = connection.new(link)
-  link:digest(conn:poll(0))  -- what came with the answer
+  link:look_at_core()  -- what came with the answer
   link:hand_over()
   return ws
 end

@@ -33,14 +33,14 @@ local function reject(link, status, fields, body)
     local ok
     ok, rule = link.conn:reject(status, flat, body)
     if ok then
-      link:digest(link.conn:poll(0))
+      link:look_at_core()
       return true
     end
     rule = rehearse.culprit("answer", flat) or rule
   end
   report(link, with_traceback("websock: answer: " .. text_of(rule)))
   link.conn:reject(500, nil, "Internal Server Error\n")
-  link:digest(link.conn:poll(0))
+  link:look_at_core()
   return false
 end
 

@@ -44,7 +44,7 @@ end
 --- Its handshake is done: broadcasts reach it.
 function tracking.admit(link)
   link.server.open:add(link)
-  link:digest(link.conn:poll(0))  -- what came with the request
+  link:look_at_core()  -- what came with the request
 end
 
 --- It is no longer open.
