@@ -237,10 +237,9 @@ end
 
 -- Topics ----------------------------------------------------------------------
 
-local function check_topic(where, topic)
-  if type(topic) ~= "string" then
-    misuse("%s: topic: string expected, got %s", where, type(topic))
-  end
+-- Raises about a topic that is none.
+local function no_topic(where, topic)
+  misuse("%s: topic: string expected, got %s", where, type(topic))
 end
 
 -- The topics of the server that a link belongs to.
@@ -255,7 +254,7 @@ end
 function methods.subscribe(ws, topic)
   local link = link_of(ws, "subscribe")
   local topics = topics_of("subscribe", link)
-  check_topic("subscribe", topic)
+  if type(topic) ~= "string" then no_topic("subscribe", topic) end
   if link.stage ~= "open" then return closed(link) end
   topics:subscribe(link, topic)
   return true
@@ -266,7 +265,7 @@ end
 function methods.unsubscribe(ws, topic)
   local link = link_of(ws, "unsubscribe")
   local topics = topics_of("unsubscribe", link)
-  check_topic("unsubscribe", topic)
+  if type(topic) ~= "string" then no_topic("unsubscribe", topic) end
   topics:unsubscribe(link, topic)
   return true
 end
@@ -333,7 +332,7 @@ function Connection.__gc(ws)
   if link.stage == "open" then pcall(link.drop, link, "aborted") end
 end
 
-local connection = {check_message = sender.check_message, check_topic = check_topic}
+local connection = {check_message = sender.check_message, no_topic = no_topic}
 
 -- What somebody calls a method of a connection with that is none.
 local function no_connection(where, value)

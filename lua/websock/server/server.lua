@@ -219,7 +219,7 @@ end
 ---@return integer dropped # how many had too much queued already
 function Server:publish(topic, message, kind, opts)
   check_self(self, "publish")
-  connection.check_topic("publish", topic)
+  if type(topic) ~= "string" then connection.no_topic("publish", topic) end
   kind = kind or "text"
   return self.topics:publish(topic, message, kind,
     check_told("publish", message, kind, opts))
