@@ -134,7 +134,8 @@ build/san/libwebsock.a: $(SAN_LIB_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-build/test/%: INCLUDE = -Ispec/csrc -Icsrc/core -Icsrc/net
+build/test/csrc/core/%: INCLUDE = -Ispec/csrc -Icsrc/core
+build/test/csrc/net/%: INCLUDE = -Ispec/csrc -Icsrc/net
 build/test/%: spec/%.c build/san/libwebsock.a Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(SANITIZE) -MT $@ -MF $@.d -o $@ $< \

@@ -5,7 +5,7 @@
 #ifndef frames_h
 #define frames_h
 
-#include "test.h"
+#include "feed.h"
 
 enum {
   FIN = 0x80,

@@ -4,7 +4,7 @@
 **
 ** The random source gives zeros here, so the key is always the same.
 */
-#include "test.h"
+#include "feed.h"
 
 #define ACCEPT "Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n"
 #define UPGRADE "Upgrade: websocket\r\n"

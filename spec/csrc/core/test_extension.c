@@ -3,7 +3,7 @@
 ** their answers (RFC 7692 section 7.1), the form of the field (RFC 6455 section
 ** 9.1), each cut in all ways.
 */
-#include "test.h"
+#include "feed.h"
 
 #define EXTENSIONS "Sec-WebSocket-Extensions: "
 #define REQUEST                                                             \

@@ -3,7 +3,7 @@
 ** when: of an event that is current, or a request that waits for its answer,
 ** and else nothing, however the handshake was broken off. ATTACKS row 36.
 */
-#include "test.h"
+#include "feed.h"
 
 #define REQUEST                                             \
   "GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n" \

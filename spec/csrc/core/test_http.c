@@ -2,7 +2,7 @@
 ** test_http.c - ws_http.c and ws_body.c without a connection's life around
 ** them: heads and chunks as bytes, at guard pages, and looked at once.
 */
-#include "test.h"
+#include "feed.h"
 
 #include "ws_hs.h"
 

@@ -2,7 +2,7 @@
 ** test_mask.c - ws_mask: every size, alignment, offset and overlap, against
 ** RFC 6455 section 5.3 as it is written.
 */
-#include "test.h"
+#include "feed.h"
 
 /* The same for compilers without vectors. */
 #define WS_PORTABLE 1

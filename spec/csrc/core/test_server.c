@@ -2,7 +2,7 @@
 ** test_server.c - ws_server.c and ws_answer.c: requests as a peer sends them,
 ** each whole, byte by byte and at random splits, and what is answered.
 */
-#include "test.h"
+#include "feed.h"
 
 #define HOST "Host: example.com\r\n"
 #define UPGRADE "Upgrade: websocket\r\n"

@@ -1,7 +1,7 @@
 /*
 ** test_utf8.c - ws_utf8 against a decoder that is plainly right.
 */
-#include "test.h"
+#include "feed.h"
 
 /* The same for machines without SSE2 and NEON. */
 #define WS_PORTABLE 1
