@@ -309,4 +309,4 @@ help:
 	@echo 'make browser            chat, game and compression in Chromium'
 	@echo 'make install [PREFIX=/usr/local], uninstall, clean'
 
--include $(wildcard build/obj/*/*.d build/san/obj/*/*.d build/test/*/*/*.d)
+-include $(wildcard build/obj/*/*.d build/san/obj/*/*.d build/test/csrc/*/*.d)
