@@ -18,8 +18,8 @@ int ws_is_code (unsigned code) {
 }
 
 void ws_note_free (ws_conn *c) {
-  if (c->note) ws_realloc(c, c->note, sizeof *c->note, 0);
-  c->note = NULL;
+  if (c->end.note) ws_realloc(c, c->end.note, sizeof *c->end.note, 0);
+  c->end.note = NULL;
 }
 
 /* The pings before it are answered before it: nothing goes out behind a Close
@@ -32,7 +32,7 @@ int ws_put_close (ws_conn *c, unsigned code, const char *reason, size_t n) {
   int r = ws_pongs_last(c);
   if (r == 0) r = ws_put_frame(c, 0x80 | WS_CLOSE_FRAME, p, code ? 2 + n : 0);
   if (r < 0) return r;
-  c->sent = 1;
+  c->end.sent = 1;
   ws_held_free(c);
   return 0;
 }
@@ -73,45 +73,45 @@ int ws_close_received (ws_conn *c, const unsigned char *p, size_t n) {
     reason->n = (unsigned char)(n - 2);
     memcpy(reason->p, p + 2, n - 2);
   }
-  int r = c->sent || c->lost ? 0 : answer_close(c, p, n);
+  int r = c->end.sent || c->lost ? 0 : answer_close(c, p, n);
   if (r < 0) {
     if (reason) ws_realloc(c, reason, sizeof *reason, 0);
     return r;
   }
-  c->note = reason;
-  c->received = 1;
-  c->code = (uint16_t)code;
+  c->end.note = reason;
+  c->end.received = 1;
+  c->end.code = (uint16_t)code;
   c->state = WS_CLOSED;
   return 0;
 }
 
 int ws_fail (ws_conn *c, unsigned code, const char *rule) {
-  if (c->failed || c->lost) return WS_END;
+  if (c->end.failed || c->lost) return WS_END;
   /* a Close frame that cannot be queued is left out: 7.1.7 allows it */
-  if (c->state != WS_CONNECTING && !c->sent)
+  if (c->state != WS_CONNECTING && !c->end.sent)
     ws_put_close(c, code, rule, strlen(rule));
   ws_pongs_free(c);
   ws_note_free(c);
   ws_held_free(c);
-  c->failed = 1;
-  c->code = (uint16_t)code;
-  c->why = c->error = rule;
+  c->end.failed = 1;
+  c->end.code = (uint16_t)code;
+  c->end.why = c->error = rule;
   c->state = WS_CLOSED;
   return WS_END;
 }
 
 void ws_drop (ws_conn *c, const char *why) {
-  if (c->state == WS_CLOSING) ws_in_cut(c, c->whole);
+  if (c->state == WS_CLOSING) ws_in_cut(c, c->in.whole);
   if (c->state == WS_CONNECTING) ws_in_cut(c, 0); /* no frames yet */
   ws_pongs_free(c);
   ws_held_free(c); /* the message that they wait for will not end */
-  c->why = why;
+  c->end.why = why;
   c->state = WS_CLOSED;
 }
 
 void ws_ended (ws_conn *c, int status, const char *rule) {
-  c->status = (uint16_t)status;
-  c->why = c->error = rule;
+  c->end.status = (uint16_t)status;
+  c->end.why = c->error = rule;
   c->state = WS_CLOSED;
   ws_in_cut(c, 0); /* what follows is nothing to us */
 }
@@ -125,20 +125,20 @@ void ws_no_more (ws_conn *c) {
 
 ws_closing ws_closed (const ws_conn *c) {
   ws_closing how = {0};
-  int told = c->received && !c->failed; /* by the peer */
-  how.code = c->code;
-  if (told && c->note) {
-    how.reason.p = (const char *)c->note->p;
-    how.reason.n = c->note->n;
+  int told = c->end.received && !c->end.failed; /* by the peer */
+  how.code = c->end.code;
+  if (told && c->end.note) {
+    how.reason.p = (const char *)c->end.note->p;
+    how.reason.n = c->end.note->n;
   } else if (!told) {
-    how.reason.p = c->why;
-    how.reason.n = strlen(c->why);
+    how.reason.p = c->end.why;
+    how.reason.n = strlen(c->end.why);
   }
-  how.clean = c->sent && told;
-  how.sent = c->sent;
-  how.received = c->received;
-  how.failed = c->failed;
+  how.clean = c->end.sent && told;
+  how.sent = c->end.sent;
+  how.received = c->end.received;
+  how.failed = c->end.failed;
   how.eof = c->eof;
-  how.status = c->status;
+  how.status = c->end.status;
   return how;
 }

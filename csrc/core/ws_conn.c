@@ -37,8 +37,8 @@ void ws_init (ws_conn *c, const ws_config *config, ws_alloc alloc, void *ud) {
   c->alloc = alloc;
   c->ud = ud;
   c->state = WS_CONNECTING;
-  c->code = 1006;
-  c->why = c->error = "";
+  c->end.code = 1006;
+  c->end.why = c->error = "";
 }
 
 void ws_free (ws_conn *c) {
@@ -109,8 +109,8 @@ void ws_commit (ws_conn *c, size_t n) {
 /* Pongs and shared frames enter the queue as late as this: what comes later may
    make some of them needless. */
 int ws_pending (ws_conn *c, ws_iov *v, int max) {
-  int r = c->pongs ? ws_pongs_enter(c) : 0, n;
-  if (c->held) ws_release_held(c);
+  int r = c->pong.due ? ws_pongs_enter(c) : 0, n;
+  if (c->tx.held) ws_release_held(c);
   n = ws_out_pending(c, v, max);
   return r < 0 && n == 0 ? r : n;
 }
@@ -118,18 +118,18 @@ int ws_pending (ws_conn *c, ws_iov *v, int max) {
 /* ---- state */
 
 int ws_waiting (const ws_conn *c) {
-  return c->event != 0 || c->whole > 0 || ws_recv_arrived(c);
+  return c->event != 0 || c->in.whole > 0 || ws_recv_arrived(c);
 }
 
 int ws_state (const ws_conn *c) { return c->state; }
 
 const char *ws_error (const ws_conn *c) { return c->error; }
 
-int ws_in_parts (const ws_conn *c) { return c->parts; }
+int ws_in_parts (const ws_conn *c) { return c->rx.parts; }
 
 size_t ws_queued (const ws_conn *c) {
   return c->out.end - c->out.start + c->out.nborrowed + ws_pongs_waiting(c) +
          ws_refs_size(c->out.refs);
 }
 
-size_t ws_held (const ws_conn *c) { return ws_refs_size(c->held); }
+size_t ws_held (const ws_conn *c) { return ws_refs_size(c->tx.held); }

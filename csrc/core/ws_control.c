@@ -24,11 +24,11 @@ int ws_control (ws_conn *c, const ws_frame *f, const unsigned char *p,
 /* ---- the message that is being received */
 
 void ws_recv_forget (ws_conn *c) {
-  if (c->compressed) ws_unpack_end(c);
-  c->opcode = c->fin = c->parts = 0;
-  c->left = 0;
-  c->nfragments = 0;
-  c->in_utf8 = 0;
+  if (c->rx.compressed) ws_unpack_end(c);
+  c->rx.opcode = c->rx.fin = c->rx.parts = 0;
+  c->rx.left = 0;
+  c->rx.nfragments = 0;
+  c->rx.utf8 = 0;
   c->in.start = c->in.end = c->in.rd;
 }
 

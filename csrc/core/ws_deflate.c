@@ -131,12 +131,12 @@ void ws_stream_back (const ws_conn *c, ws_stream *s) {
 }
 
 ws_stream *ws_inflater (const ws_conn *c) {
-  return borrow(c, (settings){c->in_window & WS_BITS, INFLATES, 0});
+  return borrow(c, (settings){c->rx.window & WS_BITS, INFLATES, 0});
 }
 
 ws_stream *ws_deflater (const ws_conn *c) {
   const ws_compression *how = &c->config->compression;
-  int bits = c->out_window & WS_BITS;
+  int bits = c->tx.window & WS_BITS;
   int own = c->config->role == WS_CLIENT ? how->client_max_window_bits
                                          : how->server_max_window_bits;
   if (own > 0 && bits > own) bits = own;

@@ -22,7 +22,7 @@ static int check_close (ws_conn *c, unsigned code, const char *reason,
 
 int ws_close (ws_conn *c, unsigned code, const char *reason, size_t n) {
   int r = check_close(c, code, reason, n);
-  if (r < 0 || c->sent || c->state == WS_CLOSED) return r;
+  if (r < 0 || c->end.sent || c->state == WS_CLOSED) return r;
   if (c->state == WS_CONNECTING) {
     ws_ended(c, 0, "closed");
     ws_hs_abandon(c);

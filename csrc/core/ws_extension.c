@@ -197,11 +197,11 @@ static void agree (ws_conn *c, const terms *t) {
   int bits = MOST_BITS;
   if (t->seen[CLIENT_BITS])
     bits = least(own->client_max_window_bits, t->client_bits);
-  c->in_window = window(
+  c->rx.window = window(
       bits, own->client_no_context_takeover || t->seen[CLIENT_NO_TAKEOVER],
       bits < MOST_BITS);
   bits = least(own->server_max_window_bits, t->server_bits);
-  c->out_window = window(
+  c->tx.window = window(
       bits, own->server_no_context_takeover || t->seen[SERVER_NO_TAKEOVER],
       bits < MOST_BITS || t->seen[SERVER_BITS]);
 }
@@ -212,9 +212,9 @@ int ws_extension_offers (ws_conn *c, ws_hs *hs) {
   walk w = {c, 0, {NULL, 0}};
   terms t;
   int r;
-  c->in_window = c->out_window = 0;
+  c->rx.window = c->tx.window = 0;
   while ((r = next_terms(&w, &t)) == ELEMENT)
-    if (t.known && !t.broken && c->config->compression.on && !c->in_window)
+    if (t.known && !t.broken && c->config->compression.on && !c->rx.window)
       agree(c, &t);
   if (r != MALFORMED) return HTTP_WHOLE;
   return ws_fault_set(&hs->fault, 400, "malformed Sec-WebSocket-Extensions");
@@ -300,7 +300,7 @@ static const char *offer_rule (const ws_conn *c, const terms *t) {
 static const char *answer_rule (const ws_conn *c, const terms *t) {
   if (!t->known || !c->config->compression.on)
     return "an extension that was not offered";
-  if (c->in_window) return "an extension twice (RFC 7692 5.1)";
+  if (c->rx.window) return "an extension twice (RFC 7692 5.1)";
   if (t->broken || (t->seen[CLIENT_BITS] && !t->client_value))
     return "invalid parameter of permessage-deflate (RFC 7692 7.1)";
   return offer_rule(c, t);
@@ -311,12 +311,12 @@ int ws_extension_answer (ws_conn *c, ws_hs *hs) {
   const char *rule = NULL;
   terms t;
   int r;
-  c->in_window = c->out_window = 0;
+  c->rx.window = c->tx.window = 0;
   while (!rule && (r = next_terms(&w, &t)) == ELEMENT) {
     rule = answer_rule(c, &t);
-    c->in_window =
+    c->rx.window =
         window(t.server_bits, t.seen[SERVER_NO_TAKEOVER], t.seen[SERVER_BITS]);
-    c->out_window =
+    c->tx.window =
         window(t.client_bits, t.seen[CLIENT_NO_TAKEOVER], t.seen[CLIENT_BITS]);
   }
   if (!rule && r == MALFORMED) rule = "malformed Sec-WebSocket-Extensions";
@@ -338,8 +338,8 @@ static size_t put_flag (char *out, size_t n, const char *name, int takeover) {
 
 size_t ws_extensions (const ws_conn *c, char out[WS_EXTENSIONS]) {
   int is_client = c->config->role == WS_CLIENT;
-  int server = is_client ? c->in_window : c->out_window;
-  int client = is_client ? c->out_window : c->in_window;
+  int server = is_client ? c->rx.window : c->tx.window;
+  int client = is_client ? c->tx.window : c->rx.window;
   size_t n = 0;
   out[0] = '\0';
   if (server == 0) return 0;

@@ -30,7 +30,7 @@ static size_t used (const ws_in *in) {
    makes many small ones quadratic.) */
 static uint64_t missing (const ws_conn *c) {
   size_t here = unread(&c->in);
-  return c->fin && c->left > here ? c->left - here : 0;
+  return c->rx.fin && c->rx.left > here ? c->rx.left - here : 0;
 }
 
 /* Closes the gaps. */
@@ -106,7 +106,7 @@ static int make_room (ws_conn *c, size_t min) {
    brings just a frame of that size is seen to have come up short. */
 static size_t limited (const ws_conn *c, size_t room, size_t min) {
   uint64_t here = unread(&c->in), most = WS_READ_AHEAD + WS_HEADER + 1;
-  if (c->left > here) most += c->left - here;
+  if (c->rx.left > here) most += c->rx.left - here;
   if (most < min) most = min;
   return room < most ? room : (size_t)most;
 }
@@ -125,8 +125,8 @@ size_t ws_unread (const ws_conn *c) { return unread(&c->in); }
 void ws_in_cut (ws_conn *c, size_t n) {
   if (n < unread(&c->in)) c->in.wr = c->in.rd + n;
   n = unread(&c->in);
-  if (c->ahead > n) c->ahead = n;
-  if (c->whole > n) c->whole = n;
+  if (c->in.walked > n) c->in.walked = n;
+  if (c->in.whole > n) c->in.whole = n;
 }
 
 void ws_in_settle (ws_conn *c) {
@@ -142,7 +142,10 @@ void ws_in_settle (ws_conn *c) {
   ws_block_back(c, old, cap);
 }
 
+/* The walk may stand beyond what has arrived, so it stays where it is. */
 void ws_in_free (ws_conn *c) {
-  if (c->in.p) ws_block_back(c, c->in.p, c->in.cap);
-  memset(&c->in, 0, sizeof c->in);
+  ws_in *in = &c->in;
+  if (in->p) ws_block_back(c, in->p, in->cap);
+  in->p = NULL;
+  in->cap = in->start = in->end = in->rd = in->wr = 0;
 }

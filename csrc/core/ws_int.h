@@ -69,6 +69,9 @@ typedef struct ws_in {
   size_t cap;
   size_t start, end;
   size_t rd, wr;
+  uint64_t walked; /* bytes from rd that are walked, see ws_walk.c */
+  size_t whole;    /* bytes from rd up to the end of the last whole message
+                      walked: all that ws_next may use in WS_CLOSING */
 } ws_in;
 
 typedef struct ws_refs ws_refs; /* references to shared frames */
@@ -110,51 +113,68 @@ typedef struct ws_zip {
   unsigned char stale; /* the peer knows more than the deflater */
 } ws_zip;
 
-/* Small types: ten thousand idle connections pay for each byte. */
+/* By owner: each group says which files write it. Small types, and an order
+   without gaps: ten thousand idle connections pay for each byte. */
 struct ws_conn {
   const ws_config *config;
   ws_alloc alloc;
   void *ud;
-  ws_in in;
-  ws_out out;
-  ws_hs *hs;
-  ws_pings *pings;
-  ws_pongs *pongs;
-  ws_note *note;
-  ws_refs *held;     /* shared frames that wait for a fragmented message */
-  ws_zip *zip;       /* while it is needed */
-  const char *error; /* see ws_error */
-  const char *why;   /* how it ended, if the peer did not say */
-  uint64_t left;     /* payload bytes of the current frame still to come */
-  size_t nfragments; /* frames of the message so far */
-  size_t part;       /* size of the current WS_PART */
-  uint64_t ahead;    /* bytes from rd that are walked, see ws_walk.c */
-  size_t whole;      /* bytes from rd up to the end of the last whole
-                              message walked; all that ws_next may use while
-                              the state is WS_CLOSING */
-  size_t pong_left;  /* queued bytes up to the end of our last pong */
-  size_t pong_size;  /* of these, bytes of pongs when they entered */
-  uint64_t serial, ponged;    /* pings: number of the newest sent, answered */
-  uint32_t in_utf8, out_utf8; /* states of ws_utf8 */
-  unsigned char key[4];       /* of the current frame, for its next byte */
-  uint16_t code;              /* see ws_closing */
-  uint16_t status;
-  unsigned char state;      /* WS_CONNECTING ... */
-  unsigned char event;      /* type of the current event, 0: none */
-  unsigned char opcode;     /* of the message being received, 0: none */
-  unsigned char fin;        /* the current frame is its last */
-  unsigned char parts;      /* it is being given in parts */
-  unsigned char walk_in;    /* the walk is in the middle of a message */
-  unsigned char hold;       /* the walk is to leave an end to ws_next */
-  unsigned char at_end;     /* and stands before one */
-  unsigned char out_opcode; /* of the message being sent, 0: none */
-  unsigned char sent, received, failed, eof; /* see ws_closing */
-  unsigned char lost;                  /* ws_abort: the transport is gone */
-  unsigned char in_window, out_window; /* agreed with permessage-deflate: bits
-                                          and perhaps WS_TAKEOVER, 0: nothing */
-  /* permessage-deflate: of the message being received, and of the one that is
-     being sent in fragments */
-  unsigned char compressed, out_compressed;
+  const char *error; /* see ws_error; ws_base.c, ws_close.c */
+  ws_in in;          /* ws_in.c, and whoever uses bytes of it */
+  ws_out out;        /* ws_out.c, ws_refs.c; borrowed: ws_send.c, ws_answer.c */
+  ws_hs *hs;         /* ws_handshake.c */
+  ws_zip *zip;       /* while it is needed; ws_zip.c */
+
+  struct {             /* the message being received: ws_recv.c, ws_control.c */
+    uint64_t left;     /* payload bytes of the current frame still to come */
+    size_t nfragments; /* its frames so far */
+    size_t part;       /* size of the current WS_PART */
+    uint32_t utf8;     /* state of ws_utf8; ws_unpack.c too */
+    unsigned char key[4]; /* of the current frame, for its next byte */
+    unsigned char opcode; /* 0: there is none */
+    unsigned char fin;    /* the current frame is its last */
+    unsigned char parts;  /* it is being given in parts */
+    unsigned char compressed;
+    unsigned char window; /* agreed on: bits and perhaps WS_TAKEOVER, 0: no
+                             permessage-deflate; ws_extension.c */
+  } rx;
+
+  struct {         /* the message being sent in fragments: ws_send.c */
+    ws_refs *held; /* shared frames that wait for its end; ws_share.c */
+    uint32_t utf8;
+    unsigned char opcode; /* 0: there is none */
+    unsigned char compressed;
+    unsigned char window; /* as above */
+  } tx;
+
+  struct { /* our pings: ws_ping.c */
+    ws_pings *unanswered;
+    uint64_t serial, answered; /* numbers of the newest sent, answered */
+  } ping;
+
+  struct {         /* our pongs: ws_ping.c */
+    ws_pongs *due; /* those not queued yet */
+    size_t left;   /* queued bytes up to the end of the last; ws_out.c too */
+    size_t size;   /* of these, bytes of pongs when they were queued */
+  } pong;
+
+  struct {           /* how it ended, see ws_closing: ws_close.c */
+    const char *why; /* if the peer did not say */
+    ws_note *note;
+    uint16_t code, status;
+    unsigned char sent, received, failed;
+  } end;
+
+  struct {                    /* ws_walk.c */
+    unsigned char in_message; /* it is in the middle of one */
+    unsigned char hold;       /* it is to leave an end to ws_next */
+    unsigned char at_end;     /* and stands before one */
+  } walk;
+
+  unsigned char eof, lost; /* what became of the transport: ws_end.c */
+  unsigned char state;     /* WS_CONNECTING ...: ws_close.c, ws_end.c */
+  unsigned char event;     /* type of the current event, 0: none; ws_conn.c,
+                              ws_recv.c, ws_client.c, ws_answer.c */
 };
 
 /* ---- ws_base.c */
@@ -210,8 +230,8 @@ void ws_in_settle (ws_conn *c);
 /* The bytes at rd are used. */
 static inline void ws_in_advance (ws_conn *c, size_t n) {
   c->in.rd += n;
-  c->ahead -= n < c->ahead ? n : c->ahead;
-  c->whole -= n < c->whole ? n : c->whole;
+  c->in.walked -= n < c->in.walked ? n : c->in.walked;
+  c->in.whole -= n < c->in.whole ? n : c->in.whole;
 }
 /* Forgets all unread bytes but the first n. */
 void ws_in_cut (ws_conn *c, size_t n);
@@ -247,7 +267,7 @@ int ws_recv_part (ws_conn *c, ws_event *ev, size_t max);
 void ws_recv_taken (ws_conn *c);
 
 /* ---- ws_unpack.c: the payload of a compressed message, inflated */
-/* All of these are for a message that is compressed (c->compressed), which
+/* All of these are for a message that is compressed (c->rx.compressed), which
    has a c->zip. Inflates what is at hand, p[start .. end) of c->in; up to
    max bytes, or 0: the whole message, within its limits. 1, WS_ENOMEM (call
    again), or WS_END when it has failed the connection. */
@@ -266,7 +286,7 @@ int ws_control (ws_conn *c, const ws_frame *f, const unsigned char *p,
 /* Has the message so far come to its end, inflated or not, given in part or
    not? */
 static inline int ws_recv_arrived (const ws_conn *c) {
-  return c->opcode != 0 && c->fin && c->left == 0;
+  return c->rx.opcode != 0 && c->rx.fin && c->rx.left == 0;
 }
 /* Forgets the message so far; and all that is unread. */
 void ws_recv_forget (ws_conn *c);

@@ -88,7 +88,7 @@ void ws_sent (ws_conn *c, size_t n) {
     n = total;
   }
   if (o->refs) n = ws_refs_sent(c, n);
-  c->pong_left -= n < c->pong_left ? n : c->pong_left;
+  c->pong.left -= n < c->pong.left ? n : c->pong.left;
   o->start += n;
   if (used(o) == 0 && o->p) {
     ws_realloc(c, o->p, o->cap, 0);
@@ -101,5 +101,5 @@ void ws_out_free (ws_conn *c) {
   ws_refs_free(c);
   if (c->out.p) ws_realloc(c, c->out.p, c->out.cap, 0);
   memset(&c->out, 0, sizeof c->out);
-  c->pong_left = c->pong_size = 0;
+  c->pong.left = c->pong.size = 0;
 }

@@ -13,8 +13,8 @@
 enum { RSV1 = 0x40, MASK = 4 };
 
 int ws_pack_wanted (const ws_conn *c, int opcode, size_t n, int flags) {
-  if (opcode == WS_CONTINUATION) return c->out_compressed;
-  if (c->out_window == 0 || flags & WS_PLAIN) return 0;
+  if (opcode == WS_CONTINUATION) return c->tx.compressed;
+  if (c->tx.window == 0 || flags & WS_PLAIN) return 0;
   return flags & (WS_COMPRESS | WS_MORE) ||
          n >= c->config->compression.threshold;
 }

@@ -17,7 +17,7 @@ enum { FIRST = 64, MOST = 4096 }; /* bytes of records */
 enum { PONGS = 1024, LONGEST = 6 + WS_CONTROL };
 
 /* Records of pings in the order they were sent: a byte for the payload's size,
-   the payload. The last is number c->serial. */
+   the payload. The last is number c->ping.serial. */
 struct ws_pings {
   size_t cap, n;
   unsigned count;
@@ -37,17 +37,18 @@ struct ws_pongs {
 static size_t least (size_t a, size_t b) { return a < b ? a : b; }
 
 void ws_pongs_free (ws_conn *c) {
-  if (c->pongs) ws_realloc(c, c->pongs, sizeof(ws_pongs) + c->pongs->cap, 0);
-  c->pongs = NULL;
+  if (c->pong.due)
+    ws_realloc(c, c->pong.due, sizeof(ws_pongs) + c->pong.due->cap, 0);
+  c->pong.due = NULL;
 }
 
 /* Bytes of pongs in the out queue, or more. */
 static size_t entered (const ws_conn *c) {
-  return least(c->pong_left, c->pong_size);
+  return least(c->pong.left, c->pong.size);
 }
 
 static size_t waiting (const ws_conn *c) {
-  return c->pongs ? c->pongs->n + c->pongs->newest : 0;
+  return c->pong.due ? c->pong.due->n + c->pong.due->newest : 0;
 }
 
 size_t ws_pongs_waiting (const ws_conn *c) { return waiting(c); }
@@ -56,7 +57,7 @@ size_t ws_queued_pongs (const ws_conn *c) { return entered(c) + waiting(c); }
 
 /* Room for a pong of that size behind those in order. */
 static int pongs_room (ws_conn *c, size_t size) {
-  ws_pongs *a = c->pongs;
+  ws_pongs *a = c->pong.due;
   size_t cap = a ? a->cap : 0, more = cap ? 2 * cap : FIRST;
   size_t need = (a ? a->n : 0) + size; /* below PONGS + LONGEST */
   if (need <= cap) return 1;
@@ -66,14 +67,14 @@ static int pongs_room (ws_conn *c, size_t size) {
   if (a == NULL) return 0;
   if (cap == 0) a->n = a->newest = 0;
   a->cap = more;
-  c->pongs = a;
+  c->pong.due = a;
   return 1;
 }
 
 /* The one that waits behind those in order is one of them, if there is room by
    now. */
 static void keep_newest (ws_conn *c) {
-  ws_pongs *a = c->pongs;
+  ws_pongs *a = c->pong.due;
   if (a == NULL || entered(c) + a->n + a->newest > PONGS) return;
   a->n += a->newest;
   a->newest = 0;
@@ -82,13 +83,13 @@ static void keep_newest (ws_conn *c) {
 int ws_pinged (ws_conn *c, const unsigned char *p, size_t n) {
   unsigned char frame[LONGEST];
   size_t size;
-  if (c->sent || c->received || c->state == WS_CLOSED) return 0;
+  if (c->end.sent || c->end.received || c->state == WS_CLOSED) return 0;
   int r = ws_control_frame(c, frame, &size, 0x80 | WS_PONG_FRAME, p, n);
   if (r < 0) return r;
   keep_newest(c);
   if (!pongs_room(c, size)) return WS_ENOMEM;
-  memcpy(c->pongs->p + c->pongs->n, frame, size);
-  c->pongs->newest = size;
+  memcpy(c->pong.due->p + c->pong.due->n, frame, size);
+  c->pong.due->newest = size;
   keep_newest(c);
   return 0;
 }
@@ -96,11 +97,11 @@ int ws_pinged (ws_conn *c, const unsigned char *p, size_t n) {
 /* The first n bytes of those that wait enter the out queue, at its end,
    which is a frame's. */
 static int enter (ws_conn *c, size_t n) {
-  ws_pongs *a = c->pongs;
+  ws_pongs *a = c->pong.due;
   size_t before = entered(c);
   if (ws_out_put(c, a->p, n) < 0) return WS_ENOMEM;
-  c->pong_left = c->out.end - c->out.start;
-  c->pong_size = before + n;
+  c->pong.left = c->out.end - c->out.start;
+  c->pong.size = before + n;
   if (n == waiting(c)) {
     ws_pongs_free(c);
   } else {
@@ -111,18 +112,22 @@ static int enter (ws_conn *c, size_t n) {
 }
 
 int ws_pongs_enter (ws_conn *c) {
-  if (c->pongs == NULL || c->pong_left > 0 || c->out.nborrowed > 0) return 0;
+  if (c->pong.due == NULL || c->pong.left > 0 || c->out.nborrowed > 0) return 0;
   keep_newest(c);
-  return enter(c, c->pongs->n);
+  return enter(c, c->pong.due->n);
 }
 
-int ws_pongs_last (ws_conn *c) { return c->pongs ? enter(c, waiting(c)) : 0; }
+int ws_pongs_last (ws_conn *c) {
+  return c->pong.due ? enter(c, waiting(c)) : 0;
+}
 
 /* ---- our pings */
 
 void ws_pings_free (ws_conn *c) {
-  if (c->pings) ws_realloc(c, c->pings, sizeof(ws_pings) + c->pings->cap, 0);
-  c->pings = NULL;
+  if (c->ping.unanswered)
+    ws_realloc(c, c->ping.unanswered,
+               sizeof(ws_pings) + c->ping.unanswered->cap, 0);
+  c->ping.unanswered = NULL;
 }
 
 static void drop_records (ws_pings *a, size_t n, unsigned count) {
@@ -133,7 +138,7 @@ static void drop_records (ws_pings *a, size_t n, unsigned count) {
 
 /* Room for a record of n bytes, as far as MOST allows. */
 static int records_room (ws_conn *c, size_t n) {
-  ws_pings *a = c->pings;
+  ws_pings *a = c->ping.unanswered;
   size_t cap = a ? a->cap : 0, size = cap ? cap : FIRST;
   size_t need = (a ? a->n : 0) + n;
   while (size < need && size < MOST) size *= 2;
@@ -142,7 +147,7 @@ static int records_room (ws_conn *c, size_t n) {
   if (a == NULL) return 0;
   if (cap == 0) a->n = a->count = 0;
   a->cap = size;
-  c->pings = a;
+  c->ping.unanswered = a;
   return 1;
 }
 
@@ -162,11 +167,11 @@ int ws_ping (ws_conn *c, const void *p, size_t n, uint64_t *serial) {
   if (!records_room(c, 1 + n)) return WS_ENOMEM;
   r = ws_put_frame(c, 0x80 | WS_PING_FRAME, p, n);
   if (r == 0) {
-    record(c->pings, p, n);
-    c->serial++;
-    if (serial) *serial = c->serial;
+    record(c->ping.unanswered, p, n);
+    c->ping.serial++;
+    if (serial) *serial = c->ping.serial;
   }
-  if (c->pings->count == 0) ws_pings_free(c);
+  if (c->ping.unanswered->count == 0) ws_pings_free(c);
   return r;
 }
 
@@ -174,7 +179,7 @@ int ws_ping (ws_conn *c, const void *p, size_t n, uint64_t *serial) {
    before it too, and of pings that are alike the newest; one that answers none
    is let go. */
 void ws_pong_received (ws_conn *c, const unsigned char *p, size_t n) {
-  ws_pings *a = c->pings;
+  ws_pings *a = c->ping.unanswered;
   size_t at = 0, end = 0;
   unsigned answered = 0;
   for (unsigned i = 0; a && i < a->count; i++) {
@@ -185,9 +190,9 @@ void ws_pong_received (ws_conn *c, const unsigned char *p, size_t n) {
     answered = i + 1;
   }
   if (answered == 0) return;
-  c->ponged = c->serial - (a->count - answered);
+  c->ping.answered = c->ping.serial - (a->count - answered);
   drop_records(a, end, answered);
   if (a->count == 0) ws_pings_free(c);
 }
 
-uint64_t ws_ponged (const ws_conn *c) { return c->ponged; }
+uint64_t ws_ponged (const ws_conn *c) { return c->ping.answered; }

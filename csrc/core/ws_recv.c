@@ -15,17 +15,18 @@
 /* Bytes at rd that may be used: once our Close frame is queued, only those of
    messages that were whole by then. */
 static size_t usable (const ws_conn *c) {
-  return c->state == WS_CLOSING ? c->whole : c->in.wr - c->in.rd;
+  return c->state == WS_CLOSING ? c->in.whole : c->in.wr - c->in.rd;
 }
 
 /* The message so far can be given to its end. */
 static int is_whole (const ws_conn *c) {
-  return ws_recv_arrived(c) && (!c->compressed || c->zip->done);
+  return ws_recv_arrived(c) && (!c->rx.compressed || c->zip->done);
 }
 
 /* Bytes of the message that can be given. */
 static size_t here (const ws_conn *c) {
-  return c->compressed ? c->zip->end - c->zip->start : c->in.end - c->in.start;
+  return c->rx.compressed ? c->zip->end - c->zip->start
+                          : c->in.end - c->in.start;
 }
 
 static int fail (ws_conn *c, unsigned code, const char *rule) {
@@ -51,15 +52,15 @@ static int check_limits (ws_conn *c, int compressed, uint64_t more,
 
 static int begin_frame (ws_conn *c, const ws_frame *f) {
   if (f->compressed && ws_zip_get(c) == NULL) return WS_ENOMEM;
-  if (c->opcode == 0) {
-    c->opcode = f->opcode;
-    c->compressed = f->compressed;
+  if (c->rx.opcode == 0) {
+    c->rx.opcode = f->opcode;
+    c->rx.compressed = f->compressed;
   }
-  if (c->compressed) c->zip->size += f->length;
-  c->nfragments++;
-  c->fin = f->fin;
-  c->left = f->length;
-  memcpy(c->key, f->key, 4);
+  if (c->rx.compressed) c->zip->size += f->length;
+  c->rx.nfragments++;
+  c->rx.fin = f->fin;
+  c->rx.left = f->length;
+  memcpy(c->rx.key, f->key, 4);
   ws_in_advance(c, f->size);
   if (c->in.start == c->in.end) /* the payload may stay where it is */
     c->in.start = c->in.end = c->in.rd;
@@ -82,11 +83,11 @@ static int header (ws_conn *c, int in_parts) {
   if (n == 0) return 0;
   int r =
       ws_frame_parse(&f, c->in.p + c->in.rd, n, c->config->role == WS_SERVER,
-                     c->opcode != 0, c->in_window);
+                     c->rx.opcode != 0, c->rx.window);
   if (r == WS_END) return fail(c, 1002, f.rule);
   if (f.size > 0 && !ws_is_control(f.opcode) && !in_parts &&
-      check_limits(c, c->compressed | f.compressed, f.length,
-                   c->nfragments + 1) < 0)
+      check_limits(c, c->rx.compressed | f.compressed, f.length,
+                   c->rx.nfragments + 1) < 0)
     return WS_END;
   if (r == 0) return 0;
   if (ws_is_control(f.opcode)) return control_frame(c, &f, n);
@@ -98,14 +99,14 @@ static void take_payload (ws_conn *c, size_t n) {
   unsigned char *from = c->in.p + c->in.rd, *to = c->in.p + c->in.end;
   if (c->config->role == WS_SERVER) {
     unsigned char k[4];
-    ws_mask(to, from, n, c->key, 0);
-    for (size_t i = 0; i < 4; i++) k[i] = c->key[(n + i) & 3];
-    memcpy(c->key, k, 4);
+    ws_mask(to, from, n, c->rx.key, 0);
+    for (size_t i = 0; i < 4; i++) k[i] = c->rx.key[(n + i) & 3];
+    memcpy(c->rx.key, k, 4);
   } else if (to != from) {
     memmove(to, from, n);
   }
   c->in.end += n;
-  c->left -= n;
+  c->rx.left -= n;
   ws_in_advance(c, n);
   if (c->in.rd == c->in.wr) /* what comes next shall need no move */
     c->in.rd = c->in.wr = c->in.end;
@@ -113,11 +114,11 @@ static void take_payload (ws_conn *c, size_t n) {
 
 static int payload (ws_conn *c) {
   size_t n = usable(c), end = c->in.end;
-  if (n > c->left) n = (size_t)c->left;
+  if (n > c->rx.left) n = (size_t)c->rx.left;
   if (n == 0) return 0;
   take_payload(c, n);
-  if (c->opcode == WS_TEXT && !c->compressed &&
-      !ws_utf8(&c->in_utf8, c->in.p + end, n))
+  if (c->rx.opcode == WS_TEXT && !c->rx.compressed &&
+      !ws_utf8(&c->rx.utf8, c->in.p + end, n))
     return fail(c, 1007, "text is not UTF-8 (RFC 6455 8.1)");
   return 1;
 }
@@ -126,29 +127,29 @@ static int payload (ws_conn *c) {
    compressed message is inflated as far as that. */
 static int has_part (const ws_conn *c, size_t max) {
   size_t n = here(c);
-  if (!c->compressed) return n > 0;
+  if (!c->rx.compressed) return n > 0;
   return n >= max || (n > 0 && (c->zip->start > 0 || !ws_unpack_due(c)));
 }
 
 static int step (ws_conn *c, size_t max) {
-  if (c->compressed && ws_unpack_due(c)) {
+  if (c->rx.compressed && ws_unpack_due(c)) {
     int r = ws_unpack(c, max);
     if (r == WS_END) ws_recv_stop(c);
     return r;
   }
-  return c->left > 0 ? payload(c) : header(c, max > 0);
+  return c->rx.left > 0 ? payload(c) : header(c, max > 0);
 }
 
 /* Goes on until there is something to give, a part of at most max bytes or,
    with 0, a whole message: 1; 0: more bytes are needed. */
 static int assemble (ws_conn *c, size_t max) {
   int r = 1;
-  if (c->opcode != 0 && max == 0) /* it may have been begun without limits */
-    r = check_limits(c, c->compressed, c->compressed ? 0 : c->left,
-                     c->nfragments);
+  if (c->rx.opcode != 0 && max == 0) /* it may have been begun without limits */
+    r = check_limits(c, c->rx.compressed, c->rx.compressed ? 0 : c->rx.left,
+                     c->rx.nfragments);
   while (r > 0) {
     if (is_whole(c))
-      return c->in_utf8 == 0 ? 1
+      return c->rx.utf8 == 0 ? 1
                              : fail(c, 1007, "text ends inside a character");
     if (max > 0 && has_part(c, max)) return 1;
     r = step(c, max);
@@ -170,13 +171,13 @@ static int nothing (ws_conn *c, int r) {
 }
 
 static const void *data_of (const ws_conn *c) {
-  if (!c->compressed) return c->in.p + c->in.start;
+  if (!c->rx.compressed) return c->in.p + c->in.start;
   return here(c) > 0 ? (const void *)(c->zip->p + c->zip->start) : "";
 }
 
 static int give (ws_conn *c, ws_event *ev, int type, size_t size) {
   ev->type = c->event = (unsigned char)type;
-  ev->opcode = c->opcode;
+  ev->opcode = c->rx.opcode;
   ev->last = is_whole(c) && here(c) == size;
   ev->data = data_of(c);
   ev->size = size;
@@ -190,7 +191,7 @@ static int available (ws_conn *c, size_t max) {
 }
 
 int ws_recv_next (ws_conn *c, ws_event *ev) {
-  if (c->parts)
+  if (c->rx.parts)
     return ws_misuse(c, WS_ESTATE, "a message is being received in parts");
   int r = available(c, 0);
   if (r <= 0) return nothing(c, r);
@@ -200,16 +201,16 @@ int ws_recv_next (ws_conn *c, ws_event *ev) {
 int ws_recv_part (ws_conn *c, ws_event *ev, size_t max) {
   int r = available(c, max);
   if (r <= 0) return nothing(c, r);
-  size_t n = c->event == WS_PART ? c->part : here(c);
-  c->parts = 1;
-  c->part = n < max ? n : max;
-  return give(c, ev, WS_PART, c->part);
+  size_t n = c->event == WS_PART ? c->rx.part : here(c);
+  c->rx.parts = 1;
+  c->rx.part = n < max ? n : max;
+  return give(c, ev, WS_PART, c->rx.part);
 }
 
 void ws_recv_taken (ws_conn *c) {
   int type = c->event;
   c->event = 0;
   if (type == WS_PART)
-    *(c->compressed ? &c->zip->start : &c->in.start) += c->part;
+    *(c->rx.compressed ? &c->zip->start : &c->in.start) += c->rx.part;
   if (type == WS_MESSAGE || (is_whole(c) && here(c) == 0)) ws_recv_forget(c);
 }

@@ -95,7 +95,7 @@ void ws_refs_drop (ws_refs *a) {
 
 size_t ws_refs_size (const ws_refs *a) { return a ? a->total - a->sent : 0; }
 
-void ws_held_free (ws_conn *c) { ws_refs_end(c, &c->held); }
+void ws_held_free (ws_conn *c) { ws_refs_end(c, &c->tx.held); }
 
 void ws_refs_free (ws_conn *c) {
   ws_refs_end(c, &c->out.refs);

@@ -50,9 +50,9 @@ static int put_borrowed (ws_conn *c, int first, const void *p, size_t n) {
 static int check_order (ws_conn *c, int opcode) {
   if (opcode < WS_CONTINUATION || opcode > WS_BINARY)
     return ws_misuse(c, WS_EINVAL, "not the opcode of a data frame");
-  if (opcode == WS_CONTINUATION && c->out_opcode == 0)
+  if (opcode == WS_CONTINUATION && c->tx.opcode == 0)
     return ws_misuse(c, WS_ESTATE, "no fragmented message to go on with");
-  if (opcode != WS_CONTINUATION && c->out_opcode != 0)
+  if (opcode != WS_CONTINUATION && c->tx.opcode != 0)
     return ws_misuse(c, WS_ESTATE, "in the middle of a fragmented message");
   return 0;
 }
@@ -70,7 +70,7 @@ static int put (ws_conn *c, int opcode, const void *p, size_t n, int flags) {
   int first = opcode | (flags & WS_MORE ? 0 : 0x80);
   if (ws_pack_wanted(c, opcode, n, flags)) {
     int r = ws_pack(c, first, p, n, flags);
-    if (r == 0) c->out_compressed = flags & WS_MORE;
+    if (r == 0) c->tx.compressed = flags & WS_MORE;
     ws_zip_rest(c);
     if (r <= 0) return r;
   }
@@ -81,15 +81,15 @@ static int put (ws_conn *c, int opcode, const void *p, size_t n, int flags) {
 
 int ws_send (ws_conn *c, int opcode, const void *p, size_t n, int flags) {
   int more = flags & WS_MORE, r = ws_may_send(c);
-  uint32_t utf8 = c->out_utf8;
+  uint32_t utf8 = c->tx.utf8;
   if (r == 0) r = check_order(c, opcode);
   if (r < 0) return r;
-  int kind = opcode == WS_CONTINUATION ? c->out_opcode : opcode;
+  int kind = opcode == WS_CONTINUATION ? c->tx.opcode : opcode;
   if (kind == WS_TEXT && (r = check_text(c, &utf8, p, n, more)) < 0) return r;
   r = put(c, opcode, p, n, flags);
   if (r < 0) return r;
-  c->out_opcode = (unsigned char)(more ? kind : 0);
-  c->out_utf8 = more ? utf8 : 0;
-  if (!more && c->held) ws_release_held(c);
+  c->tx.opcode = (unsigned char)(more ? kind : 0);
+  c->tx.utf8 = more ? utf8 : 0;
+  if (!more && c->tx.held) ws_release_held(c);
   return 0;
 }

@@ -49,9 +49,9 @@ static ws_shared *new_variant (ws_conn *c, ws_shared *s) {
 
 /* What this connection gets of s. */
 static ws_shared *suited (ws_conn *c, ws_shared *s) {
-  int window = (c->out_window & WS_BITS) - LEAST_WINDOW;
+  int window = (c->tx.window & WS_BITS) - LEAST_WINDOW;
   size_t n = s->n - s->header;
-  if (c->out_window == 0 || n < c->config->compression.threshold) return s;
+  if (c->tx.window == 0 || n < c->config->compression.threshold) return s;
   if (s->variants[window] == NULL) s->variants[window] = new_variant(c, s);
   return s->variants[window];
 }
@@ -79,17 +79,17 @@ int ws_send_shared (ws_conn *c, ws_shared *s) {
   if (c->config->role == WS_CLIENT)
     return ws_misuse(c, WS_EINVAL, "a client masks each frame by itself");
   s = suited(c, s);
-  if (c->out_opcode == 0 && c->held == NULL) return queue(c, s);
-  if (!ws_refs_room(c, &c->held, 1)) return WS_ENOMEM;
-  ws_refs_append(c->held, s, 0);
+  if (c->tx.opcode == 0 && c->tx.held == NULL) return queue(c, s);
+  if (!ws_refs_room(c, &c->tx.held, 1)) return WS_ENOMEM;
+  ws_refs_append(c->tx.held, s, 0);
   return 0;
 }
 
 void ws_release_held (ws_conn *c) {
-  if (c->held == NULL || c->out_opcode != 0) return;
-  while (c->held->n > 0) {
-    if (queue(c, c->held->q[0].frame) < 0) return; /* next time */
-    ws_refs_drop(c->held);
+  if (c->tx.held == NULL || c->tx.opcode != 0) return;
+  while (c->tx.held->n > 0) {
+    if (queue(c, c->tx.held->q[0].frame) < 0) return; /* next time */
+    ws_refs_drop(c->tx.held);
   }
-  ws_refs_end(c, &c->held);
+  ws_refs_end(c, &c->tx.held);
 }

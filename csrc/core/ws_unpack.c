@@ -18,7 +18,7 @@ enum { SLACK = 65536 };
 static size_t at_hand (const ws_conn *c) { return c->in.end - c->in.start; }
 
 static int is_last (const ws_conn *c) {
-  return c->fin && c->left == 0 && at_hand(c) == 0;
+  return c->rx.fin && c->rx.left == 0 && at_hand(c) == 0;
 }
 
 int ws_unpack_due (const ws_conn *c) {
@@ -28,13 +28,13 @@ int ws_unpack_due (const ws_conn *c) {
 
 int ws_swells (const ws_conn *c) {
   enum { SMALL = 64 }; /* deflate makes at most 1,032 times as much of it */
-  return c->state == WS_OPENED && c->in_window != 0 && c->event == 0 &&
+  return c->state == WS_OPENED && c->rx.window != 0 && c->event == 0 &&
          at_hand(c) + (c->in.wr - c->in.rd) > SMALL;
 }
 
 int ws_unpack_fits (const ws_conn *c, uint64_t more) {
   uint64_t max = c->config->max_message;
-  uint64_t so_far = c->compressed ? c->zip->size : 0;
+  uint64_t so_far = c->rx.compressed ? c->zip->size : 0;
   if (max > (UINT64_MAX - SLACK) / 2) return 1;
   max = 2 * max + SLACK;
   return more <= max && so_far <= max - more;
@@ -85,8 +85,8 @@ static int check (ws_conn *c, size_t from, size_t max, int r) {
   ws_zip *z = c->zip;
   size_t limit = max > 0 ? SIZE_MAX : c->config->max_message;
   size_t end = z->end < limit ? z->end : limit;
-  if (c->opcode == WS_TEXT && end > from &&
-      !ws_utf8(&c->in_utf8, z->p + from, end - from))
+  if (c->rx.opcode == WS_TEXT && end > from &&
+      !ws_utf8(&c->rx.utf8, z->p + from, end - from))
     return ws_fail(c, 1007, "text is not UTF-8 (RFC 6455 8.1)");
   if (z->end > limit) return ws_fail(c, 1009, "message too big");
   if (r == WS_EINVAL)

@@ -14,7 +14,7 @@ static int takes_over (const ws_conn *c) {
   const ws_compression *how = &c->config->compression;
   int alone = c->config->role == WS_CLIENT ? how->client_no_context_takeover
                                            : how->server_no_context_takeover;
-  return c->out_window & WS_TAKEOVER && !alone;
+  return c->tx.window & WS_TAKEOVER && !alone;
 }
 
 ws_zip *ws_zip_get (ws_conn *c) {
@@ -32,17 +32,18 @@ static void give_back (ws_conn *c, ws_stream **s) {
 void ws_zip_rest (ws_conn *c) {
   ws_zip *z = c->zip;
   if (z == NULL) return;
-  if (!c->out_compressed && !takes_over(c)) give_back(c, &z->deflater);
-  if (!c->compressed && !(c->in_window & WS_TAKEOVER))
+  if (!c->tx.compressed && !takes_over(c)) give_back(c, &z->deflater);
+  if (!c->rx.compressed && !(c->rx.window & WS_TAKEOVER))
     give_back(c, &z->inflater);
-  if (z->deflater || z->inflater || c->compressed || c->out_compressed) return;
+  if (z->deflater || z->inflater || c->rx.compressed || c->tx.compressed)
+    return;
   ws_realloc(c, z, sizeof *z, 0);
   c->zip = NULL;
 }
 
 void ws_unpack_end (ws_conn *c) {
   ws_zip *z = c->zip;
-  c->compressed = 0;
+  c->rx.compressed = 0;
   if (z == NULL) return;
   if (z->p) ws_realloc(c, z->p, z->cap, 0);
   z->p = NULL;
@@ -55,7 +56,7 @@ void ws_unpack_end (ws_conn *c) {
 void ws_zip_free (ws_conn *c) {
   if (c->zip == NULL) return;
   ws_unpack_end(c);
-  c->out_compressed = 0;
+  c->tx.compressed = 0;
   if (c->zip) give_back(c, &c->zip->deflater);
   if (c->zip) give_back(c, &c->zip->inflater);
   ws_zip_rest(c);

@@ -16,8 +16,8 @@ static int in_window = 15, out_window = 15;
 
 static inline void compressed (ws_conn *c) {
   ws_opened(c);
-  c->in_window = (unsigned char)in_window;
-  c->out_window = (unsigned char)out_window;
+  c->rx.window = (unsigned char)in_window;
+  c->tx.window = (unsigned char)out_window;
 }
 
 static inline void windows (int in, int out) {
