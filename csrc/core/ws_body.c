@@ -25,7 +25,7 @@ enum {
   AT_END
 };
 
-static int bad (ws_body *b, int status, const char *rule) {
+static http_result bad (ws_body *b, int status, const char *rule) {
   return ws_fault_set(&b->fault, status, rule);
 }
 
@@ -39,7 +39,7 @@ static int hex (int ch) {
 /* A digit of a chunk's size. A size that is too large for the body shows at the
    first digit that makes it so; cut off, it only has to stay in range. Leading
    zeros take slack: there is no end to them otherwise. */
-static int size_digit (ws_body *b, int digit) {
+static http_result size_digit (ws_body *b, int digit) {
   size_t room = b->max - b->size;
   if (b->state == IN_SIZE && b->length == 0) {
     if (b->slack == 0) return bad(b, 431, "chunk size with too many zeros");
@@ -54,28 +54,28 @@ static int size_digit (ws_body *b, int digit) {
   return HTTP_MORE;
 }
 
-static int go (ws_body *b, int ok, int state) {
+static http_result go (ws_body *b, int ok, int state) {
   if (!ok) return bad(b, 400, "malformed chunk");
   b->state = state;
   return HTTP_MORE;
 }
 
 /* A byte of what a recipient may ignore: bounded, or it would never end. */
-static int ignored (ws_body *b, int ch, int state) {
+static http_result ignored (ws_body *b, int ch, int state) {
   if (b->slack == 0)
     return bad(b, 431, "chunk extensions and trailers too large");
   b->slack--;
   return go(b, ws_chars[ch] & (CH_TEXT | CH_BLANK | CH_HIGH), state);
 }
 
-static int after_size (ws_body *b, int ch) {
+static http_result after_size (ws_body *b, int ch) {
   if (ch == ';') return ignored(b, ch, IN_EXTENSION);
   if (ws_chars[ch] & CH_BLANK) return ignored(b, ch, AFTER_SIZE);
   return go(b, ch == '\r' && b->state == IN_SIZE, SIZE_LF);
 }
 
 /* A byte that is not data (RFC 9112 section 7.1). */
-static int framing (ws_body *b, int ch) {
+static http_result framing (ws_body *b, int ch) {
   switch (b->state) {
     case AT_SIZE: return hex(ch) >= 0 ? size_digit(b, hex(ch)) : go(b, 0, 0);
     case IN_SIZE:
@@ -111,9 +111,10 @@ static size_t data (ws_body *b, unsigned char *body, const unsigned char *p,
 
 static int is_cut (const ws_body *b) { return b->cut && b->size == b->max; }
 
-static int read_chunked (ws_body *b, unsigned char *body,
-                         const unsigned char *p, size_t n, size_t *used) {
-  int r = HTTP_MORE;
+static http_result read_chunked (ws_body *b, unsigned char *body,
+                                 const unsigned char *p, size_t n,
+                                 size_t *used) {
+  http_result r = HTTP_MORE;
   while (r == HTTP_MORE && *used < n && b->state != AT_END && !is_cut(b)) {
     if (b->state != IN_DATA)
       r = framing(b, p[(*used)++]);
@@ -124,9 +125,10 @@ static int read_chunked (ws_body *b, unsigned char *body,
   return b->state == AT_END ? HTTP_WHOLE : r;
 }
 
-int ws_body_read (ws_body *b, unsigned char *body, const unsigned char *p,
-                  size_t n, int eof, size_t *used) {
-  int r = HTTP_WHOLE;
+http_result ws_body_read (ws_body *b, unsigned char *body,
+                          const unsigned char *p, size_t n, int eof,
+                          size_t *used) {
+  http_result r = HTTP_WHOLE;
   *used = 0;
   if (b->kind == BODY_CHUNKED)
     r = read_chunked(b, body, p, n, used);

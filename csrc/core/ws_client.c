@@ -115,7 +115,7 @@ int ws_request (ws_conn *c, ws_str host, ws_str target, const ws_str *protocols,
 
 /* --------------------------------------------------------------- the answer */
 
-static int broken (ws_hs *hs, const char *rule) {
+static http_result broken (ws_hs *hs, const char *rule) {
   return ws_fault_set(&hs->fault, hs->http.status, rule);
 }
 
@@ -130,7 +130,7 @@ static int is_upgraded (const ws_conn *c) {
   return count > 0;
 }
 
-static int upgrade (ws_conn *c, ws_hs *hs) {
+static http_result upgrade (ws_conn *c, ws_hs *hs) {
   if (hs->http.minor == 0) return broken(hs, "not HTTP/1.1");
   if (!is_upgraded(c)) return broken(hs, "Upgrade is not websocket");
   if (ws_hs_lists(c, "Connection", "Upgrade") == 0)
@@ -138,7 +138,7 @@ static int upgrade (ws_conn *c, ws_hs *hs) {
   return HTTP_WHOLE;
 }
 
-static int accept (ws_conn *c, ws_hs *hs) {
+static http_result accept (ws_conn *c, ws_hs *hs) {
   ws_str value;
   if (ws_hs_find(c, "Sec-WebSocket-Accept", &value) != 1 ||
       !ws_same(value, ws_lit(hs->accept)))
@@ -146,7 +146,7 @@ static int accept (ws_conn *c, ws_hs *hs) {
   return HTTP_WHOLE;
 }
 
-static int protocol (ws_conn *c, ws_hs *hs) {
+static http_result protocol (ws_conn *c, ws_hs *hs) {
   ws_str value, name, rest = {hs->protocols, hs->nprotocols};
   size_t count = ws_hs_find(c, "Sec-WebSocket-Protocol", &value);
   if (count == 0) return HTTP_WHOLE;
@@ -163,7 +163,7 @@ static int protocol (ws_conn *c, ws_hs *hs) {
 /* How a refusal's body ends (RFC 9112 section 6.3). Where that cannot be
    told it goes up to the transport's end: the status counts, whatever
    becomes of it. */
-static int body (ws_conn *c, ws_hs *hs) {
+static http_result body (ws_conn *c, ws_hs *hs) {
   ws_str coding, value;
   size_t length, codings = ws_hs_find(c, "Transfer-Encoding", &coding);
   size_t lengths = ws_hs_find(c, "Content-Length", &value);
@@ -181,7 +181,7 @@ static int body (ws_conn *c, ws_hs *hs) {
 
 /* Interim responses (RFC 9110 section 15.2) are passed over; together with the
    answer itself they may be as long as one head. */
-static int skip_interim (ws_conn *c, ws_hs *hs) {
+static http_result skip_interim (ws_conn *c, ws_hs *hs) {
   size_t size = hs->http.looked;
   ws_http_head fresh = {0};
   fresh.role = WS_CLIENT;
@@ -194,21 +194,21 @@ static int skip_interim (ws_conn *c, ws_hs *hs) {
 
 /* A refusal with a larger head than is allowed still has its status, and the
    fields that came whole. Where its body would begin is not known. */
-static int cut_head (ws_hs *hs) {
+static http_result cut_head (ws_hs *hs) {
   if (hs->fault.status != 431 || hs->http.status < 200) return HTTP_BAD;
   ws_http_cut(&hs->http);
   hs->body.max = 0;
   return HTTP_WHOLE;
 }
 
-static int read_answer (ws_conn *c, ws_hs *hs) {
-  int r = ws_hs_read_head(c, hs);
+static http_result read_answer (ws_conn *c, ws_hs *hs) {
+  http_result r = ws_hs_read_head(c, hs);
   while (r == HTTP_WHOLE && hs->http.status < 200 && hs->http.status != 101)
     r = skip_interim(c, hs);
   return r == HTTP_BAD ? cut_head(hs) : r;
 }
 
-static int check (ws_conn *c, ws_hs *hs) {
+static http_result check (ws_conn *c, ws_hs *hs) {
   static ws_hs_step *const opened[] = {upgrade, accept, ws_extension_answer,
                                        protocol, NULL};
   static ws_hs_step *const refused[] = {body, NULL};
@@ -216,7 +216,7 @@ static int check (ws_conn *c, ws_hs *hs) {
 }
 
 /* The state changes once, when the answer is here; the event stays. */
-static int conclude (ws_conn *c, ws_hs *hs) {
+static http_result conclude (ws_conn *c, ws_hs *hs) {
   if (hs->http.status == 101)
     ws_opened(c);
   else
@@ -233,7 +233,7 @@ static int failed (ws_conn *c) {
 /* No more comes: a refusal whose head is here is over. */
 static int cut_short (ws_conn *c, ws_event *ev) {
   int r = ws_client_next(c, ev);
-  if (r != HTTP_MORE) return r;
+  if (r != 0) return r;
   c->hs->body.max = c->hs->body.size;
   return ws_client_next(c, ev);
 }
@@ -250,10 +250,10 @@ void ws_client_lost (ws_conn *c) {
 int ws_client_next (ws_conn *c, ws_event *ev) {
   static ws_hs_step *const steps[] = {read_answer, check, ws_hs_read_body,
                                       conclude, NULL};
-  int r;
+  http_result r;
   if (c->hs == NULL) return 0;
   r = ws_hs_advance(c, steps);
   if (r == HTTP_BAD) return failed(c);
-  if (r != HTTP_WHOLE) return r;
+  if (r != HTTP_WHOLE) return ws_hs_unfinished(r);
   return ws_hs_event(c, ev, c->hs->http.status == 101 ? WS_OPEN : WS_REFUSED);
 }

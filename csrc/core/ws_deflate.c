@@ -165,7 +165,7 @@ size_t ws_stream_deflate (ws_stream *s, const void *p, size_t n,
   return left > 0 || z->avail_out == 0 ? 0 : room - space;
 }
 
-int ws_stream_inflate (ws_stream *s, ws_flow *f) {
+ws_inflated ws_stream_inflate (ws_stream *s, ws_flow *f) {
   z_stream *z = &s->z;
   int r;
   z->next_in = (Bytef *)f->in;
@@ -182,9 +182,9 @@ int ws_stream_inflate (ws_stream *s, ws_flow *f) {
   f->out = z->next_out;
   if (r == Z_STREAM_END) { /* what follows may refer to what was before */
     inflateResetKeep(z);
-    return 2;
+    return FINAL_BLOCK;
   }
-  return r == Z_OK || r == Z_BUF_ERROR ? 1 : WS_EINVAL;
+  return r == Z_OK || r == Z_BUF_ERROR ? INFLATED : BROKEN_STREAM;
 }
 
 /* data_type: 128 is added behind the end of a block, 7 are unused bits. */

@@ -208,7 +208,7 @@ static void agree (ws_conn *c, const terms *t) {
 
 /* The first offer that can be accepted is; a malformed field fails the
    connection, whatever it offers (RFC 6455 section 9.1). */
-int ws_extension_offers (ws_conn *c, ws_hs *hs) {
+http_result ws_extension_offers (ws_conn *c, ws_hs *hs) {
   walk w = {c, 0, {NULL, 0}};
   terms t;
   int r;
@@ -306,7 +306,7 @@ static const char *answer_rule (const ws_conn *c, const terms *t) {
   return offer_rule(c, t);
 }
 
-int ws_extension_answer (ws_conn *c, ws_hs *hs) {
+http_result ws_extension_answer (ws_conn *c, ws_hs *hs) {
   walk w = {c, 0, {NULL, 0}};
   const char *rule = NULL;
   terms t;

@@ -55,15 +55,15 @@ void ws_hs_abandon (ws_conn *c) {
   ws_in_rest(c);
 }
 
-int ws_hs_check (ws_conn *c, ws_hs_step *const *rules) {
-  int r = HTTP_WHOLE;
+http_result ws_hs_check (ws_conn *c, ws_hs_step *const *rules) {
+  http_result r = HTTP_WHOLE;
   for (; r == HTTP_WHOLE && *rules; rules++) r = (*rules)(c, c->hs);
   return r;
 }
 
-int ws_hs_advance (ws_conn *c, ws_hs_step *const *steps) {
+http_result ws_hs_advance (ws_conn *c, ws_hs_step *const *steps) {
   while (steps[c->hs->phase]) {
-    int r = steps[c->hs->phase](c, c->hs);
+    http_result r = steps[c->hs->phase](c, c->hs);
     if (r != HTTP_WHOLE) return r;
     c->hs->phase++;
   }
@@ -71,9 +71,9 @@ int ws_hs_advance (ws_conn *c, ws_hs_step *const *steps) {
 }
 
 /* While a head comes in, nothing lies between what is kept and what is new. */
-int ws_hs_read_head (ws_conn *c, ws_hs *hs) {
+http_result ws_hs_read_head (ws_conn *c, ws_hs *hs) {
   ws_in *in = &c->in;
-  int r;
+  http_result r;
   if (in->rd == in->wr) return HTTP_MORE; /* perhaps there is no buffer */
   if (hs->http.looked == 0) in->start = in->end = in->rd;
   r = ws_http_parse(c, &hs->http, in->p + in->start, in->wr - in->start);
@@ -82,17 +82,19 @@ int ws_hs_read_head (ws_conn *c, ws_hs *hs) {
   return r;
 }
 
-int ws_hs_read_body (ws_conn *c, ws_hs *hs) {
+http_result ws_hs_read_body (ws_conn *c, ws_hs *hs) {
   ws_in *in = &c->in;
   unsigned char *body = in->p + in->start + hs->http.looked;
   size_t used;
-  int r = ws_body_read(&hs->body, body, in->p + in->rd, in->wr - in->rd, c->eof,
-                       &used);
+  http_result r = ws_body_read(&hs->body, body, in->p + in->rd, in->wr - in->rd,
+                               c->eof, &used);
   in->rd += used;
   in->end = in->start + hs->http.looked + hs->body.size;
   if (r == HTTP_BAD) hs->fault = hs->body.fault;
   return r;
 }
+
+int ws_hs_unfinished (http_result r) { return r == HTTP_NOMEM ? WS_ENOMEM : 0; }
 
 int ws_hs_event (ws_conn *c, ws_event *ev, int type) {
   const unsigned char *head = c->in.p + c->in.start;

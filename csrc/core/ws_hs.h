@@ -34,14 +34,17 @@ ws_hs *ws_hs_new (ws_conn *c); /* c->hs, begun; NULL without memory */
 
 /* One step of a handshake: HTTP_WHOLE when it is done, else a result to return,
    and the same step is made again later. HTTP_BAD: hs->fault is set. */
-typedef int ws_hs_step (ws_conn *c, ws_hs *hs);
+typedef http_result ws_hs_step (ws_conn *c, ws_hs *hs);
 /* Makes the steps not made yet, up to a NULL: HTTP_WHOLE after the last. */
-int ws_hs_advance (ws_conn *c, ws_hs_step *const *steps);
+http_result ws_hs_advance (ws_conn *c, ws_hs_step *const *steps);
 /* Holds a message against rules, up to a NULL: HTTP_WHOLE, or the first result
    that differs. */
-int ws_hs_check (ws_conn *c, ws_hs_step *const *rules);
+http_result ws_hs_check (ws_conn *c, ws_hs_step *const *rules);
 
 ws_hs_step ws_hs_read_head, ws_hs_read_body; /* two steps both roles have */
+
+/* For ws_next, of a message that is not whole: 0 or WS_ENOMEM. */
+int ws_hs_unfinished (http_result r);
 
 /* Fills in an event about the message that is here. */
 int ws_hs_event (ws_conn *c, ws_event *ev, int type);

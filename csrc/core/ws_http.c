@@ -29,19 +29,20 @@ enum {
 
 /* A state's step: looks at p[h->looked], and further if it likes. HTTP_MORE is
    to go on with the state that h->state now says. */
-typedef int step (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n);
+typedef http_result step (ws_conn *c, ws_http_head *h, unsigned char *p,
+                          size_t n);
 
-int ws_fault_set (ws_fault *f, int status, const char *rule) {
+http_result ws_fault_set (ws_fault *f, int status, const char *rule) {
   f->status = status;
   f->rule = rule;
   return HTTP_BAD;
 }
 
-static int bad (ws_http_head *h, int status, const char *rule) {
+static http_result bad (ws_http_head *h, int status, const char *rule) {
   return ws_fault_set(&h->fault, status, rule);
 }
 
-static int bad_line (ws_http_head *h) {
+static http_result bad_line (ws_http_head *h) {
   return bad(h, 400,
              h->role == WS_SERVER ? "malformed request line"
                                   : "malformed status line");
@@ -52,7 +53,7 @@ static ws_span span (size_t from, size_t to) {
 }
 
 /* The state that follows, after the byte that ends this one. */
-static int enter (ws_http_head *h, int state) {
+static http_result enter (ws_http_head *h, int state) {
   h->state = state;
   h->mark = ++h->looked;
   return HTTP_MORE;
@@ -82,7 +83,8 @@ void ws_http_cut (ws_http_head *h) {
 static int is_tls (int ch) { return ch == 21 || ch == 22; }
 
 /* One empty line before a request is skipped (RFC 9112 section 2.2). */
-static int in_start (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+static http_result in_start (ws_conn *c, ws_http_head *h, unsigned char *p,
+                             size_t n) {
   (void)c, (void)n;
   if (is_tls(p[h->looked]))
     return bad(h, 400, "TLS where plain HTTP was expected");
@@ -95,14 +97,15 @@ static int in_start (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   return HTTP_MORE;
 }
 
-static int in_empty (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+static http_result in_empty (ws_conn *c, ws_http_head *h, unsigned char *p,
+                             size_t n) {
   (void)c, (void)n;
   return p[h->looked] == '\n' ? enter(h, IN_METHOD) : bad_line(h);
 }
 
 /* A word of the request line, up to its one space. */
-static int word (ws_http_head *h, unsigned char *p, size_t n, int class,
-                 ws_span *to, int state) {
+static http_result word (ws_http_head *h, unsigned char *p, size_t n, int class,
+                         ws_span *to, int state) {
   h->looked = ws_skip(p, h->looked, n, class);
   if (h->looked == n) return HTTP_MORE;
   if (p[h->looked] != ' ' || h->looked == h->mark) return bad_line(h);
@@ -110,19 +113,21 @@ static int word (ws_http_head *h, unsigned char *p, size_t n, int class,
   return enter(h, state);
 }
 
-static int in_method (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+static http_result in_method (ws_conn *c, ws_http_head *h, unsigned char *p,
+                              size_t n) {
   (void)c;
   return word(h, p, n, CH_TOKEN, &h->method, IN_TARGET);
 }
 
-static int in_target (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+static http_result in_target (ws_conn *c, ws_http_head *h, unsigned char *p,
+                              size_t n) {
   (void)c;
   return word(h, p, n, CH_TARGET, &h->target, IN_VERSION);
 }
 
 /* Holds the bytes from h->mark against a form in which 'd' is a digit. */
-static int match (ws_http_head *h, const unsigned char *p, size_t n,
-                  const char *form) {
+static http_result match (ws_http_head *h, const unsigned char *p, size_t n,
+                          const char *form) {
   size_t len = strlen(form);
   for (; h->looked < n && h->looked - h->mark < len; h->looked++) {
     char want = form[h->looked - h->mark];
@@ -134,10 +139,10 @@ static int match (ws_http_head *h, const unsigned char *p, size_t n,
 
 /* The version ends a request line and begins a status line (RFC 9112 sections
    2.3, 3 and 4). */
-static int in_version (ws_conn *c, ws_http_head *h, unsigned char *p,
-                       size_t n) {
+static http_result in_version (ws_conn *c, ws_http_head *h, unsigned char *p,
+                               size_t n) {
   int server = h->role == WS_SERVER;
-  int r = match(h, p, n, server ? "HTTP/d.d\r\n" : "HTTP/d.d ddd");
+  http_result r = match(h, p, n, server ? "HTTP/d.d\r\n" : "HTTP/d.d ddd");
   (void)c;
   if (r != HTTP_WHOLE) return r;
   h->major = p[h->mark + 5] - '0';
@@ -154,7 +159,8 @@ static int in_version (ws_conn *c, ws_http_head *h, unsigned char *p,
 
 /* After the status: a reason phrase, which some servers leave out together with
    the space before it. */
-static int in_status (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+static http_result in_status (ws_conn *c, ws_http_head *h, unsigned char *p,
+                              size_t n) {
   (void)c, (void)n;
   switch (p[h->looked]) {
     case ' ': return enter(h, IN_REASON);
@@ -163,7 +169,8 @@ static int in_status (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   }
 }
 
-static int in_reason (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+static http_result in_reason (ws_conn *c, ws_http_head *h, unsigned char *p,
+                              size_t n) {
   (void)c;
   h->looked = ws_skip(p, h->looked, n, CH_TEXT | CH_BLANK | CH_HIGH);
   if (h->looked == n) return HTTP_MORE;
@@ -172,8 +179,8 @@ static int in_reason (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   return enter(h, IN_LINE_END);
 }
 
-static int in_line_end (ws_conn *c, ws_http_head *h, unsigned char *p,
-                        size_t n) {
+static http_result in_line_end (ws_conn *c, ws_http_head *h, unsigned char *p,
+                                size_t n) {
   (void)c, (void)n;
   return p[h->looked] == '\n' ? enter(h, IN_FIELD) : bad_line(h);
 }
@@ -181,7 +188,7 @@ static int in_line_end (ws_conn *c, ws_http_head *h, unsigned char *p,
 /* A line that begins with a blank goes on with the value before (RFC 9112
    section 5.2): a server refuses it, a client puts blanks for the line's
    end. */
-static int folded (ws_http_head *h, unsigned char *p) {
+static http_result folded (ws_http_head *h, unsigned char *p) {
   if (h->nlines == 0 || h->role == WS_SERVER)
     return bad(h, 400,
                h->nlines ? "folded field line" : "malformed field name");
@@ -190,11 +197,11 @@ static int folded (ws_http_head *h, unsigned char *p) {
   return HTTP_MORE;
 }
 
-static int new_field (ws_conn *c, ws_http_head *h) {
+static http_result new_field (ws_conn *c, ws_http_head *h) {
   ws_line *line;
   if (h->nlines >= h->max_fields) return bad(h, 431, "too many header fields");
   line = ws_one_more(c, h->line, h->nlines, &h->cap, sizeof *line);
-  if (line == NULL) return WS_ENOMEM;
+  if (line == NULL) return HTTP_NOMEM;
   h->line = line;
   line[h->nlines++] = (ws_line){{0, 0}, {0, 0}};
   h->mark = h->looked;
@@ -203,7 +210,8 @@ static int new_field (ws_conn *c, ws_http_head *h) {
 }
 
 /* The first byte of a field line, or of the empty line that ends the head. */
-static int in_field (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+static http_result in_field (ws_conn *c, ws_http_head *h, unsigned char *p,
+                             size_t n) {
   int ch = p[h->looked];
   (void)n;
   if (ch == '\r') return enter(h, IN_END);
@@ -227,7 +235,8 @@ static int text_of (const ws_http_head *h, ws_str name) {
   return is_read ? ws_http_text(name) : CH_TEXT | CH_HIGH;
 }
 
-static int in_name (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+static http_result in_name (ws_conn *c, ws_http_head *h, unsigned char *p,
+                            size_t n) {
   ws_line *line = &h->line[h->nlines - 1];
   (void)c;
   h->looked = ws_skip(p, h->looked, n, CH_TOKEN);
@@ -241,7 +250,8 @@ static int in_name (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
 }
 
 /* A value stretches from its first character that is no blank to its last. */
-static int in_value (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+static http_result in_value (ws_conn *c, ws_http_head *h, unsigned char *p,
+                             size_t n) {
   ws_span *value = &h->line[h->nlines - 1].value;
   (void)c;
   for (;;) {
@@ -255,21 +265,23 @@ static int in_value (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
   return enter(h, IN_VALUE_END);
 }
 
-static int in_value_end (ws_conn *c, ws_http_head *h, unsigned char *p,
-                         size_t n) {
+static http_result in_value_end (ws_conn *c, ws_http_head *h, unsigned char *p,
+                                 size_t n) {
   (void)c, (void)n;
   if (p[h->looked] != '\n') return bad(h, 400, "CR without LF in the head");
   return enter(h, IN_FIELD);
 }
 
-static int in_end (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+static http_result in_end (ws_conn *c, ws_http_head *h, unsigned char *p,
+                           size_t n) {
   (void)c, (void)n;
   if (p[h->looked] != '\n') return bad(h, 400, "CR without LF in the head");
   h->looked++;
   return HTTP_WHOLE;
 }
 
-static int next_step (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
+static http_result next_step (ws_conn *c, ws_http_head *h, unsigned char *p,
+                              size_t n) {
   static step *const steps[] = {in_start,   in_empty,  in_method, in_target,
                                 in_version, in_status, in_reason, in_line_end,
                                 in_field,   in_name,   in_value,  in_value_end,
@@ -279,7 +291,7 @@ static int next_step (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
 
 /* The status that names what of a request there was no room for (RFC 9112
    section 3, RFC 9110 section 15.5.15). */
-static int too_large (ws_http_head *h) {
+static http_result too_large (ws_http_head *h) {
   if (h->role == WS_CLIENT) return bad(h, 431, "response head too large");
   if (h->state == IN_METHOD) return bad(h, 501, "method too long");
   if (h->state == IN_TARGET || h->state == IN_VERSION)
@@ -287,8 +299,9 @@ static int too_large (ws_http_head *h) {
   return bad(h, 431, "request head too large");
 }
 
-int ws_http_parse (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n) {
-  int r = HTTP_MORE;
+http_result ws_http_parse (ws_conn *c, ws_http_head *h, unsigned char *p,
+                           size_t n) {
+  http_result r = HTTP_MORE;
   if (n > h->limit) n = h->limit;
   while (r == HTTP_MORE && h->looked < n) r = next_step(c, h, p, n);
   return r == HTTP_MORE && h->looked >= h->limit ? too_large(h) : r;

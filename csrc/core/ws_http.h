@@ -48,14 +48,22 @@ typedef struct ws_line {
   ws_span name, value;
 } ws_line;
 
-enum { HTTP_MORE = 0, HTTP_WHOLE = 1, HTTP_BAD = -100 };
+/* What reading a message comes to, and each step of a handshake. Only
+   ws_server_next and ws_client_next turn it into a result of ws_next. */
+typedef enum http_result {
+  HTTP_MORE,  /* more bytes are needed */
+  HTTP_WHOLE, /* done */
+  HTTP_BAD,   /* a rule is broken: see the fault */
+  HTTP_NOMEM  /* nothing happened, call again */
+} http_result;
 
 /* Why a message is refused: the HTTP status that says so, and the rule. */
 typedef struct ws_fault {
   int status;
   const char *rule;
 } ws_fault;
-int ws_fault_set (ws_fault *f, int status, const char *rule); /* HTTP_BAD */
+/* HTTP_BAD */
+http_result ws_fault_set (ws_fault *f, int status, const char *rule);
 
 /* A head being parsed. Begins as zeros but for role, limit and max_fields. */
 typedef struct ws_http_head {
@@ -75,9 +83,10 @@ typedef struct ws_http_head {
 
 /* Goes on parsing with p[0 .. n), n never shrinking from call to call, and each
    byte looked at once. HTTP_WHOLE: the head is h->looked bytes long; HTTP_MORE;
-   HTTP_BAD, at the first byte that shows it; WS_ENOMEM (call again). A folded
+   HTTP_BAD, at the first byte that shows it; HTTP_NOMEM (call again). A folded
    line of a response is unfolded: blanks are written over its CRLF. */
-int ws_http_parse (ws_conn *c, ws_http_head *h, unsigned char *p, size_t n);
+http_result ws_http_parse (ws_conn *c, ws_http_head *h, unsigned char *p,
+                           size_t n);
 void ws_http_release (ws_conn *c, ws_http_head *h);
 /* Leaves off the field that has not come whole. */
 void ws_http_cut (ws_http_head *h);
@@ -111,8 +120,9 @@ typedef struct ws_body {
 /* Goes on with n new bytes at p, of which *used are used; data is moved (left,
    if at all) behind the b->size bytes at body. HTTP_WHOLE, HTTP_MORE or
    HTTP_BAD; eof: nothing follows. */
-int ws_body_read (ws_body *b, unsigned char *body, const unsigned char *p,
-                  size_t n, int eof, size_t *used);
+http_result ws_body_read (ws_body *b, unsigned char *body,
+                          const unsigned char *p, size_t n, int eof,
+                          size_t *used);
 
 #pragma GCC visibility pop
 

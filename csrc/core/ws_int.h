@@ -10,6 +10,7 @@
 **   ws_unpack.c     compressed messages in
 **   ws_control.c    frames in: control frames, and what a message is then
 **   ws_walk.c       frames in: reading ahead
+**   ws_discard.c    frames in: after our own Close frame
 **   ws_out.c        the out queue
 **   ws_send.c       frames out
 **   ws_pack.c       compressed messages out
@@ -218,6 +219,9 @@ void ws_streams_free (ws_pool *p);
 
 /* ---- ws_in.c */
 void ws_in_free (ws_conn *c);
+static inline size_t ws_in_unread (const ws_conn *c) {
+  return c->in.wr - c->in.rd; /* rd <= wr */
+}
 /* Nothing is kept and nothing unread: gives the block back. */
 static inline void ws_in_rest (ws_conn *c) {
   const ws_in *in = &c->in;
@@ -256,6 +260,13 @@ enum { WS_HEADER = 14, WS_CONTROL = 125 }; /* longest header, payload */
    the earliest byte. RFC 6455 section 5.2. */
 int ws_frame_parse (ws_frame *f, const unsigned char *p, size_t n, int masked,
                     int fragmented, int compressed);
+/* The same for what this connection receives. */
+static inline int ws_frame_next (const ws_conn *c, ws_frame *f,
+                                 const unsigned char *p, size_t n,
+                                 int fragmented) {
+  return ws_frame_parse(f, p, n, c->config->role == WS_SERVER, fragmented,
+                        c->rx.window);
+}
 /* Writes a header to p, returns its size. first: the first byte; key: NULL for
    none. */
 size_t ws_frame_build (unsigned char *p, int first, uint64_t length,
@@ -277,10 +288,15 @@ int ws_unpack_due (const ws_conn *c); /* is there something to be inflated? */
    within its limit? */
 int ws_unpack_fits (const ws_conn *c, uint64_t more);
 
+/* ---- ws_discard.c */
+/* In state WS_CLOSING: handles control frames and drops all other input but the
+   messages that were whole before. 0, WS_ENOMEM or WS_ERANDOM (call again). */
+int ws_discard (ws_conn *c);
+
 /* ---- ws_control.c */
 /* Handles the control frame whose header is *f and which starts at p, with n
-   bytes there. 1, 0 (not all of it is there), WS_END (it broke a rule),
-   WS_ENOMEM or WS_ERANDOM (nothing happened). */
+   bytes there. 1, 0 (not all of it is there), WS_END (it was a Close frame, or
+   broke a rule), WS_ENOMEM or WS_ERANDOM (nothing happened). */
 int ws_control (ws_conn *c, const ws_frame *f, const unsigned char *p,
                 size_t n);
 /* Has the message so far come to its end, inflated or not, given in part or
@@ -337,9 +353,12 @@ typedef struct ws_flow {
   unsigned char *out;
   size_t nin, nout;
 } ws_flow;
-/* Inflates until either is used up: 1; 2: a final block ended (what follows
-   goes on behind it); WS_EINVAL: the data is broken. */
-int ws_stream_inflate (ws_stream *s, ws_flow *f);
+typedef enum ws_inflated {
+  INFLATED,     /* input or room is used up */
+  FINAL_BLOCK,  /* one has ended; what follows goes on behind it */
+  BROKEN_STREAM /* it is not deflate's */
+} ws_inflated;
+ws_inflated ws_stream_inflate (ws_stream *s, ws_flow *f);
 int ws_stream_between (const ws_stream *s); /* at the end of a block? */
 
 /* ---- ws_ping.c */

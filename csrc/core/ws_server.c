@@ -11,13 +11,13 @@ enum { MAX_OFFERED = 128 };
 
 static const ws_elements from_first = {0, {NULL, 0}};
 
-static int refused (ws_hs *hs, int status, const char *rule) {
+static http_result refused (ws_hs *hs, int status, const char *rule) {
   return ws_fault_set(&hs->fault, status, rule);
 }
 
 /* The same, with a field that says what would have been right. */
-static int advised (ws_hs *hs, int status, const char *rule, const char *name,
-                    const char *value) {
+static http_result advised (ws_hs *hs, int status, const char *rule,
+                            const char *name, const char *value) {
   hs->advice = (ws_field){ws_lit(name), ws_lit(value)};
   return refused(hs, status, rule);
 }
@@ -26,7 +26,7 @@ static int advised (ws_hs *hs, int status, const char *rule, const char *name,
 
 /* Methods that are no application's business: a tunnel (RFC 9110 section
    9.3.6), and the request sent back with its cookies (9.3.8). */
-static int known_method (ws_conn *c, ws_hs *hs) {
+static http_result known_method (ws_conn *c, ws_hs *hs) {
   ws_str method = ws_hs_head(c)->method;
   if (ws_same(method, ws_lit("CONNECT")) || ws_same(method, ws_lit("TRACE")))
     return refused(hs, 501, "CONNECT and TRACE are not implemented");
@@ -34,7 +34,7 @@ static int known_method (ws_conn *c, ws_hs *hs) {
 }
 
 /* RFC 9112 section 3.2. */
-static int host (ws_conn *c, ws_hs *hs) {
+static http_result host (ws_conn *c, ws_hs *hs) {
   ws_str value;
   size_t count = ws_hs_find(c, "Host", &value);
   if (count > 1) return refused(hs, 400, "more than one Host field");
@@ -48,7 +48,7 @@ static int host (ws_conn *c, ws_hs *hs) {
 /* RFC 9112 section 6.2. A Content-Length that is repeated is refused even if
    its values are equal, as RFC 9110 section 8.6 allows: proxies have been
    fooled with less. */
-static int content_length (ws_conn *c, ws_hs *hs) {
+static http_result content_length (ws_conn *c, ws_hs *hs) {
   ws_str value;
   size_t count = ws_hs_find(c, "Content-Length", &value);
   if (count == 0) return HTTP_WHOLE;
@@ -59,7 +59,7 @@ static int content_length (ws_conn *c, ws_hs *hs) {
 }
 
 /* RFC 9112 section 6.3: a request is chunked once and nothing else. */
-static int transfer_coding (ws_conn *c, ws_hs *hs) {
+static http_result transfer_coding (ws_conn *c, ws_hs *hs) {
   ws_str value;
   size_t chunked, count = ws_hs_find(c, "Transfer-Encoding", &value);
   if (count == 0) return HTTP_WHOLE;
@@ -77,7 +77,7 @@ static int transfer_coding (ws_conn *c, ws_hs *hs) {
 }
 
 /* RFC 9110 section 10.1.1; HTTP/1.0 does not know it. */
-static int expectation (ws_conn *c, ws_hs *hs) {
+static http_result expectation (ws_conn *c, ws_hs *hs) {
   ws_str value;
   size_t count = ws_hs_find(c, "Expect", &value);
   if (count == 0 || hs->http.minor == 0) return HTTP_WHOLE;
@@ -89,7 +89,7 @@ static int expectation (ws_conn *c, ws_hs *hs) {
 
 /* ---------------------------------------------------- plain requests' rules */
 
-static int body_size (ws_conn *c, ws_hs *hs) {
+static http_result body_size (ws_conn *c, ws_hs *hs) {
   (void)c;
   if (hs->body.kind == BODY_LENGTH &&
       (hs->body.length > hs->body.max || hs->body.length == SIZE_MAX))
@@ -99,13 +99,13 @@ static int body_size (ws_conn *c, ws_hs *hs) {
 
 /* -------------------------------------------------------- handshakes' rules */
 
-static int method (ws_conn *c, ws_hs *hs) {
+static http_result method (ws_conn *c, ws_hs *hs) {
   if (ws_same(ws_hs_head(c)->method, ws_lit("GET"))) return HTTP_WHOLE;
   return advised(hs, 405, "the method of a handshake is GET", "Allow", "GET");
 }
 
 /* "/path" or a whole URI (RFC 6455 section 4.2.1, 1). */
-static int target (ws_conn *c, ws_hs *hs) {
+static http_result target (ws_conn *c, ws_hs *hs) {
   static const char *const schemes[] = {"http://", "https://", "ws://",
                                         "wss://"};
   ws_str s = ws_hs_head(c)->target;
@@ -119,7 +119,7 @@ static int target (ws_conn *c, ws_hs *hs) {
   return refused(hs, 400, "invalid target of a handshake");
 }
 
-static int named_host (ws_conn *c, ws_hs *hs) {
+static http_result named_host (ws_conn *c, ws_hs *hs) {
   ws_str value;
   ws_hs_find(c, "Host", &value);
   return value.n ? HTTP_WHOLE : refused(hs, 400, "empty Host field");
@@ -140,7 +140,7 @@ static size_t upgrades (const ws_conn *c) {
 
 /* Both are lists, which may come in several fields (RFC 9110 section 5.6.1);
    proxies repeat members. */
-static int upgrade (ws_conn *c, ws_hs *hs) {
+static http_result upgrade (ws_conn *c, ws_hs *hs) {
   if (upgrades(c) == 0)
     return refused(hs, 400, "Upgrade does not list websocket");
   if (ws_hs_lists(c, "Connection", "Upgrade") == 0)
@@ -148,13 +148,13 @@ static int upgrade (ws_conn *c, ws_hs *hs) {
   return HTTP_WHOLE;
 }
 
-static int other_version (ws_hs *hs, int status, const char *rule) {
+static http_result other_version (ws_hs *hs, int status, const char *rule) {
   return advised(hs, status, rule, "Sec-WebSocket-Version", "13");
 }
 
 /* Version 13 and no draft; whatever else comes is told so (RFC 6455 sections
    4.2.1, 6 and 4.4). */
-static int version (ws_conn *c, ws_hs *hs) {
+static http_result version (ws_conn *c, ws_hs *hs) {
   ws_str value;
   size_t number, count = ws_hs_find(c, "Sec-WebSocket-Version", &value);
   if (count == 0)
@@ -169,7 +169,7 @@ static int version (ws_conn *c, ws_hs *hs) {
 }
 
 /* 16 bytes in base64 (RFC 6455 section 4.2.1, 5). */
-static int key (ws_conn *c, ws_hs *hs) {
+static http_result key (ws_conn *c, ws_hs *hs) {
   ws_str value;
   size_t count = ws_hs_find(c, "Sec-WebSocket-Key", &value);
   if (count == 0) return refused(hs, 400, "missing Sec-WebSocket-Key");
@@ -180,14 +180,14 @@ static int key (ws_conn *c, ws_hs *hs) {
   return HTTP_WHOLE;
 }
 
-static int origin (ws_conn *c, ws_hs *hs) {
+static http_result origin (ws_conn *c, ws_hs *hs) {
   ws_str value;
   if (ws_hs_find(c, "Origin", &value) > 1)
     return refused(hs, 400, "more than one Origin field");
   return HTTP_WHOLE;
 }
 
-static int offer (ws_conn *c, ws_hs *hs, ws_str name) {
+static http_result offer (ws_conn *c, ws_hs *hs, ws_str name) {
   const char *head = (const char *)c->in.p + c->in.start;
   ws_span *list;
   size_t i;
@@ -198,17 +198,17 @@ static int offer (ws_conn *c, ws_hs *hs, ws_str name) {
       return refused(hs, 400, "a subprotocol is offered twice");
   if (i == MAX_OFFERED) return refused(hs, 400, "too many subprotocols");
   list = ws_one_more(c, hs->offered, i, &hs->cap, sizeof *list);
-  if (list == NULL) return WS_ENOMEM;
+  if (list == NULL) return HTTP_NOMEM;
   hs->offered = list;
   list[hs->noffered++] = (ws_span){(uint32_t)(name.p - head), (uint32_t)name.n};
   return HTTP_WHOLE;
 }
 
 /* A list of tokens, all different (RFC 6455 section 4.1, 10). */
-static int protocols (ws_conn *c, ws_hs *hs) {
+static http_result protocols (ws_conn *c, ws_hs *hs) {
   ws_elements w = from_first;
   ws_str element;
-  int r = HTTP_WHOLE;
+  http_result r = HTTP_WHOLE;
   hs->noffered = 0; /* after WS_ENOMEM it is filled anew */
   while (r == HTTP_WHOLE &&
          ws_hs_each(c, "Sec-WebSocket-Protocol", &w, &element))
@@ -219,7 +219,7 @@ static int protocols (ws_conn *c, ws_hs *hs) {
   return r;
 }
 
-static int no_body (ws_conn *c, ws_hs *hs) {
+static http_result no_body (ws_conn *c, ws_hs *hs) {
   (void)c;
   if (hs->body.kind == BODY_CHUNKED || hs->body.length > 0)
     return refused(hs, 400, "a handshake has no body");
@@ -237,14 +237,14 @@ static int is_attempt (const ws_conn *c) {
           ws_hs_find(c, "Sec-WebSocket-Version", &value));
 }
 
-static int check (ws_conn *c, ws_hs *hs) {
+static http_result check (ws_conn *c, ws_hs *hs) {
   static ws_hs_step *const always[] = {
       known_method, host, content_length, transfer_coding, expectation, NULL};
   static ws_hs_step *const plain[] = {body_size, NULL};
   static ws_hs_step *const handshake[] = {
       method, target,    named_host,          upgrade, version, key,
       origin, protocols, ws_extension_offers, no_body, NULL};
-  int r = ws_hs_check(c, always);
+  http_result r = ws_hs_check(c, always);
   if (r != HTTP_WHOLE) return r;
   r = ws_hs_check(c, is_attempt(c) ? handshake : plain);
   hs->upgrade = r == HTTP_WHOLE && is_attempt(c);
@@ -253,23 +253,23 @@ static int check (ws_conn *c, ws_hs *hs) {
 
 /* Sent whether the body has begun to come or not: what is answered must not
    depend on how bytes were cut. */
-static int send_continue (ws_conn *c, ws_hs *hs) {
+static http_result send_continue (ws_conn *c, ws_hs *hs) {
   static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
   if (!hs->expects || (hs->body.kind != BODY_CHUNKED && hs->body.length == 0))
     return HTTP_WHOLE;
-  return ws_out_put(c, text, sizeof text - 1) ? WS_ENOMEM : HTTP_WHOLE;
+  return ws_out_put(c, text, sizeof text - 1) ? HTTP_NOMEM : HTTP_WHOLE;
 }
 
 int ws_server_next (ws_conn *c, ws_event *ev) {
   static ws_hs_step *const steps[] = {ws_hs_read_head, check, send_continue,
                                       ws_hs_read_body, NULL};
-  int r;
+  http_result r;
   if (c->hs == NULL) {
     if (c->in.rd == c->in.wr) return 0;
     if (ws_hs_new(c) == NULL) return WS_ENOMEM;
   }
   if (ws_hs_waits(c)) return 0;
   r = c->hs->fault.status ? HTTP_BAD : ws_hs_advance(c, steps);
-  if (r == HTTP_BAD) return ws_refuse(c);
-  return r == HTTP_WHOLE ? ws_hs_event(c, ev, WS_REQUEST) : r;
+  if (r == HTTP_WHOLE) return ws_hs_event(c, ev, WS_REQUEST);
+  return r == HTTP_BAD ? ws_refuse(c) : ws_hs_unfinished(r);
 }

@@ -81,7 +81,7 @@ static void used (ws_conn *c, size_t n) {
 }
 
 /* The rules about what came out, in the order of its bytes. */
-static int check (ws_conn *c, size_t from, size_t max, int r) {
+static int check (ws_conn *c, size_t from, size_t max, ws_inflated r) {
   ws_zip *z = c->zip;
   size_t limit = max > 0 ? SIZE_MAX : c->config->max_message;
   size_t end = z->end < limit ? z->end : limit;
@@ -89,7 +89,7 @@ static int check (ws_conn *c, size_t from, size_t max, int r) {
       !ws_utf8(&c->rx.utf8, z->p + from, end - from))
     return ws_fail(c, 1007, "text is not UTF-8 (RFC 6455 8.1)");
   if (z->end > limit) return ws_fail(c, 1009, "message too big");
-  if (r == WS_EINVAL)
+  if (r == BROKEN_STREAM)
     return ws_fail(c, 1007, "compressed data is broken (RFC 7692 7.2.2)");
   return 1;
 }
@@ -103,11 +103,11 @@ static int step (ws_conn *c, size_t max, size_t most) {
   f.out = z->p + from;
   f.nout = room;
   n = f.nin;
-  int r = ws_stream_inflate(z->inflater, &f);
+  ws_inflated r = ws_stream_inflate(z->inflater, &f);
   z->end += room - f.nout;
   z->full = f.nout == 0;
   used(c, n - f.nin);
-  if (r == 2) z->fed = z->full = 0;
+  if (r == FINAL_BLOCK) z->fed = z->full = 0;
   if (check(c, from, max, r) < 0) return WS_END;
   if (z->tail < sizeof ws_pack_tail || !z->fed) return 1;
   z->done = (unsigned char)ws_stream_between(z->inflater);
