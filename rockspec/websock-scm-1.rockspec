@@ -57,6 +57,7 @@ build = {
         "csrc/core/ws_control.c",
         "csrc/core/ws_crypto.c",
         "csrc/core/ws_deflate.c",
+        "csrc/core/ws_discard.c",
         "csrc/core/ws_end.c",
         "csrc/core/ws_extension.c",
         "csrc/core/ws_fields.c",

@@ -102,7 +102,7 @@ void ws_taken (ws_conn *c) {
 void ws_commit (ws_conn *c, size_t n) {
   if (c->state != WS_CLOSED) c->in.wr += n;
   /* what it could not do for lack of memory is done by the next call */
-  if (c->state == WS_CLOSING) ws_ahead(c);
+  if (c->state == WS_CLOSING) ws_discard(c);
   ws_in_rest(c);
 }
 

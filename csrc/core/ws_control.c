@@ -16,8 +16,8 @@ int ws_control (ws_conn *c, const ws_frame *f, const unsigned char *p,
     r = ws_pinged(c, payload, size);
   else if (f->opcode == WS_PONG_FRAME)
     ws_pong_received(c, payload, size);
-  else
-    r = ws_close_received(c, payload, size);
+  else if ((r = ws_close_received(c, payload, size)) == 0)
+    r = WS_END;
   return r < 0 ? r : 1;
 }
 

@@ -34,7 +34,7 @@ int ws_close (ws_conn *c, unsigned code, const char *reason, size_t n) {
   r = ws_put_close(c, code, reason, n);
   if (r < 0) return r;
   c->state = WS_CLOSING;
-  ws_ahead(c);
+  ws_discard(c); /* for lack of memory ws_next tries again */
   return 0;
 }
 

@@ -18,10 +18,8 @@ enum {
   SLACK = 512    /* beyond what the current message needs */
 };
 
-static size_t unread (const ws_in *in) { return in->wr - in->rd; }
-
 static size_t used (const ws_in *in) {
-  return in->end - in->start + unread(in);
+  return in->end - in->start + (in->wr - in->rd);
 }
 
 /* Payload bytes of the message's last frame that have not arrived: once they
@@ -29,13 +27,13 @@ static size_t used (const ws_in *in) {
    (Other frames do not count: each would grow the block by just itself, which
    makes many small ones quadratic.) */
 static uint64_t missing (const ws_conn *c) {
-  size_t here = unread(&c->in);
+  size_t here = ws_in_unread(c);
   return c->rx.fin && c->rx.left > here ? c->rx.left - here : 0;
 }
 
 /* Closes the gaps. */
 static void compact (ws_in *in) {
-  size_t kept = in->end - in->start, n = unread(in);
+  size_t kept = in->end - in->start, n = in->wr - in->rd;
   if (kept > 0 && in->start > 0) memmove(in->p, in->p + in->start, kept);
   if (n > 0 && in->rd > kept) memmove(in->p + kept, in->p + in->rd, n);
   in->start = 0;
@@ -49,7 +47,7 @@ static size_t first_size (const ws_conn *c) {
 
 /* Moves all that is used to the front of another block. */
 static void move_to (ws_in *in, unsigned char *p, size_t size) {
-  size_t kept = in->end - in->start, n = unread(in);
+  size_t kept = in->end - in->start, n = in->wr - in->rd;
   if (kept > 0) memcpy(p, in->p + in->start, kept);
   if (n > 0) memcpy(p + kept, in->p + in->rd, n);
   in->p = p;
@@ -105,7 +103,7 @@ static int make_room (ws_conn *c, size_t min) {
    than WS_READ_AHEAD, and a header; one byte more, so that a read which
    brings just a frame of that size is seen to have come up short. */
 static size_t limited (const ws_conn *c, size_t room, size_t min) {
-  uint64_t here = unread(&c->in), most = WS_READ_AHEAD + WS_HEADER + 1;
+  uint64_t here = ws_in_unread(c), most = WS_READ_AHEAD + WS_HEADER + 1;
   if (c->rx.left > here) most += c->rx.left - here;
   if (most < min) most = min;
   return room < most ? room : (size_t)most;
@@ -120,11 +118,11 @@ void *ws_reserve (ws_conn *c, size_t min, size_t *room) {
   return in->p + in->wr;
 }
 
-size_t ws_unread (const ws_conn *c) { return unread(&c->in); }
+size_t ws_unread (const ws_conn *c) { return ws_in_unread(c); }
 
 void ws_in_cut (ws_conn *c, size_t n) {
-  if (n < unread(&c->in)) c->in.wr = c->in.rd + n;
-  n = unread(&c->in);
+  if (n < ws_in_unread(c)) c->in.wr = c->in.rd + n;
+  n = ws_in_unread(c);
   if (c->in.walked > n) c->in.walked = n;
   if (c->in.whole > n) c->in.whole = n;
 }

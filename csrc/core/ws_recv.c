@@ -15,7 +15,7 @@
 /* Bytes at rd that may be used: once our Close frame is queued, only those of
    messages that were whole by then. */
 static size_t usable (const ws_conn *c) {
-  return c->state == WS_CLOSING ? c->in.whole : c->in.wr - c->in.rd;
+  return c->state == WS_CLOSING ? c->in.whole : ws_in_unread(c);
 }
 
 /* The message so far can be given to its end. */
@@ -69,10 +69,7 @@ static int begin_frame (ws_conn *c, const ws_frame *f) {
 
 static int control_frame (ws_conn *c, const ws_frame *f, size_t n) {
   int r = ws_control(c, f, c->in.p + c->in.rd, n);
-  if (r == WS_END || (r == 1 && f->opcode == WS_CLOSE_FRAME)) {
-    ws_recv_stop(c);
-    return WS_END;
-  }
+  if (r == WS_END) ws_recv_stop(c);
   if (r == 1) ws_in_advance(c, f->size + (size_t)f->length);
   return r;
 }
@@ -81,9 +78,7 @@ static int header (ws_conn *c, int in_parts) {
   size_t n = usable(c);
   ws_frame f;
   if (n == 0) return 0;
-  int r =
-      ws_frame_parse(&f, c->in.p + c->in.rd, n, c->config->role == WS_SERVER,
-                     c->rx.opcode != 0, c->rx.window);
+  int r = ws_frame_next(c, &f, c->in.p + c->in.rd, n, c->rx.opcode != 0);
   if (r == WS_END) return fail(c, 1002, f.rule);
   if (f.size > 0 && !ws_is_control(f.opcode) && !in_parts &&
       check_limits(c, c->rx.compressed | f.compressed, f.length,
@@ -159,7 +154,7 @@ static int assemble (ws_conn *c, size_t max) {
 
 /* There is nothing to give: will there be? */
 static int nothing (ws_conn *c, int r) {
-  if (r == 0 && c->state == WS_CLOSING) r = ws_ahead(c);
+  if (r == 0 && c->state == WS_CLOSING) r = ws_discard(c);
   if (r < 0 && r != WS_END) return r;
   if (c->eof && c->state != WS_CLOSED) ws_no_more(c);
   if (c->state == WS_CLOSED) {
