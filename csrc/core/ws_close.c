@@ -66,6 +66,7 @@ int ws_close_received (ws_conn *c, const unsigned char *p, size_t n) {
   unsigned code;
   ws_note *reason = NULL;
   const char *rule = close_rule(p, n, &code);
+  if (c->lost) return 0; /* ws_abort has told how it ended */
   if (rule) return ws_fail(c, code, rule);
   if (n > 2) {
     reason = ws_realloc(c, NULL, 0, sizeof *reason);
@@ -73,7 +74,7 @@ int ws_close_received (ws_conn *c, const unsigned char *p, size_t n) {
     reason->n = (unsigned char)(n - 2);
     memcpy(reason->p, p + 2, n - 2);
   }
-  int r = c->end.sent || c->lost ? 0 : answer_close(c, p, n);
+  int r = c->end.sent ? 0 : answer_close(c, p, n);
   if (r < 0) {
     if (reason) ws_realloc(c, reason, sizeof *reason, 0);
     return r;
