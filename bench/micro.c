@@ -14,7 +14,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "ws_int.h"
+#include "ws_close.h"
+#include "ws_frame.h"
 
 enum { LARGEST = 64 << 10, HEADERS = 14, TRIES = 15 };
 

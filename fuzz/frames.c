@@ -13,7 +13,9 @@
 #include <string.h>
 
 #include "alloc.h"
-#include "ws_int.h"
+#include "ws_close.h"
+#include "ws_pool.h"
+#include "ws_zip.h"
 
 enum { MAX_MESSAGE = 4096, MAX_FRAGMENTS = 64 };
 enum { STREAMS = 150000 }; /* bytes of a compressor and a decompressor */
@@ -177,7 +179,7 @@ static void step (ws_conn *c, reader *r, int parts) {
 static void run (ws_conn *c, reader *r, int parts) {
   size_t most = 64 * r->n + 65536;
   if (c->config->pool) most += 2 * WS_BLOCK;
-  if (c->in_window) most += 3 * MAX_MESSAGE + 65536 + STREAMS;
+  if (c->rx.window) most += 3 * MAX_MESSAGE + 65536 + STREAMS;
   int ended = 0;
   while (r->n != 0) {
     step(c, r, parts);
@@ -192,7 +194,7 @@ static void run (ws_conn *c, reader *r, int parts) {
 /* Windows of 8 to 15 bits, with context takeover or without. */
 static void agree (ws_conn *c, unsigned how) {
   unsigned takeover = (how & 8) != 0 ? WS_TAKEOVER : 0;
-  c->in_window = c->out_window = (unsigned char)((8 + (how & 7)) | takeover);
+  c->rx.window = c->tx.window = (unsigned char)((8 + (how & 7)) | takeover);
 }
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);

@@ -9,7 +9,7 @@
 ** same answer and the same end have to come of them.
 */
 #include "alloc.h"
-#include "ws_int.h"
+#include "ws_conn.h"
 
 enum { MAX_HEADER = 600, MAX_FIELDS = 12, MAX_BODY = 40 };
 

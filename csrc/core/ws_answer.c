@@ -2,7 +2,9 @@
 ** ws_answer.c - the server's answers: 101, what the caller answers instead, and
 ** what the library refuses by itself.
 */
+#include "ws_close.h"
 #include "ws_hs.h"
+#include "ws_in.h"
 
 #include <stdio.h>
 #include <string.h>

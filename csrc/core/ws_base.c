@@ -2,7 +2,7 @@
 ** ws_base.c - what every other file of the core may need of a connection: its
 ** memory, its randomness, and the error for a call that is not allowed.
 */
-#include "ws_int.h"
+#include "ws_conn.h"
 
 void *ws_realloc (ws_conn *c, void *p, size_t osize, size_t nsize) {
   return c->alloc(c->ud, p, osize, nsize);

@@ -2,6 +2,7 @@
 ** ws_client.c - the client's side of the opening handshake (RFC 6455 section
 ** 4.1): the request, and what the server's answer has to be.
 */
+#include "ws_close.h"
 #include "ws_hs.h"
 
 #include <string.h>

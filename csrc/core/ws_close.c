@@ -7,7 +7,11 @@
 */
 #include <string.h>
 
-#include "ws_int.h"
+#include "ws_close.h"
+#include "ws_in.h"
+#include "ws_ping.h"
+#include "ws_send.h"
+#include "ws_share.h"
 
 enum { NO_STATUS = 1005, ABNORMAL = 1006 }; /* never on the wire, 7.4.1 */
 

@@ -4,7 +4,14 @@
 */
 #include <string.h>
 
-#include "ws_int.h"
+#include "ws_close.h"
+#include "ws_hs.h"
+#include "ws_in.h"
+#include "ws_out.h"
+#include "ws_ping.h"
+#include "ws_recv.h"
+#include "ws_share.h"
+#include "ws_zip.h"
 
 enum { DEFAULT_MESSAGE = 1 << 20, DEFAULT_FRAGMENTS = 16384 };
 enum { DEFAULT_HEADER = 16384, DEFAULT_FIELDS = 100, DEFAULT_BODY = 65536 };

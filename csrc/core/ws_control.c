@@ -3,7 +3,11 @@
 ** come: both cursors, ws_next's and that of reading ahead, handle the one and
 ** may have to forget the other (RFC 6455 section 5.5).
 */
-#include "ws_int.h"
+#include "ws_close.h"
+#include "ws_in.h"
+#include "ws_ping.h"
+#include "ws_recv.h"
+#include "ws_zip.h"
 
 int ws_control (ws_conn *c, const ws_frame *f, const unsigned char *p,
                 size_t n) {

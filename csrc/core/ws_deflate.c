@@ -10,7 +10,8 @@
 
 #include <zlib.h>
 
-#include "ws_int.h"
+#include "ws_pool.h"
+#include "ws_zip.h"
 
 enum { INFLATES = -2 }; /* as a level */
 enum { BIG = 1 << 30 }; /* zlib counts in unsigned ints */

@@ -8,7 +8,9 @@
 */
 #include <string.h>
 
-#include "ws_int.h"
+#include "ws_close.h"
+#include "ws_in.h"
+#include "ws_recv.h"
 
 /* One frame: 1, 0 (it is not here), WS_END, WS_ENOMEM or WS_ERANDOM. */
 static int discard_frame (ws_conn *c) {

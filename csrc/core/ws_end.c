@@ -2,7 +2,10 @@
 ** ws_end.c - how a host ends a connection, or tells that its transport has
 ** ended. What has arrived before takes effect before.
 */
-#include "ws_int.h"
+#include "ws_close.h"
+#include "ws_hs.h"
+#include "ws_out.h"
+#include "ws_recv.h"
 
 enum { MAX_REASON = WS_CONTROL - 2 };
 

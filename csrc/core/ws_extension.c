@@ -7,6 +7,7 @@
 ** with the few that are known; of all others only the form matters.
 */
 #include "ws_hs.h"
+#include "ws_zip.h"
 
 #include <stdio.h>
 #include <string.h>

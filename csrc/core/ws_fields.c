@@ -4,6 +4,7 @@
 ** put into the out queue in one piece.
 */
 #include "ws_hs.h"
+#include "ws_out.h"
 
 #include <string.h>
 

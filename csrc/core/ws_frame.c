@@ -4,7 +4,7 @@
 */
 #include <string.h>
 
-#include "ws_int.h"
+#include "ws_frame.h"
 
 enum { RSV1 = 0x40, RSV = 0x70 };
 

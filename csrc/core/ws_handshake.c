@@ -6,6 +6,7 @@
 ** piece, and grows there as bytes are used; what follows stays unread.
 */
 #include "ws_hs.h"
+#include "ws_in.h"
 
 #include <string.h>
 

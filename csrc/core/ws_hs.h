@@ -6,6 +6,7 @@
 #ifndef ws_hs_h
 #define ws_hs_h
 
+#include "ws_conn.h"
 #include "ws_http.h"
 
 #pragma GCC visibility push(hidden)
@@ -28,6 +29,20 @@ struct ws_hs {
   size_t nprotocols; /* bytes of that */
   ws_span chosen;    /* client: the server's choice */
 };
+
+/* ---- the handshake, for ws_conn.c: called in state WS_CONNECTING and while
+   one of its events is current (c->event is kept by ws_conn.c). Both work on
+   c->in: unread bytes from rd, which they consume as they use them; c->eof says
+   that no more will come, and on 0 ws_conn.c then ends the connection. */
+int ws_server_next (ws_conn *c, ws_event *ev);
+int ws_client_next (ws_conn *c, ws_event *ev);
+/* The transport is gone: makes a refusal whose head is here the current
+   event. */
+void ws_client_lost (ws_conn *c);
+void ws_hs_taken (ws_conn *c);      /* its current event is taken */
+int ws_hs_waits (const ws_conn *c); /* a request that is, for its answer */
+void ws_hs_abandon (ws_conn *c);    /* no event will come of it any more */
+void ws_hs_free (ws_conn *c);       /* idempotent */
 
 /* ---- ws_handshake.c */
 ws_hs *ws_hs_new (ws_conn *c); /* c->hs, begun; NULL without memory */

@@ -7,7 +7,7 @@
 #ifndef ws_http_h
 #define ws_http_h
 
-#include "ws_int.h"
+#include "ws_base.h"
 
 #pragma GCC visibility push(hidden)
 

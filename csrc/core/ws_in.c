@@ -9,7 +9,9 @@
 */
 #include <string.h>
 
-#include "ws_int.h"
+#include "ws_frame.h"
+#include "ws_in.h"
+#include "ws_pool.h"
 
 enum {
   FIRST = 16384, /* size of a new block, without a pool */

@@ -8,7 +8,7 @@
 */
 #include <string.h>
 
-#include "ws_int.h"
+#include "ws_base.h"
 
 /* The key as it applies from this offset on, twice. */
 static uint64_t turned (const unsigned char key[4], size_t offset) {

@@ -5,7 +5,8 @@
 */
 #include <string.h>
 
-#include "ws_int.h"
+#include "ws_out.h"
+#include "ws_share.h"
 
 enum { FIRST = 256 }; /* size of the smallest block */
 

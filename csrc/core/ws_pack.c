@@ -8,7 +8,9 @@
 */
 #include <string.h>
 
-#include "ws_int.h"
+#include "ws_out.h"
+#include "ws_send.h"
+#include "ws_zip.h"
 
 enum { RSV1 = 0x40, MASK = 4 };
 

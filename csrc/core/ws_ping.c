@@ -9,7 +9,9 @@
 */
 #include <string.h>
 
-#include "ws_int.h"
+#include "ws_out.h"
+#include "ws_ping.h"
+#include "ws_send.h"
 
 enum { FIRST = 64, MOST = 4096 }; /* bytes of records */
 

@@ -5,7 +5,8 @@
 */
 #include <string.h>
 
-#include "ws_int.h"
+#include "ws_conn.h"
+#include "ws_pool.h"
 
 enum { LARGEST = 4 << 20 }; /* a block that is worth keeping, at most */
 

@@ -11,7 +11,7 @@
 
 #include <openssl/rand.h>
 
-#include "ws_int.h"
+#include "ws_base.h"
 
 enum { BLOCK = 512 };
 

@@ -10,7 +10,10 @@
 */
 #include <string.h>
 
-#include "ws_int.h"
+#include "ws_close.h"
+#include "ws_in.h"
+#include "ws_recv.h"
+#include "ws_zip.h"
 
 /* Bytes at rd that may be used: once our Close frame is queued, only those of
    messages that were whole by then. */

@@ -5,6 +5,7 @@
 */
 #include <string.h>
 
+#include "ws_frame.h"
 #include "ws_share.h"
 
 enum { FIRST = 4 };

@@ -4,7 +4,10 @@
 */
 #include <string.h>
 
-#include "ws_int.h"
+#include "ws_out.h"
+#include "ws_send.h"
+#include "ws_share.h"
+#include "ws_zip.h"
 
 /* Writes a frame to `to`, which has room for WS_HEADER + n bytes: its size,
    or 0 without randomness. */

@@ -5,6 +5,7 @@
 ** and a line that names it; answers are written by ws_answer.c.
 */
 #include "ws_hs.h"
+#include "ws_out.h"
 
 /* More subprotocols than anyone offers; they are compared with each other. */
 enum { MAX_OFFERED = 128 };

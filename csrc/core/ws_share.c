@@ -12,7 +12,10 @@
 */
 #include <string.h>
 
+#include "ws_out.h"
+#include "ws_send.h"
 #include "ws_share.h"
+#include "ws_zip.h"
 
 enum { COPY = 2048, RSV1 = 0x40, LEAST_WINDOW = 8 };
 

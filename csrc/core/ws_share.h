@@ -1,11 +1,11 @@
 /*
 ** ws_share.h - frames that many connections share, and lists of references to
-** them: what ws_refs.c and ws_share.c have in common.
+** them (ws_refs.c, ws_share.c).
 */
 #ifndef ws_share_h
 #define ws_share_h
 
-#include "ws_int.h"
+#include "ws_conn.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -46,6 +46,17 @@ int ws_refs_room (ws_conn *c, ws_refs **list, size_t more);
 void ws_refs_append (ws_refs *a, ws_shared *s, size_t before);
 void ws_refs_drop (ws_refs *a); /* the first */
 void ws_refs_end (ws_conn *c, ws_refs **list);
+
+/* ---- of a connection */
+int ws_refs_pending (const ws_out *o, ws_iov *v,
+                     int max); /* bytes and frames */
+/* n bytes of those have left; how many of them were the queue's own. */
+size_t ws_refs_sent (ws_conn *c, size_t n);
+size_t ws_refs_size (const ws_refs *a); /* bytes of frames still to be sent */
+void ws_refs_free (ws_conn *c);
+void ws_held_free (ws_conn *c);
+/* The fragmented message is complete: what was held goes into the queue. */
+void ws_release_held (ws_conn *c);
 
 #pragma GCC visibility pop
 

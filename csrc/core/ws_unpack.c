@@ -7,7 +7,9 @@
 */
 #include <string.h>
 
-#include "ws_int.h"
+#include "ws_close.h"
+#include "ws_recv.h"
+#include "ws_zip.h"
 
 enum { FIRST = 256 }; /* size of the smallest buffer */
 

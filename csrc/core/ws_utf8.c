@@ -13,7 +13,7 @@
 */
 #include <string.h>
 
-#include "ws_int.h"
+#include "ws_base.h"
 
 #if defined(__SSE2__) && !defined(WS_PORTABLE)
 #include <emmintrin.h>

@@ -11,7 +11,9 @@
 */
 #include <string.h>
 
-#include "ws_int.h"
+#include "ws_close.h"
+#include "ws_in.h"
+#include "ws_recv.h"
 
 /* The frame at p, of which n bytes are here, goes over the gap before it. */
 static void move_down (unsigned char *p, size_t n, const ws_frame *f,

@@ -4,7 +4,7 @@
 */
 #include <string.h>
 
-#include "ws_int.h"
+#include "ws_zip.h"
 
 const unsigned char ws_pack_tail[4] = {0x00, 0x00, 0xFF, 0xFF};
 

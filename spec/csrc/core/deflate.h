@@ -8,6 +8,9 @@
 
 #include "frames.h"
 
+#include "ws_frame.h"
+#include "ws_zip.h"
+
 #include <zlib.h>
 
 enum { RSV1 = 0x40 };

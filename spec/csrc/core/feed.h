@@ -7,7 +7,7 @@
 
 #include "test.h"
 
-#include "ws_int.h"
+#include "ws_close.h"
 
 /* How to feed; zeros are good defaults. */
 typedef struct feed {

@@ -3,6 +3,8 @@
 */
 #include "frames.h"
 
+#include "ws_frame.h"
+
 TEST(defaults) {
   BOTH(role) {
     ws_config config;

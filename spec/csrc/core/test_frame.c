@@ -4,6 +4,8 @@
 */
 #include "frames.h"
 
+#include "ws_frame.h"
+
 #define RSV "reserved bits are set (RFC 6455 5.2)"
 #define OPCODE "reserved opcode (RFC 6455 5.2)"
 #define NO_FIN "fragmented control frame (RFC 6455 5.5)"

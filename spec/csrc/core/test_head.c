@@ -5,6 +5,8 @@
 */
 #include "feed.h"
 
+#include "ws_hs.h"
+
 #define REQUEST                                             \
   "GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n" \
   "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"    \

@@ -4,6 +4,8 @@
 */
 #include "frames.h"
 
+#include "ws_pool.h"
+
 static ws_pool pool;
 
 static void with_pool (ws_config *config) {
