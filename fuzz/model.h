@@ -123,7 +123,7 @@ static inline void check_ended (const side *s) {
   ws_closing a = s->end, b = ws_closed(s->c);
   assert(a.code == b.code && a.clean == b.clean && a.failed == b.failed);
   assert(a.received == b.received && a.status == b.status);
-  assert(ws_unread(s->c) == 0 && !ws_waiting(s->c));
+  assert(ws_unread(s->c) == 0 && !ws_has_message(s->c));
 }
 
 /* All that is due was given, up to a message that breaks a rule. */
@@ -360,7 +360,7 @@ static inline void check_counters (side *s) {
   if (s->gone) assert(ws_queued(c) == 0 && ws_held(c) == 0);
   if (ws_end_held(c)) assert(s->in.closed || s->in.broken);
   assert(!ws_swells(c) || (s->in.bits && s->state == WS_OPENED));
-  if (ws_waiting(c) && !s->in.unsure && s->opened)
+  if (ws_has_message(c) && !s->in.unsure && s->opened)
     assert(s->ev.type != 0 || s->given < s->in.whole);
   assert(!ws_in_parts(c) || s->part > 0 || s->ev.type == WS_PART);
 }

@@ -63,7 +63,7 @@ build = {
         "csrc/core/ws_fields.c",
         "csrc/core/ws_frame.c",
         "csrc/core/ws_handshake.c",
-        "csrc/core/ws_http.c",
+        "csrc/core/ws_head.c",
         "csrc/core/ws_in.c",
         "csrc/core/ws_mask.c",
         "csrc/core/ws_out.c",

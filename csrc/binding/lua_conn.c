@@ -276,7 +276,7 @@ static int conn_used (lua_State *L) {
 
 /* conn:waiting() -> whether a whole message waits to be received */
 static int conn_waiting (lua_State *L) {
-  lua_pushboolean(L, ws_waiting(core(websock_toconn(L))));
+  lua_pushboolean(L, ws_has_message(core(websock_toconn(L))));
   return 1;
 }
 

@@ -341,7 +341,7 @@ size_t ws_held (const ws_conn *c);
 
 /* 1 if a whole message has arrived that was not given to its end, as far as
    ws_ahead has seen. */
-int ws_waiting (const ws_conn *c);
+int ws_has_message (const ws_conn *c);
 
 /* 1 if permessage-deflate was agreed on and more has arrived, and is not
    inflated, than could become just some KiB: what ws_next does then may take

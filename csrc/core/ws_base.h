@@ -23,7 +23,7 @@
 **   ws_pool.c       what connections lend each other
 **   ws_deflate.c    zlib's streams, and the pool of them
 **   ws_extension.c  permessage-deflate in the opening handshake
-**   ws_http.c       HTTP/1.1 heads, in place and incrementally
+**   ws_head.c       HTTP/1.1 heads, in place and incrementally
 **   ws_body.c       their bodies, chunked or not
 **   ws_chars.c      classes of characters, comparisons
 **   ws_handshake.c  what both roles do with a message; ws_http and its fields

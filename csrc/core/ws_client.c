@@ -92,7 +92,8 @@ static int make_key (ws_conn *c, char key[25]) {
   return 0;
 }
 
-static int begin (ws_conn *c, request *r, const ws_str *protocols, size_t n) {
+static int queue_request (ws_conn *c, request *r, const ws_str *protocols,
+                          size_t n) {
   char key[25];
   int result = ws_hs_new(c) ? keep_protocols(c, protocols, n) : WS_ENOMEM;
   if (result == 0) result = make_key(c, key);
@@ -109,7 +110,7 @@ int ws_request (ws_conn *c, ws_str host, ws_str target, const ws_str *protocols,
   int result = check_request(c, &r);
   if (result == 0) result = check_protocols(c, protocols, nprotocols);
   if (result) return result;
-  result = begin(c, &r, protocols, nprotocols);
+  result = queue_request(c, &r, protocols, nprotocols);
   if (result) ws_hs_free(c);
   return result;
 }
@@ -184,11 +185,11 @@ static http_result body (ws_conn *c, ws_hs *hs) {
    answer itself they may be as long as one head. */
 static http_result skip_interim (ws_conn *c, ws_hs *hs) {
   size_t size = hs->http.looked;
-  ws_http_head fresh = {0};
+  ws_head_parser fresh = {0};
   fresh.role = WS_CLIENT;
   fresh.limit = hs->http.limit - size;
   fresh.max_fields = hs->http.max_fields;
-  ws_http_release(c, &hs->http);
+  ws_head_release(c, &hs->http);
   hs->http = fresh;
   return ws_hs_read_head(c, hs);
 }
@@ -197,7 +198,7 @@ static http_result skip_interim (ws_conn *c, ws_hs *hs) {
    fields that came whole. Where its body would begin is not known. */
 static http_result cut_head (ws_hs *hs) {
   if (hs->fault.status != 431 || hs->http.status < 200) return HTTP_BAD;
-  ws_http_cut(&hs->http);
+  ws_head_cut(&hs->http);
   hs->body.max = 0;
   return HTTP_WHOLE;
 }

@@ -124,7 +124,7 @@ int ws_pending (ws_conn *c, ws_iov *v, int max) {
 
 /* ---- state */
 
-int ws_waiting (const ws_conn *c) {
+int ws_has_message (const ws_conn *c) {
   return c->event != 0 || c->in.whole > 0 || ws_recv_arrived(c);
 }
 
@@ -135,7 +135,7 @@ const char *ws_error (const ws_conn *c) { return c->error; }
 int ws_in_parts (const ws_conn *c) { return c->rx.parts; }
 
 size_t ws_queued (const ws_conn *c) {
-  return c->out.end - c->out.start + c->out.nborrowed + ws_pongs_waiting(c) +
+  return c->out.end - c->out.start + c->out.nborrowed + ws_pongs_due(c) +
          ws_refs_size(c->out.refs);
 }
 

@@ -57,7 +57,7 @@ static void free_block (voidpf opaque, voidpf p) {
 /* zlib refuses a window of 8 bits when it deflates raw; with 9 it never looks
    back over 512 - 262 bytes, which 8 allow. An inflater gets its window now, so
    that it cannot lack memory in the middle of a message. */
-static int begin (ws_stream *s) {
+static int init_zlib (ws_stream *s) {
   z_stream *z = &s->z;
   if (s->set.level != INFLATES)
     return deflateInit2(z, s->set.level, Z_DEFLATED, -s->set.bits,
@@ -79,7 +79,7 @@ static ws_stream *make (ws_alloc alloc, void *ud, settings set) {
   s->z.zalloc = get_block;
   s->z.zfree = free_block;
   s->z.opaque = s;
-  if (begin(s) == Z_OK) return s;
+  if (init_zlib(s) == Z_OK) return s;
   alloc(ud, s, sizeof *s, 0);
   return NULL;
 }

@@ -37,12 +37,12 @@ typedef struct terms {
 
 enum { NO_MORE = 0, ELEMENT = 1, MALFORMED = -1 };
 
-/* A walk through all elements of all fields. */
-typedef struct walk {
+/* A reader through all elements of all fields. */
+typedef struct reader {
   const ws_conn *c;
   size_t i;    /* the next field */
   ws_str rest; /* of the one before */
-} walk;
+} reader;
 
 typedef struct param {
   ws_str name;
@@ -102,7 +102,7 @@ static int value (ws_str *s, param *p) {
 }
 
 /* The next parameter of an element. */
-static int next_param (walk *w, param *p) {
+static int next_param (reader *w, param *p) {
   ws_str *s = &w->rest;
   int r = ELEMENT;
   memset(p, 0, sizeof *p);
@@ -119,7 +119,7 @@ static int next_param (walk *w, param *p) {
 }
 
 /* The next element's name; empty elements are passed over. */
-static int next_element (walk *w, ws_str *name) {
+static int next_element (reader *w, ws_str *name) {
   for (;;) {
     while (is_next(&w->rest, ',') || is_next(&w->rest, ' ') ||
            is_next(&w->rest, '\t'))
@@ -165,7 +165,7 @@ static void add_param (terms *t, const param *p) {
   if (!ok) t->broken = 1;
 }
 
-static int next_terms (walk *w, terms *t) {
+static int next_terms (reader *w, terms *t) {
   param p;
   ws_str name;
   int r = next_element(w, &name);
@@ -181,7 +181,7 @@ static int next_terms (walk *w, terms *t) {
 /* ------------------------------------------------------------- the server */
 
 /* The smaller window, of one's own setting and what the offer says. */
-static int least (int own, int bits) {
+static int smaller_window (int own, int bits) {
   return own > 0 && own < bits ? own : bits;
 }
 
@@ -197,11 +197,11 @@ static void agree (ws_conn *c, const terms *t) {
   const ws_compression *own = &c->config->compression;
   int bits = MOST_BITS;
   if (t->seen[CLIENT_BITS])
-    bits = least(own->client_max_window_bits, t->client_bits);
+    bits = smaller_window(own->client_max_window_bits, t->client_bits);
   c->rx.window = window(
       bits, own->client_no_context_takeover || t->seen[CLIENT_NO_TAKEOVER],
       bits < MOST_BITS);
-  bits = least(own->server_max_window_bits, t->server_bits);
+  bits = smaller_window(own->server_max_window_bits, t->server_bits);
   c->tx.window = window(
       bits, own->server_no_context_takeover || t->seen[SERVER_NO_TAKEOVER],
       bits < MOST_BITS || t->seen[SERVER_BITS]);
@@ -210,7 +210,7 @@ static void agree (ws_conn *c, const terms *t) {
 /* The first offer that can be accepted is; a malformed field fails the
    connection, whatever it offers (RFC 6455 section 9.1). */
 http_result ws_extension_offers (ws_conn *c, ws_hs *hs) {
-  walk w = {c, 0, {NULL, 0}};
+  reader w = {c, 0, {NULL, 0}};
   terms t;
   int r;
   c->rx.window = c->tx.window = 0;
@@ -308,7 +308,7 @@ static const char *answer_rule (const ws_conn *c, const terms *t) {
 }
 
 http_result ws_extension_answer (ws_conn *c, ws_hs *hs) {
-  walk w = {c, 0, {NULL, 0}};
+  reader w = {c, 0, {NULL, 0}};
   const char *rule = NULL;
   terms t;
   int r;

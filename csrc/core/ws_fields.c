@@ -15,7 +15,7 @@ int ws_fields_check (ws_conn *c, const ws_field *fields, size_t n,
     ws_str name = fields[i].name, value = fields[i].value;
     if (!ws_all(name, CH_TOKEN))
       return ws_misuse(c, WS_EINVAL, "a field's name is no token");
-    if (value.n && !ws_all(value, CH_BLANK | ws_http_text(name)))
+    if (value.n && !ws_all(value, CH_BLANK | ws_value_classes(name)))
       return ws_misuse(c, WS_EINVAL, "a field's value has an invalid byte");
     if (ws_is_any(name, taken))
       return ws_misuse(

@@ -31,7 +31,7 @@ ws_hs *ws_hs_new (ws_conn *c) {
 void ws_hs_free (ws_conn *c) {
   ws_hs *hs = c->hs;
   if (hs == NULL) return;
-  ws_http_release(c, &hs->http);
+  ws_head_release(c, &hs->http);
   if (hs->offered) ws_realloc(c, hs->offered, hs->cap * sizeof *hs->offered, 0);
   if (hs->protocols) ws_realloc(c, hs->protocols, hs->nprotocols, 0);
   ws_realloc(c, hs, sizeof *hs, 0);
@@ -77,7 +77,7 @@ http_result ws_hs_read_head (ws_conn *c, ws_hs *hs) {
   http_result r;
   if (in->rd == in->wr) return HTTP_MORE; /* perhaps there is no buffer */
   if (hs->http.looked == 0) in->start = in->end = in->rd;
-  r = ws_http_parse(c, &hs->http, in->p + in->start, in->wr - in->start);
+  r = ws_head_parse(c, &hs->http, in->p + in->start, in->wr - in->start);
   in->end = in->rd = in->start + hs->http.looked;
   if (r == HTTP_BAD) hs->fault = hs->http.fault;
   return r;

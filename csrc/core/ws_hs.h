@@ -12,7 +12,7 @@
 #pragma GCC visibility push(hidden)
 
 struct ws_hs {
-  ws_http_head http;
+  ws_head_parser http;
   ws_body body;
   ws_head head;     /* what ws_http hands out */
   ws_fault fault;   /* why the message is refused */

@@ -1,6 +1,6 @@
 /*
 ** ws_http.h - HTTP/1.1 messages as the opening handshake needs them: heads
-** parsed in place (ws_http.c), bodies framed and decoded in place (ws_body.c).
+** parsed in place (ws_head.c), bodies framed and decoded in place (ws_body.c).
 ** Both know bytes and syntax only; what a field means is the business of
 ** ws_handshake.c, ws_server.c and ws_client.c.
 */
@@ -36,7 +36,7 @@ ws_str ws_lit (const char *s);
    thing. */
 int ws_number (ws_str s, size_t *number);
 
-/* ---- ws_http.c */
+/* ---- ws_head.c */
 
 /* A piece of a head: bytes counted from the head's first one, for the buffer
    may move while a head is coming in. */
@@ -66,35 +66,35 @@ typedef struct ws_fault {
 http_result ws_fault_set (ws_fault *f, int status, const char *rule);
 
 /* A head being parsed. Begins as zeros but for role, limit and max_fields. */
-typedef struct ws_http_head {
+typedef struct ws_head_parser {
   int role;     /* WS_SERVER parses requests, WS_CLIENT responses */
   size_t limit; /* most bytes of a head */
   size_t max_fields;
   int state;
   size_t looked; /* bytes already looked at; none is looked at twice */
-  size_t mark;   /* where the element begins that is being read */
+  size_t from;   /* where the element begins that is being read */
   int text;      /* classes allowed in the value that is being read */
   ws_span method, target, reason;
   int major, minor, status;
   ws_line *line; /* the fields */
   size_t nlines, cap;
   ws_fault fault; /* after HTTP_BAD */
-} ws_http_head;
+} ws_head_parser;
 
 /* Goes on parsing with p[0 .. n), n never shrinking from call to call, and each
    byte looked at once. HTTP_WHOLE: the head is h->looked bytes long; HTTP_MORE;
    HTTP_BAD, at the first byte that shows it; HTTP_NOMEM (call again). A folded
    line of a response is unfolded: blanks are written over its CRLF. */
-http_result ws_http_parse (ws_conn *c, ws_http_head *h, unsigned char *p,
+http_result ws_head_parse (ws_conn *c, ws_head_parser *h, unsigned char *p,
                            size_t n);
-void ws_http_release (ws_conn *c, ws_http_head *h);
+void ws_head_release (ws_conn *c, ws_head_parser *h);
 /* Leaves off the field that has not come whole. */
-void ws_http_cut (ws_http_head *h);
+void ws_head_cut (ws_head_parser *h);
 
 /* The classes that the value of a field may have besides blanks. Bytes from
    0x80 on are opaque (RFC 9110 section 5.5), proxies add cities and names;
    the fields that the handshake reads have no use for them. */
-int ws_http_text (ws_str name);
+int ws_value_classes (ws_str name);
 
 /* Room for one more of size bytes in a list of n, or NULL. */
 void *ws_one_more (ws_conn *c, void *list, size_t n, size_t *cap, size_t size);

@@ -86,7 +86,7 @@ static int grow (ws_conn *c, size_t min) {
   return 1;
 }
 
-static int make_room (ws_conn *c, size_t min) {
+static int find_room (ws_conn *c, size_t min) {
   ws_in *in = &c->in;
   size_t good = in->cap / 8 < GOOD ? in->cap / 8 : GOOD;
   uint64_t rest = missing(c);
@@ -115,7 +115,7 @@ void *ws_reserve (ws_conn *c, size_t min, size_t *room) {
   ws_in *in = &c->in;
   if (min < 1) min = 1;
   if (in->cap > SIZE_MAX / 4 || min > SIZE_MAX / 4) return NULL;
-  if (!make_room(c, min)) return NULL;
+  if (!find_room(c, min)) return NULL;
   *room = limited(c, in->cap - in->wr, min);
   return in->p + in->wr;
 }

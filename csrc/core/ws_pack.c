@@ -58,8 +58,8 @@ static size_t header_of (size_t n, int masked) {
 }
 
 /* Deflates into the queue at to, with the payload where it may stay. */
-static int put (ws_conn *c, unsigned char *to, size_t room, int first,
-                const void *p, size_t n, const unsigned char *key) {
+static int put_packed (ws_conn *c, unsigned char *to, size_t room, int first,
+                       const void *p, size_t n, const unsigned char *key) {
   size_t at = header_of(room, key != NULL);
   size_t size = fill(c->zip, to + at, room, p, n, !(first & 0x80));
   if (size == SIZE_MAX) {
@@ -91,5 +91,5 @@ int ws_pack (ws_conn *c, int first, const void *p, size_t n, int flags) {
   unsigned char *to = ws_out_room(c, WS_HEADER + room_for(n, any));
   if (to == NULL) return WS_ENOMEM;
   if (masked && ws_rand(c, key, sizeof key) != 0) return WS_ERANDOM;
-  return put(c, to, room_for(n, any), first, p, n, masked ? key : NULL);
+  return put_packed(c, to, room_for(n, any), first, p, n, masked ? key : NULL);
 }

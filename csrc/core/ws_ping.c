@@ -49,13 +49,13 @@ static size_t entered (const ws_conn *c) {
   return least(c->pong.left, c->pong.size);
 }
 
-static size_t waiting (const ws_conn *c) {
+size_t ws_pongs_due (const ws_conn *c) {
   return c->pong.due ? c->pong.due->n + c->pong.due->newest : 0;
 }
 
-size_t ws_pongs_waiting (const ws_conn *c) { return waiting(c); }
-
-size_t ws_queued_pongs (const ws_conn *c) { return entered(c) + waiting(c); }
+size_t ws_queued_pongs (const ws_conn *c) {
+  return entered(c) + ws_pongs_due(c);
+}
 
 /* Room for a pong of that size behind those in order. */
 static int pongs_room (ws_conn *c, size_t size) {
@@ -104,7 +104,7 @@ static int enter (ws_conn *c, size_t n) {
   if (ws_out_put(c, a->p, n) < 0) return WS_ENOMEM;
   c->pong.left = c->out.end - c->out.start;
   c->pong.size = before + n;
-  if (n == waiting(c)) {
+  if (n == ws_pongs_due(c)) {
     ws_pongs_free(c);
   } else {
     memmove(a->p, a->p + n, a->newest);
@@ -120,7 +120,7 @@ int ws_pongs_enter (ws_conn *c) {
 }
 
 int ws_pongs_last (ws_conn *c) {
-  return c->pong.due ? enter(c, waiting(c)) : 0;
+  return c->pong.due ? enter(c, ws_pongs_due(c)) : 0;
 }
 
 /* ---- our pings */

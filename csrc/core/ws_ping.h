@@ -15,7 +15,7 @@ void ws_pong_received (ws_conn *c, const unsigned char *p, size_t n);
    have left it; or all, at once, before our Close frame. 0 or WS_ENOMEM. */
 int ws_pongs_enter (ws_conn *c);
 int ws_pongs_last (ws_conn *c);
-size_t ws_pongs_waiting (const ws_conn *c); /* bytes of those */
+size_t ws_pongs_due (const ws_conn *c); /* bytes of those */
 void ws_pongs_free (ws_conn *c);
 void ws_pings_free (ws_conn *c);
 

@@ -47,7 +47,7 @@ int ws_unpack_fits (const ws_conn *c, uint64_t more) {
 /* Room for at least a byte behind what is inflated, which is less than `most`,
    the most that is wanted in all. The block only grows: it may be longer than
    `most`, if it was made for a larger one. */
-static int make_room (ws_conn *c, ws_zip *z, size_t most) {
+static int grow_output (ws_conn *c, ws_zip *z, size_t most) {
   if (z->end < z->cap) return 1;
   size_t rest = most - z->cap; /* not below 1: cap is end, which is < most */
   size_t more = z->cap, input = at_hand(c);
@@ -61,7 +61,7 @@ static int make_room (ws_conn *c, ws_zip *z, size_t most) {
 }
 
 /* What comes next to the inflater: payload or, behind its end, the tail. */
-static void source (const ws_conn *c, ws_flow *f) {
+static void next_input (const ws_conn *c, ws_flow *f) {
   f->nin = at_hand(c);
   if (f->nin > 0) {
     f->in = c->in.p + c->in.start;
@@ -71,7 +71,7 @@ static void source (const ws_conn *c, ws_flow *f) {
   }
 }
 
-static void used (ws_conn *c, size_t n) {
+static void consume (ws_conn *c, size_t n) {
   ws_zip *z = c->zip;
   if (at_hand(c) == 0) {
     z->tail += (unsigned char)n;
@@ -83,7 +83,7 @@ static void used (ws_conn *c, size_t n) {
 }
 
 /* The rules about what came out, in the order of its bytes. */
-static int check (ws_conn *c, size_t from, size_t max, ws_inflated r) {
+static int check_output (ws_conn *c, size_t from, size_t max, ws_inflated r) {
   ws_zip *z = c->zip;
   size_t limit = max > 0 ? SIZE_MAX : c->config->max_message;
   size_t end = z->end < limit ? z->end : limit;
@@ -96,21 +96,21 @@ static int check (ws_conn *c, size_t from, size_t max, ws_inflated r) {
   return 1;
 }
 
-static int step (ws_conn *c, size_t max, size_t most) {
+static int inflate_some (ws_conn *c, size_t max, size_t most) {
   ws_zip *z = c->zip;
   ws_flow f;
   size_t from = z->end, end = z->cap < most ? z->cap : most, n;
-  size_t room = end - from; /* from is below both: ws_unpack, make_room */
-  source(c, &f);
+  size_t room = end - from; /* from is below both: ws_unpack, grow_output */
+  next_input(c, &f);
   f.out = z->p + from;
   f.nout = room;
   n = f.nin;
   ws_inflated r = ws_stream_inflate(z->inflater, &f);
   z->end += room - f.nout;
   z->full = f.nout == 0;
-  used(c, n - f.nin);
+  consume(c, n - f.nin);
   if (r == FINAL_BLOCK) z->fed = z->full = 0;
-  if (check(c, from, max, r) < 0) return WS_END;
+  if (check_output(c, from, max, r) < 0) return WS_END;
   if (z->tail < sizeof ws_pack_tail || !z->fed) return 1;
   z->done = (unsigned char)ws_stream_between(z->inflater);
   if (z->done || z->full) return 1;
@@ -131,6 +131,6 @@ int ws_unpack (ws_conn *c, size_t max) {
   }
   if (z->inflater == NULL && (z->inflater = ws_inflater(c)) == NULL)
     return WS_ENOMEM;
-  if (!make_room(c, z, most)) return WS_ENOMEM;
-  return step(c, max, most);
+  if (!grow_output(c, z, most)) return WS_ENOMEM;
+  return inflate_some(c, max, most);
 }

@@ -315,7 +315,7 @@ TEST(in_the_middle_of_a_whole_message_in_parts) {
       text_add(&f.part, ev.data, ev.size);
       if (i + 1 < taken || taken < 4) ws_taken(&f.c);
     }
-    CHECK(ws_close(&f.c, 1000, NULL, 0) == 0 && ws_waiting(&f.c));
+    CHECK(ws_close(&f.c, 1000, NULL, 0) == 0 && ws_has_message(&f.c));
     put_str(&f, FIN | CLOSE, "\x03\xE8");
     if (taken == 4) ws_taken(&f.c);
     while (ws_next_part(&f.c, &ev, 2) > 0) {
@@ -323,7 +323,7 @@ TEST(in_the_middle_of_a_whole_message_in_parts) {
       ws_taken(&f.c);
     }
     CHECK_STR(f.part.p, "abcdefg");
-    CHECK(!ws_waiting(&f.c));
+    CHECK(!ws_has_message(&f.c));
     stop(&f);
   }
 }

@@ -1,5 +1,5 @@
 /*
-** test_http.c - ws_http.c and ws_body.c without a connection's life around
+** test_http.c - ws_head.c and ws_body.c without a connection's life around
 ** them: heads and chunks as bytes, at guard pages, and looked at once.
 */
 #include "feed.h"
@@ -9,7 +9,7 @@
 typedef struct parsed {
   ws_config config;
   ws_conn c;
-  ws_http_head h;
+  ws_head_parser h;
   int r;
   text log;
 } parsed;
@@ -49,7 +49,7 @@ static const char *parse_end (parsed *x, const void *bytes) {
     text_addf(&x->log, "=");
     log_span(x, p, x->h.line[i].value);
   }
-  ws_http_release(&x->c, &x->h);
+  ws_head_release(&x->c, &x->h);
   ws_free(&x->c);
   CHECK(heap.blocks == 0);
   return x->log.p;
@@ -69,7 +69,7 @@ static const char *parse (int role, const char *bytes, size_t size,
     n += step ? step : 1 + rnd(9);
     if (n > size) n = size;
     p = guard_end(copy, n);
-    x.r = ws_http_parse(&x.c, &x.h, p, n);
+    x.r = ws_head_parse(&x.c, &x.h, p, n);
     memcpy(copy, p, n);
   }
   const char *log = parse_end(&x, copy);
@@ -94,7 +94,7 @@ static size_t refused_at (const char *bytes, size_t size) {
   parse_begin(&x, WS_SERVER);
   while (x.r == HTTP_MORE && n < size) {
     n++;
-    x.r = ws_http_parse(&x.c, &x.h, guard_end(bytes, n), n);
+    x.r = ws_head_parse(&x.c, &x.h, guard_end(bytes, n), n);
   }
   CHECK(x.r == HTTP_BAD);
   parse_end(&x, bytes);
@@ -253,14 +253,14 @@ static size_t parse_forgetting (int role, const char *bytes, size_t n) {
   x.h.max_fields = n;
   for (size_t i = 0; i < n && CHECK(x.r == HTTP_MORE); i++) {
     p[i] = (unsigned char)bytes[i];
-    x.r = ws_http_parse(&x.c, &x.h, p, i + 1);
+    x.r = ws_head_parse(&x.c, &x.h, p, i + 1);
     CHECK(x.r != HTTP_MORE || x.h.looked == i + 1);
-    size_t used = x.h.mark < i ? x.h.mark : i; /* what is complete */
+    size_t used = x.h.from < i ? x.h.from : i; /* what is complete */
     if (i > 400) memset(p + used - 100, 0, used > 100 ? 90 : 0);
   }
   CHECK(x.r == HTTP_WHOLE);
   size_t fields = x.h.nlines;
-  ws_http_release(&x.c, &x.h);
+  ws_head_release(&x.c, &x.h);
   free(p);
   return fields;
 }
@@ -291,7 +291,7 @@ static const char *limited (const char *bytes, size_t limit, size_t fields) {
   x.h.limit = limit;
   x.h.max_fields = fields;
   x.r =
-      ws_http_parse(&x.c, &x.h, guard_end(bytes, strlen(bytes)), strlen(bytes));
+      ws_head_parse(&x.c, &x.h, guard_end(bytes, strlen(bytes)), strlen(bytes));
   return parse_end(&x, bytes);
 }
 

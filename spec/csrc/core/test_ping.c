@@ -638,7 +638,7 @@ TEST(handled_ones_leave_the_buffer) {
         ws_sent(&f.c, v[0].len);
     }
     CHECK(ws_unread(&f.c) == data);
-    CHECK(ws_waiting(&f.c) == (with_data > 0));
+    CHECK(ws_has_message(&f.c) == (with_data > 0));
     if (!with_data) CHECK(heap.blocks == 0); /* idle: it owns no memory */
     feed_events(&f);
     CHECK_STR(f.log.p, with_data == 0   ? ""

@@ -116,7 +116,7 @@ TEST(unread_messages_leave_the_block_if_they_are_few) {
   feed_open(&f, &how);
   frame_str(&bytes, WS_SERVER, FIN | TEXT, "hello");
   feed_put(&f, bytes.p, bytes.n);
-  CHECK(ws_ahead(&f.c) == 0 && ws_waiting(&f.c));
+  CHECK(ws_ahead(&f.c) == 0 && ws_has_message(&f.c));
   CHECK(kept() == WS_BLOCK && f.c.in.cap == bytes.n);
   feed_events(&f);
   text log = feed_close(&f);

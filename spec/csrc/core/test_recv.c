@@ -540,7 +540,7 @@ TEST(what_is_not_whole_does_not_wait) {
            "a\x82\x00",
            5);
   CHECK(ws_ahead(&f.c) == 0 && ws_state(&f.c) == WS_CLOSED);
-  CHECK(!ws_waiting(&f.c));
+  CHECK(!ws_has_message(&f.c));
   text log = feed_close(&f);
   text_free(&log);
 }

@@ -1,5 +1,5 @@
 /*
-** ws_http.c - parses the head of an HTTP/1.1 message in place, as its bytes
+** ws_head.c - parses the head of an HTTP/1.1 message in place, as its bytes
 ** come in: RFC 9112 sections 2 to 5, read strictly. A line ends in CRLF and in
 ** nothing else, a field's name is followed by its colon, and whatever could be
 ** read in two ways is refused.
@@ -29,8 +29,8 @@ enum {
 
 /* A state's step: looks at p[h->looked], and further if it likes. HTTP_MORE is
    to go on with the state that h->state now says. */
-typedef http_result step (ws_conn *c, ws_http_head *h, unsigned char *p,
-                          size_t n);
+typedef http_result state_step (ws_conn *c, ws_head_parser *h, unsigned char *p,
+                                size_t n);
 
 http_result ws_fault_set (ws_fault *f, int status, const char *rule) {
   f->status = status;
@@ -38,11 +38,11 @@ http_result ws_fault_set (ws_fault *f, int status, const char *rule) {
   return HTTP_BAD;
 }
 
-static http_result bad (ws_http_head *h, int status, const char *rule) {
+static http_result bad (ws_head_parser *h, int status, const char *rule) {
   return ws_fault_set(&h->fault, status, rule);
 }
 
-static http_result bad_line (ws_http_head *h) {
+static http_result bad_line (ws_head_parser *h) {
   return bad(h, 400,
              h->role == WS_SERVER ? "malformed request line"
                                   : "malformed status line");
@@ -53,9 +53,9 @@ static ws_span span (size_t from, size_t to) {
 }
 
 /* The state that follows, after the byte that ends this one. */
-static http_result enter (ws_http_head *h, int state) {
+static http_result next_state (ws_head_parser *h, int state) {
   h->state = state;
-  h->mark = ++h->looked;
+  h->from = ++h->looked;
   return HTTP_MORE;
 }
 
@@ -68,13 +68,13 @@ void *ws_one_more (ws_conn *c, void *list, size_t n, size_t *cap, size_t size) {
   return list;
 }
 
-void ws_http_release (ws_conn *c, ws_http_head *h) {
+void ws_head_release (ws_conn *c, ws_head_parser *h) {
   if (h->line) ws_realloc(c, h->line, h->cap * sizeof *h->line, 0);
   h->line = NULL;
   h->nlines = h->cap = 0;
 }
 
-void ws_http_cut (ws_http_head *h) {
+void ws_head_cut (ws_head_parser *h) {
   if (h->state >= IN_NAME && h->state <= IN_VALUE_END) h->nlines--;
 }
 
@@ -83,7 +83,7 @@ void ws_http_cut (ws_http_head *h) {
 static int is_tls (int ch) { return ch == 21 || ch == 22; }
 
 /* One empty line before a request is skipped (RFC 9112 section 2.2). */
-static http_result in_start (ws_conn *c, ws_http_head *h, unsigned char *p,
+static http_result in_start (ws_conn *c, ws_head_parser *h, unsigned char *p,
                              size_t n) {
   (void)c, (void)n;
   if (is_tls(p[h->looked]))
@@ -91,65 +91,65 @@ static http_result in_start (ws_conn *c, ws_http_head *h, unsigned char *p,
   if (h->role == WS_CLIENT)
     h->state = IN_VERSION;
   else if (p[h->looked] == '\r')
-    return enter(h, IN_EMPTY);
+    return next_state(h, IN_EMPTY);
   else
     h->state = IN_METHOD;
   return HTTP_MORE;
 }
 
-static http_result in_empty (ws_conn *c, ws_http_head *h, unsigned char *p,
+static http_result in_empty (ws_conn *c, ws_head_parser *h, unsigned char *p,
                              size_t n) {
   (void)c, (void)n;
-  return p[h->looked] == '\n' ? enter(h, IN_METHOD) : bad_line(h);
+  return p[h->looked] == '\n' ? next_state(h, IN_METHOD) : bad_line(h);
 }
 
 /* A word of the request line, up to its one space. */
-static http_result word (ws_http_head *h, unsigned char *p, size_t n, int class,
-                         ws_span *to, int state) {
+static http_result word (ws_head_parser *h, unsigned char *p, size_t n,
+                         int class, ws_span *to, int state) {
   h->looked = ws_skip(p, h->looked, n, class);
   if (h->looked == n) return HTTP_MORE;
-  if (p[h->looked] != ' ' || h->looked == h->mark) return bad_line(h);
-  *to = span(h->mark, h->looked);
-  return enter(h, state);
+  if (p[h->looked] != ' ' || h->looked == h->from) return bad_line(h);
+  *to = span(h->from, h->looked);
+  return next_state(h, state);
 }
 
-static http_result in_method (ws_conn *c, ws_http_head *h, unsigned char *p,
+static http_result in_method (ws_conn *c, ws_head_parser *h, unsigned char *p,
                               size_t n) {
   (void)c;
   return word(h, p, n, CH_TOKEN, &h->method, IN_TARGET);
 }
 
-static http_result in_target (ws_conn *c, ws_http_head *h, unsigned char *p,
+static http_result in_target (ws_conn *c, ws_head_parser *h, unsigned char *p,
                               size_t n) {
   (void)c;
   return word(h, p, n, CH_TARGET, &h->target, IN_VERSION);
 }
 
-/* Holds the bytes from h->mark against a form in which 'd' is a digit. */
-static http_result match (ws_http_head *h, const unsigned char *p, size_t n,
+/* Holds the bytes from h->from against a form in which 'd' is a digit. */
+static http_result match (ws_head_parser *h, const unsigned char *p, size_t n,
                           const char *form) {
   size_t len = strlen(form);
-  for (; h->looked < n && h->looked - h->mark < len; h->looked++) {
-    char want = form[h->looked - h->mark];
+  for (; h->looked < n && h->looked - h->from < len; h->looked++) {
+    char want = form[h->looked - h->from];
     int ch = p[h->looked];
     if (want == 'd' ? ch < '0' || ch > '9' : ch != want) return bad_line(h);
   }
-  return h->looked - h->mark == len ? HTTP_WHOLE : HTTP_MORE;
+  return h->looked - h->from == len ? HTTP_WHOLE : HTTP_MORE;
 }
 
 /* The version ends a request line and begins a status line (RFC 9112 sections
    2.3, 3 and 4). */
-static http_result in_version (ws_conn *c, ws_http_head *h, unsigned char *p,
+static http_result in_version (ws_conn *c, ws_head_parser *h, unsigned char *p,
                                size_t n) {
   int server = h->role == WS_SERVER;
   http_result r = match(h, p, n, server ? "HTTP/d.d\r\n" : "HTTP/d.d ddd");
   (void)c;
   if (r != HTTP_WHOLE) return r;
-  h->major = p[h->mark + 5] - '0';
-  h->minor = p[h->mark + 7] - '0';
+  h->major = p[h->from + 5] - '0';
+  h->minor = p[h->from + 7] - '0';
   if (h->major != 1) return bad(h, 505, "not HTTP/1.1");
   if (!server) {
-    const unsigned char *s = p + h->mark + 9;
+    const unsigned char *s = p + h->from + 9;
     h->status = (s[0] - '0') * 100 + (s[1] - '0') * 10 + (s[2] - '0');
     if (h->status < 100) return bad_line(h);
   }
@@ -159,36 +159,36 @@ static http_result in_version (ws_conn *c, ws_http_head *h, unsigned char *p,
 
 /* After the status: a reason phrase, which some servers leave out together with
    the space before it. */
-static http_result in_status (ws_conn *c, ws_http_head *h, unsigned char *p,
+static http_result in_status (ws_conn *c, ws_head_parser *h, unsigned char *p,
                               size_t n) {
   (void)c, (void)n;
   switch (p[h->looked]) {
-    case ' ': return enter(h, IN_REASON);
-    case '\r': return enter(h, IN_LINE_END);
+    case ' ': return next_state(h, IN_REASON);
+    case '\r': return next_state(h, IN_LINE_END);
     default: return bad_line(h);
   }
 }
 
-static http_result in_reason (ws_conn *c, ws_http_head *h, unsigned char *p,
+static http_result in_reason (ws_conn *c, ws_head_parser *h, unsigned char *p,
                               size_t n) {
   (void)c;
   h->looked = ws_skip(p, h->looked, n, CH_TEXT | CH_BLANK | CH_HIGH);
   if (h->looked == n) return HTTP_MORE;
   if (p[h->looked] != '\r') return bad_line(h);
-  h->reason = span(h->mark, h->looked);
-  return enter(h, IN_LINE_END);
+  h->reason = span(h->from, h->looked);
+  return next_state(h, IN_LINE_END);
 }
 
-static http_result in_line_end (ws_conn *c, ws_http_head *h, unsigned char *p,
+static http_result in_line_end (ws_conn *c, ws_head_parser *h, unsigned char *p,
                                 size_t n) {
   (void)c, (void)n;
-  return p[h->looked] == '\n' ? enter(h, IN_FIELD) : bad_line(h);
+  return p[h->looked] == '\n' ? next_state(h, IN_FIELD) : bad_line(h);
 }
 
 /* A line that begins with a blank goes on with the value before (RFC 9112
    section 5.2): a server refuses it, a client puts blanks for the line's
    end. */
-static http_result folded (ws_http_head *h, unsigned char *p) {
+static http_result folded (ws_head_parser *h, unsigned char *p) {
   if (h->nlines == 0 || h->role == WS_SERVER)
     return bad(h, 400,
                h->nlines ? "folded field line" : "malformed field name");
@@ -197,30 +197,30 @@ static http_result folded (ws_http_head *h, unsigned char *p) {
   return HTTP_MORE;
 }
 
-static http_result new_field (ws_conn *c, ws_http_head *h) {
+static http_result new_field (ws_conn *c, ws_head_parser *h) {
   ws_line *line;
   if (h->nlines >= h->max_fields) return bad(h, 431, "too many header fields");
   line = ws_one_more(c, h->line, h->nlines, &h->cap, sizeof *line);
   if (line == NULL) return HTTP_NOMEM;
   h->line = line;
   line[h->nlines++] = (ws_line){{0, 0}, {0, 0}};
-  h->mark = h->looked;
+  h->from = h->looked;
   h->state = IN_NAME;
   return HTTP_MORE;
 }
 
 /* The first byte of a field line, or of the empty line that ends the head. */
-static http_result in_field (ws_conn *c, ws_http_head *h, unsigned char *p,
+static http_result in_field (ws_conn *c, ws_head_parser *h, unsigned char *p,
                              size_t n) {
   int ch = p[h->looked];
   (void)n;
-  if (ch == '\r') return enter(h, IN_END);
+  if (ch == '\r') return next_state(h, IN_END);
   if (ws_chars[ch] & CH_BLANK) return folded(h, p);
   if (ws_chars[ch] & CH_TOKEN) return new_field(c, h);
   return bad(h, 400, "malformed field name");
 }
 
-int ws_http_text (ws_str name) {
+int ws_value_classes (ws_str name) {
   static const char *const ours[] = {
       "Host",    "Origin",         "Connection",
       "Upgrade", "Content-Length", "Transfer-Encoding",
@@ -230,12 +230,12 @@ int ws_http_text (ws_str name) {
 }
 
 /* Nothing in a response but a 101 has to be understood. */
-static int text_of (const ws_http_head *h, ws_str name) {
+static int classes_of (const ws_head_parser *h, ws_str name) {
   int is_read = h->role == WS_SERVER || h->status == 101;
-  return is_read ? ws_http_text(name) : CH_TEXT | CH_HIGH;
+  return is_read ? ws_value_classes(name) : CH_TEXT | CH_HIGH;
 }
 
-static http_result in_name (ws_conn *c, ws_http_head *h, unsigned char *p,
+static http_result in_name (ws_conn *c, ws_head_parser *h, unsigned char *p,
                             size_t n) {
   ws_line *line = &h->line[h->nlines - 1];
   (void)c;
@@ -243,14 +243,14 @@ static http_result in_name (ws_conn *c, ws_http_head *h, unsigned char *p,
   if (h->looked == n) return HTTP_MORE;
   if (p[h->looked] != ':') /* nor a blank before it: RFC 9112 section 5.1 */
     return bad(h, 400, "malformed field name");
-  line->name = span(h->mark, h->looked);
+  line->name = span(h->from, h->looked);
   line->value = span(h->looked + 1, h->looked + 1);
-  h->text = text_of(h, (ws_str){(char *)p + h->mark, line->name.n});
-  return enter(h, IN_VALUE);
+  h->text = classes_of(h, (ws_str){(char *)p + h->from, line->name.n});
+  return next_state(h, IN_VALUE);
 }
 
 /* A value stretches from its first character that is no blank to its last. */
-static http_result in_value (ws_conn *c, ws_http_head *h, unsigned char *p,
+static http_result in_value (ws_conn *c, ws_head_parser *h, unsigned char *p,
                              size_t n) {
   ws_span *value = &h->line[h->nlines - 1].value;
   (void)c;
@@ -262,17 +262,17 @@ static http_result in_value (ws_conn *c, ws_http_head *h, unsigned char *p,
   }
   if (h->looked == n) return HTTP_MORE;
   if (p[h->looked] != '\r') return bad(h, 400, "invalid byte in a field value");
-  return enter(h, IN_VALUE_END);
+  return next_state(h, IN_VALUE_END);
 }
 
-static http_result in_value_end (ws_conn *c, ws_http_head *h, unsigned char *p,
-                                 size_t n) {
+static http_result in_value_end (ws_conn *c, ws_head_parser *h,
+                                 unsigned char *p, size_t n) {
   (void)c, (void)n;
   if (p[h->looked] != '\n') return bad(h, 400, "CR without LF in the head");
-  return enter(h, IN_FIELD);
+  return next_state(h, IN_FIELD);
 }
 
-static http_result in_end (ws_conn *c, ws_http_head *h, unsigned char *p,
+static http_result in_end (ws_conn *c, ws_head_parser *h, unsigned char *p,
                            size_t n) {
   (void)c, (void)n;
   if (p[h->looked] != '\n') return bad(h, 400, "CR without LF in the head");
@@ -280,18 +280,18 @@ static http_result in_end (ws_conn *c, ws_http_head *h, unsigned char *p,
   return HTTP_WHOLE;
 }
 
-static http_result next_step (ws_conn *c, ws_http_head *h, unsigned char *p,
+static http_result next_step (ws_conn *c, ws_head_parser *h, unsigned char *p,
                               size_t n) {
-  static step *const steps[] = {in_start,   in_empty,  in_method, in_target,
-                                in_version, in_status, in_reason, in_line_end,
-                                in_field,   in_name,   in_value,  in_value_end,
-                                in_end};
+  static state_step *const steps[] = {
+      in_start,  in_empty,     in_method,   in_target, in_version,
+      in_status, in_reason,    in_line_end, in_field,  in_name,
+      in_value,  in_value_end, in_end};
   return steps[h->state](c, h, p, n);
 }
 
 /* The status that names what of a request there was no room for (RFC 9112
    section 3, RFC 9110 section 15.5.15). */
-static http_result too_large (ws_http_head *h) {
+static http_result too_large (ws_head_parser *h) {
   if (h->role == WS_CLIENT) return bad(h, 431, "response head too large");
   if (h->state == IN_METHOD) return bad(h, 501, "method too long");
   if (h->state == IN_TARGET || h->state == IN_VERSION)
@@ -299,7 +299,7 @@ static http_result too_large (ws_http_head *h) {
   return bad(h, 431, "request head too large");
 }
 
-http_result ws_http_parse (ws_conn *c, ws_http_head *h, unsigned char *p,
+http_result ws_head_parse (ws_conn *c, ws_head_parser *h, unsigned char *p,
                            size_t n) {
   http_result r = HTTP_MORE;
   if (n > h->limit) n = h->limit;
