@@ -174,7 +174,8 @@ void ws_eof (ws_conn *c);
 /* The transport is lost or dropped: the connection ends with 1006 and this
    reason ("reset", "aborted", "ping timeout"; a string that lives for ever),
    unless it had ended before. What is queued is forgotten; whole messages that
-   have arrived stay to be received, and so does a refusal whose head has. */
+   have arrived can still be received, and so can a refusal whose head has
+   arrived. */
 void ws_abort (ws_conn *c, const char *why);
 
 /* The next event: > 0 its type (*ev filled in), 0 more bytes are needed,
@@ -200,12 +201,11 @@ void ws_taken (ws_conn *c);
    WS_ENOMEM or WS_ERANDOM (call again). */
 int ws_ahead (ws_conn *c);
 
-/* Whether a Close frame, or a broken rule, that ws_ahead comes to takes
-   effect then (default) or, with on, when ws_next has come to it: whoever
-   has taken the messages before it, or is to take them, can answer them
-   first. ws_end_held is 1 while one waits so: the state stays WS_OPENED, a
-   host reads no more, and bounds the time. ws_eof does not replace it;
-   ws_close and ws_abort apply it first, and so does ws_ahead after
+/* With on, a Close frame or a broken rule that ws_ahead comes to takes effect
+   only when ws_next comes to it, and not at once (default): the messages before
+   it can be answered first. ws_end_held is 1 while one waits so: the state
+   stays WS_OPENED, a host reads no more, and bounds the time. ws_eof does not
+   replace it; ws_close and ws_abort apply it first, and so does ws_ahead after
    ws_hold_end(c, 0). */
 void ws_hold_end (ws_conn *c, int on);
 int ws_end_held (const ws_conn *c);
@@ -343,9 +343,8 @@ size_t ws_held (const ws_conn *c);
    ws_ahead has seen. */
 int ws_has_message (const ws_conn *c);
 
-/* 1 if permessage-deflate was agreed on and more has arrived, and is not
-   inflated, than could become just some KiB: what ws_next does then may take
-   long. */
+/* 1 if permessage-deflate was agreed on and enough has arrived to inflate to
+   more than some KiB: the next call of ws_next may take long. */
 int ws_swells (const ws_conn *c);
 
 /* ------------------------------------------------------------------- state */

@@ -1,8 +1,8 @@
 /*
 ** ws_body.c - the body of a plain request or of a refusal: as long as its
 ** Content-Length says, chunked, or up to the transport's end (RFC 9112 sections
-** 6 and 7). It lies in one piece behind its head, for chunks are decoded in
-** place: each byte is used as it comes, and only data stays.
+** 6 and 7). It lies in one piece behind its head: chunks are decoded in place
+** as their bytes arrive, and only data stays.
 */
 #include "ws_http.h"
 
@@ -36,9 +36,10 @@ static int hex (int ch) {
   return -1;
 }
 
-/* A digit of a chunk's size. A size that is too large for the body shows at the
-   first digit that makes it so; cut off, it only has to stay in range. Leading
-   zeros take slack: there is no end to them otherwise. */
+/* A digit of a chunk's size. A size above the limit is refused at the first
+   digit that makes it so; where the body may be cut off, the size only has to
+   stay in range. Leading zeros take slack, since their number has no limit
+   otherwise. */
 static http_result size_digit (ws_body *b, int digit) {
   size_t room = b->max - b->size;
   if (b->state == IN_SIZE && b->length == 0) {
@@ -60,7 +61,8 @@ static http_result go (ws_body *b, int ok, int state) {
   return HTTP_MORE;
 }
 
-/* A byte of what a recipient may ignore: bounded, or it would never end. */
+/* A byte of an extension or trailer, which a recipient may ignore. Their size
+   is limited. */
 static http_result ignored (ws_body *b, int ch, int state) {
   if (b->slack == 0)
     return bad(b, 431, "chunk extensions and trailers too large");
@@ -136,8 +138,8 @@ http_result ws_body_read (ws_body *b, unsigned char *body,
     *used = data(b, body, p, n);
     r = b->length == 0 ? HTTP_WHOLE : HTTP_MORE;
   }
-  /* A body that may be cut off ends where it breaks off, too: the status it
-     comes with is what counts. */
+  /* A body that may be cut off also ends where it is malformed, and with the
+     transport: its status is what counts. */
   if (b->cut && (r == HTTP_BAD || eof || is_cut(b))) return HTTP_WHOLE;
   return r;
 }

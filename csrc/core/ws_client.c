@@ -64,7 +64,7 @@ static int check_request (ws_conn *c, const request *r) {
   return ws_fields_check(c, r->fields, r->nfields, ours);
 }
 
-/* What is offered is kept, to hold the server's choice against it. */
+/* Keeps what is offered, to check the server's choice. */
 static int keep_protocols (ws_conn *c, const ws_str *list, size_t n) {
   ws_hs *hs = c->hs;
   ws_text t = {NULL, 0};
@@ -162,9 +162,8 @@ static http_result protocol (ws_conn *c, ws_hs *hs) {
   return broken(hs, "a subprotocol that was not offered");
 }
 
-/* How a refusal's body ends (RFC 9112 section 6.3). Where that cannot be
-   told it goes up to the transport's end: the status counts, whatever
-   becomes of it. */
+/* How a refusal's body ends (RFC 9112 section 6.3). Where its fields do not
+   tell, it goes up to the transport's end: the status is what counts. */
 static http_result body (ws_conn *c, ws_hs *hs) {
   ws_str coding, value;
   size_t length, codings = ws_hs_find(c, "Transfer-Encoding", &coding);
@@ -187,7 +186,7 @@ static http_result skip_interim (ws_conn *c, ws_hs *hs) {
   size_t size = hs->http.looked;
   ws_head_parser fresh = {0};
   fresh.role = WS_CLIENT;
-  fresh.limit = hs->http.limit - size;
+  fresh.limit = hs->http.limit - size; /* no head is longer than its limit */
   fresh.max_fields = hs->http.max_fields;
   ws_head_release(c, &hs->http);
   hs->http = fresh;
@@ -232,7 +231,7 @@ static int failed (ws_conn *c) {
   return ws_fail(c, 1006, rule);
 }
 
-/* No more comes: a refusal whose head is here is over. */
+/* No more bytes come: ends a refusal whose head is here. */
 static int cut_short (ws_conn *c, ws_event *ev) {
   int r = ws_client_next(c, ev);
   if (r != 0) return r;

@@ -26,8 +26,7 @@ void ws_note_free (ws_conn *c) {
   c->end.note = NULL;
 }
 
-/* The pings before it are answered before it: nothing goes out behind a Close
-   frame. */
+/* Earlier pings are answered first, since nothing may follow a Close frame. */
 int ws_put_close (ws_conn *c, unsigned code, const char *reason, size_t n) {
   unsigned char p[WS_CONTROL];
   p[0] = (unsigned char)(code >> 8);
@@ -42,7 +41,7 @@ int ws_put_close (ws_conn *c, unsigned code, const char *reason, size_t n) {
 }
 
 /* The rule that this payload of a Close frame breaks, or NULL; *code is its
-   code, then the one to fail with. */
+   code or, when it breaks one, the code to fail with. */
 static const char *close_rule (const unsigned char *p, size_t n,
                                unsigned *code) {
   uint32_t state = 0;
@@ -118,13 +117,13 @@ void ws_ended (ws_conn *c, int status, const char *rule) {
   c->end.status = (uint16_t)status;
   c->end.why = c->error = rule;
   c->state = WS_CLOSED;
-  ws_in_cut(c, 0); /* what follows is nothing to us */
+  ws_in_cut(c, 0); /* discards what follows */
 }
 
 void ws_opened (ws_conn *c) { c->state = WS_OPENED; }
 
 void ws_no_more (ws_conn *c) {
-  ws_pongs_last(c); /* it may have shut down its side only */
+  ws_pongs_last(c); /* the peer may still be reading */
   ws_drop(c, "eof");
 }
 

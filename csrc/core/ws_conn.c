@@ -1,6 +1,7 @@
 /*
-** ws_conn.c - a connection's life and configuration; which half, handshake or
-** frames, has the next event; what waits to be written, and what has arrived.
+** ws_conn.c - makes and frees connections; asks the half that is at work,
+** handshake or frames, for the next event; tells what is to be written and what
+** has arrived.
 */
 #include <string.h>
 
@@ -113,8 +114,8 @@ void ws_commit (ws_conn *c, size_t n) {
   ws_in_rest(c);
 }
 
-/* Pongs and shared frames enter the queue as late as this: what comes later may
-   make some of them needless. */
+/* Pongs and shared frames enter the queue only now: what came meanwhile may
+   have made some of them needless. */
 int ws_pending (ws_conn *c, ws_iov *v, int max) {
   int r = c->pong.due ? ws_pongs_enter(c) : 0, n;
   if (c->tx.held) ws_release_held(c);

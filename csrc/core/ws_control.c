@@ -1,7 +1,7 @@
 /*
-** ws_control.c - control frames in, and the message between whose frames they
-** come: both cursors, ws_next's and that of reading ahead, handle the one and
-** may have to forget the other (RFC 6455 section 5.5).
+** ws_control.c - handles control frames (RFC 6455 section 5.5), and forgets the
+** message between whose frames they come. ws_recv.c, ws_walk.c and ws_discard.c
+** need both.
 */
 #include "ws_close.h"
 #include "ws_in.h"

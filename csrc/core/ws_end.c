@@ -1,6 +1,6 @@
 /*
 ** ws_end.c - how a host ends a connection, or tells that its transport has
-** ended. What has arrived before takes effect before.
+** ended. What has arrived by then takes effect first.
 */
 #include "ws_close.h"
 #include "ws_hs.h"

@@ -285,8 +285,9 @@ static int allows (const offer *o, const terms *t) {
 }
 
 /* The rule that an answer breaks, whichever offer it is held against, or NULL.
-   The last offer grants all that an answer can leave out, so that only what it
-   adds can be wrong; it is told from the first, which has most to add to. */
+   The last offer grants all that an answer can leave out, so only what the
+   answer adds can be wrong. The first offer, which names most, tells what that
+   is. */
 static const char *offer_rule (const ws_conn *c, const terms *t) {
   offer o[OFFERS];
   int i, n = offers(&c->config->compression, o);

@@ -1,7 +1,7 @@
 /*
-** ws_fields.c - heads that are written: the fields that callers give, checked
-** so that none can break out of its line or contradict the handshake, and text
-** put into the out queue in one piece.
+** ws_fields.c - writes heads: checks the fields that callers give, so that none
+** can break out of its line or contradict the handshake, and queues text in one
+** piece.
 */
 #include "ws_hs.h"
 #include "ws_out.h"

@@ -1,6 +1,7 @@
 /*
-** ws_frame.c - frame headers (RFC 6455 section 5.2): parsed with all the rules
-** that a header can break by itself, each found at the earliest byte; built.
+** ws_frame.c - frame headers (RFC 6455 section 5.2): parses them and checks all
+** the rules that a header can break by itself, each at the earliest byte that
+** shows it; builds them.
 */
 #include <string.h>
 

@@ -39,8 +39,8 @@ void ws_hs_free (ws_conn *c) {
   c->in.start = c->in.end = c->in.rd;
 }
 
-/* A request that is taken is not given again, and waits for its answer: that
-   frees it. */
+/* A request that is taken is not given again. It stays until its answer frees
+   it. */
 void ws_hs_taken (ws_conn *c) {
   c->hs->taken = 1;
   if (c->config->role == WS_SERVER && c->state == WS_CONNECTING) return;
@@ -51,7 +51,7 @@ void ws_hs_taken (ws_conn *c) {
 int ws_hs_waits (const ws_conn *c) { return c->hs && c->hs->taken; }
 
 void ws_hs_abandon (ws_conn *c) {
-  if (c->event != 0) return; /* it is told of, until it is taken */
+  if (c->event != 0) return; /* the event stays until it is taken */
   ws_hs_free(c);
   ws_in_rest(c);
 }
@@ -134,8 +134,8 @@ ws_str ws_hs_offer (const ws_conn *c, size_t i) {
   return str(c, c->hs->offered[i]);
 }
 
-/* What these tell is there from the moment its event is given: before that it
-   comes in, or has been broken off. */
+/* These tell nothing before the event is given: until then the message may be
+   incomplete. */
 
 static int is_given (const ws_conn *c) { return c->hs && c->hs->given; }
 

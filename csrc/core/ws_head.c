@@ -79,7 +79,7 @@ void ws_head_cut (ws_head_parser *h) {
 }
 
 /* The first byte of a record of TLS that is an alert or a handshake's (RFC 8446
-   section 5.1): its sender takes us for another. */
+   section 5.1): its sender expects TLS here. */
 static int is_tls (int ch) { return ch == 21 || ch == 22; }
 
 /* One empty line before a request is skipped (RFC 9112 section 2.2). */
@@ -186,8 +186,8 @@ static http_result in_line_end (ws_conn *c, ws_head_parser *h, unsigned char *p,
 }
 
 /* A line that begins with a blank goes on with the value before (RFC 9112
-   section 5.2): a server refuses it, a client puts blanks for the line's
-   end. */
+   section 5.2): a server refuses it, a client overwrites the line's end with
+   blanks. */
 static http_result folded (ws_head_parser *h, unsigned char *p) {
   if (h->nlines == 0 || h->role == WS_SERVER)
     return bad(h, 400,

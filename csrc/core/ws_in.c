@@ -4,8 +4,8 @@
 ** It grows as bytes arrive, never because a header promises them, and is given
 ** back as soon as nothing is in it: an idle connection owns none, and one that
 ** has half a frame, with a pool, not much more than that. Bytes are moved only
-** when as many have been used before, or few, so moving costs no more than
-** receiving.
+** when at least as many have been used before, or when they are few, so that
+** moving costs no more than receiving.
 */
 #include <string.h>
 
@@ -15,7 +15,7 @@
 
 enum {
   FIRST = 16384, /* size of a new block, without a pool */
-  FEW = 8,       /* a part of the block that is small to move */
+  FEW = 8,       /* this part of the block is cheap to move */
   GOOD = 2048,   /* less room than this is not worth a read */
   SLACK = 512    /* beyond what the current message needs */
 };
@@ -59,8 +59,7 @@ static void move_to (ws_in *in, unsigned char *p, size_t size) {
   in->wr = kept + n;
 }
 
-/* The size of the block that all of the current message fits into, 0:
-   unknown. */
+/* The size of a block that the whole current message fits into; 0: unknown. */
 static size_t whole_size (const ws_conn *c) {
   uint64_t rest = missing(c);
   size_t need = used(&c->in);
@@ -101,9 +100,9 @@ static int find_room (ws_conn *c, size_t min) {
   return grow(c, min);
 }
 
-/* However large the block is: no more is read ahead of the current frame
-   than WS_READ_AHEAD, and a header; one byte more, so that a read which
-   brings just a frame of that size is seen to have come up short. */
+/* Limits the room to the rest of the current frame, a header and WS_READ_AHEAD
+   bytes, however large the block is. One byte more shows that a read of exactly
+   such a frame has come up short. */
 static size_t limited (const ws_conn *c, size_t room, size_t min) {
   uint64_t here = ws_in_unread(c), most = WS_READ_AHEAD + WS_HEADER + 1;
   if (c->rx.left > here) most += c->rx.left - here;

@@ -12,14 +12,14 @@ void ws_in_free (ws_conn *c);
 static inline size_t ws_in_unread (const ws_conn *c) {
   return c->in.wr - c->in.rd; /* rd <= wr */
 }
-/* Nothing is kept and nothing unread: gives the block back. */
+/* Gives the block back if nothing is kept and nothing unread. */
 static inline void ws_in_rest (ws_conn *c) {
   const ws_in *in = &c->in;
   if (in->wr > in->rd || in->end > in->start) return;
   if (in->p && c->event == 0 && c->hs == NULL) ws_in_free(c);
 }
-/* The same; and little that is kept moves out of a block that others can use.
-   For when nothing more can be done with it before other bytes come. */
+/* The same; and moves what is little out of a block that others can use. To be
+   called when nothing more can be done before other bytes arrive. */
 void ws_in_settle (ws_conn *c);
 /* The bytes at rd are used. */
 static inline void ws_in_advance (ws_conn *c, size_t n) {

@@ -3,8 +3,9 @@
 **
 ** Eight bytes at a time, and before that, where the compiler knows vectors,
 ** four vectors at a time: it makes SSE2, NEON or plain words of them. AVX2 is
-** asked for at run time. Whatever is handled at once is loaded before any of it
-** is stored, and all goes upwards, so dst may lie anywhere before src.
+** looked for at run time. Bytes that are handled at once are all loaded before
+** any is stored, from low addresses to high ones, so dst may lie anywhere
+** before src.
 */
 #include <string.h>
 
@@ -33,7 +34,7 @@ static void mask_word (unsigned char *d, const unsigned char *s, uint64_t key) {
 
 typedef uint64_t vector __attribute__((vector_size(32), aligned(1), may_alias));
 
-/* Masks as many blocks as there are; how many bytes that was. */
+/* Masks all whole blocks: how many bytes they have. */
 static inline __attribute__((always_inline)) size_t
 all_blocks (unsigned char *d, const unsigned char *s, size_t n, uint64_t key) {
   const vector k = (vector){0} + key;

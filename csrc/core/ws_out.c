@@ -1,7 +1,7 @@
 /*
 ** ws_out.c - the out queue: one block of whole frames, perhaps with references
-** to shared ones between them (ws_share.c), then perhaps a borrowed payload.
-** Drained, it owns no memory.
+** to shared ones between them (ws_share.c), then perhaps a borrowed payload. An
+** empty queue owns no memory.
 */
 #include <string.h>
 
@@ -12,7 +12,7 @@ enum { FIRST = 256 }; /* size of the smallest block */
 
 static size_t used (const ws_out *o) { return o->end - o->start; }
 
-/* Bytes go to the front only when as many have left, or when the block grows
+/* Bytes move to the front only when as many have left, or when the block grows
    anyway, so that moving them costs no more than queueing them. */
 static int make_room (ws_conn *c, size_t n) {
   ws_out *o = &c->out;

@@ -2,9 +2,9 @@
 ** ws_pack.c - compressed messages out (RFC 7692 sections 6.1 and 7.2.1).
 **
 ** A message is deflated straight into the out queue and flushed to a whole
-** number of bytes; what ends each flush is left away behind the last frame, so
-** each fragment leaves it to the next. The compressor is the message's, or with
-** context takeover the connection's.
+** number of bytes. The four bytes that end a flush are not sent at the end of a
+** message, so each fragment leaves them to the next one. The compressor is the
+** message's, or with context takeover the connection's.
 */
 #include <string.h>
 
@@ -33,8 +33,8 @@ static ws_zip *get_ready (ws_conn *c, int first) {
   return z;
 }
 
-/* The payload of a frame at to; its size, or SIZE_MAX if it does not fit into
-   room. An empty message is one byte (RFC 7692 section 7.2.3.6). */
+/* Writes the payload of a frame to `to`: its size, or SIZE_MAX if it does not
+   fit into room. An empty message is one byte (RFC 7692 section 7.2.3.6). */
 static size_t fill (ws_zip *z, unsigned char *to, size_t room, const void *p,
                     size_t n, int more) {
   size_t size = 0;
@@ -76,8 +76,8 @@ static int put_packed (ws_conn *c, unsigned char *to, size_t room, int first,
   return 0;
 }
 
-/* Room for n bytes, however they deflate; or so much that they are fewer then,
-   the tail being left away. */
+/* The room that n bytes need however they deflate; or, without `any`, so little
+   that only fewer than n bytes fit, the tail being left out. */
 static size_t room_for (size_t n, int any) {
   return any ? n + n / 4 + 64 : n + sizeof ws_pack_tail;
 }

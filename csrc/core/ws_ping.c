@@ -1,11 +1,11 @@
 /*
 ** ws_ping.c - pings and pongs, both ways (RFC 6455 sections 5.5.2 and 5.5.3).
 **
-** Every ping is answered, in order, as long as no more than a KiB of pongs is
-** unsent; beyond that only the newest is, behind them: a flood of pings makes
-** nothing grow. Pongs wait here, framed, until those before them have left the
-** out queue. Our own pings are remembered until they are answered, the oldest
-** dropped first.
+** Every ping is answered, in order, while at most 1 KiB of pongs is unsent.
+** Beyond that only the newest is answered, after the others, so that a flood of
+** pings makes nothing grow. Pongs stay here, framed, until those before them
+** have left the out queue. Our own pings are remembered until they are
+** answered; the oldest are dropped first.
 */
 #include <string.h>
 
@@ -15,7 +15,7 @@
 
 enum { FIRST = 64, MOST = 4096 }; /* bytes of records */
 
-/* Bytes of pongs that wait in order, at most; and of the longest. */
+/* Most bytes of pongs that are due in order; bytes of the longest pong. */
 enum { PONGS = 1024, LONGEST = 6 + WS_CONTROL };
 
 /* Records of pings in the order they were sent: a byte for the payload's size,
@@ -26,7 +26,7 @@ struct ws_pings {
   unsigned char p[];
 };
 
-/* Frames that are whole: n bytes in order, then one that a newer one
+/* Whole frames: n bytes of pongs in order, then the newest, which the next one
    replaces. */
 struct ws_pongs {
   size_t cap, n;
@@ -73,8 +73,7 @@ static int pongs_room (ws_conn *c, size_t size) {
   return 1;
 }
 
-/* The one that waits behind those in order is one of them, if there is room by
-   now. */
+/* Adds the newest to those in order, if there is room by now. */
 static void keep_newest (ws_conn *c) {
   ws_pongs *a = c->pong.due;
   if (a == NULL || entered(c) + a->n + a->newest > PONGS) return;
@@ -96,8 +95,8 @@ int ws_pinged (ws_conn *c, const unsigned char *p, size_t n) {
   return 0;
 }
 
-/* The first n bytes of those that wait enter the out queue, at its end,
-   which is a frame's. */
+/* Moves the first n bytes of the pongs that are due to the end of the out
+   queue. */
 static int enter (ws_conn *c, size_t n) {
   ws_pongs *a = c->pong.due;
   size_t before = entered(c);
@@ -177,9 +176,9 @@ int ws_ping (ws_conn *c, const void *p, size_t n, uint64_t *serial) {
   return r;
 }
 
-/* The peer may answer only the newest of several pings, so a pong answers all
-   before it too, and of pings that are alike the newest; one that answers none
-   is let go. */
+/* The peer may answer only the newest of several pings, so a pong answers its
+   ping and all before it; of equal pings, the newest. A pong that answers none
+   is ignored. */
 void ws_pong_received (ws_conn *c, const unsigned char *p, size_t n) {
   ws_pings *a = c->ping.unanswered;
   size_t at = 0, end = 0;

@@ -20,7 +20,7 @@ static unsigned forks; /* how often this process is a child of another */
 static void count_fork (void) { forks++; }
 static void install (void) { pthread_atfork(NULL, NULL, count_fork); }
 
-/* C99 has no word for it. */
+/* C99 has no keyword for this. */
 #if defined __STDC_VERSION__ && __STDC_VERSION__ >= 201112L
 #define thread_local_static static _Thread_local
 #else

@@ -3,8 +3,8 @@
 ** 5.4 and 5.6).
 **
 ** A message is put together in place: each payload is unmasked to where the
-** message so far ends, checked while it is in the cache. Nothing is given to
-** the caller before that, so whatever breaks a rule fails the connection here.
+** message so far ends, checked while it is in the cache. The caller is given
+** nothing that is not checked, so every broken rule fails the connection here.
 ** The payload of a compressed message stays there only until it is inflated,
 ** see ws_unpack.c.
 */
@@ -106,7 +106,7 @@ static void take_payload (ws_conn *c, size_t n) {
   c->in.end += n;
   c->rx.left -= n;
   ws_in_advance(c, n);
-  if (c->in.rd == c->in.wr) /* what comes next shall need no move */
+  if (c->in.rd == c->in.wr) /* so that the next bytes need no move */
     c->in.rd = c->in.wr = c->in.end;
 }
 
@@ -121,8 +121,8 @@ static int payload (ws_conn *c) {
   return 1;
 }
 
-/* In parts of at most max bytes: is there one that is worth giving? A
-   compressed message is inflated as far as that. */
+/* Is there a part of at most max bytes that is worth giving? A compressed
+   message is first inflated as far as that. */
 static int has_part (const ws_conn *c, size_t max) {
   size_t n = here(c);
   if (!c->rx.compressed) return n > 0;
@@ -155,7 +155,8 @@ static int assemble (ws_conn *c, size_t max) {
   return r;
 }
 
-/* There is nothing to give: will there be? */
+/* There is nothing to give: 0 if more bytes may bring something, else what
+   ws_next returns. */
 static int nothing (ws_conn *c, int r) {
   if (r == 0 && c->state == WS_CLOSING) r = ws_discard(c);
   if (r < 0 && r != WS_END) return r;
@@ -182,8 +183,8 @@ static int give (ws_conn *c, ws_event *ev, int type, size_t size) {
   return type;
 }
 
-/* Like assemble; but while an event is current nothing else happens: to go on
-   might break a rule, which forgets the message. */
+/* Like assemble, but does nothing while an event is current: going on might
+   break a rule, which forgets the message. */
 static int available (ws_conn *c, size_t max) {
   return c->event != 0 ? 1 : assemble(c, max);
 }

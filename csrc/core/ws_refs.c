@@ -1,7 +1,7 @@
 /*
-** ws_refs.c - frames that many connections share, by count; and lists of
-** references to them, which stand between the bytes of an out queue: each knows
-** how many of those go before it.
+** ws_refs.c - frames that many connections share, counted; and lists of
+** references to them between the bytes of an out queue. Each reference knows
+** how many of those bytes go before it.
 */
 #include <string.h>
 

@@ -153,7 +153,7 @@ static http_result other_version (ws_hs *hs, int status, const char *rule) {
   return advised(hs, status, rule, "Sec-WebSocket-Version", "13");
 }
 
-/* Version 13 and no draft; whatever else comes is told so (RFC 6455 sections
+/* Version 13 and no draft; the answer to any other names it (RFC 6455 sections
    4.2.1, 6 and 4.4). */
 static http_result version (ws_conn *c, ws_hs *hs) {
   ws_str value;
@@ -229,8 +229,8 @@ static http_result no_body (ws_conn *c, ws_hs *hs) {
 
 /* ---------------------------------------------------------------- the steps */
 
-/* Whoever means to upgrade is held to all the rules; HTTP/1.0 cannot (RFC 9110
-   section 7.8). */
+/* A request that means to upgrade has to keep all the rules; HTTP/1.0 cannot
+   upgrade (RFC 9110 section 7.8). */
 static int is_attempt (const ws_conn *c) {
   ws_str value;
   return c->hs->http.minor > 0 &&
@@ -252,8 +252,8 @@ static http_result check (ws_conn *c, ws_hs *hs) {
   return r;
 }
 
-/* Sent whether the body has begun to come or not: what is answered must not
-   depend on how bytes were cut. */
+/* Sent even if the body has begun to arrive: an answer must not depend on how
+   the bytes were split. */
 static http_result send_continue (ws_conn *c, ws_hs *hs) {
   static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
   if (!hs->expects || (hs->body.kind != BODY_CHUNKED && hs->body.length == 0))

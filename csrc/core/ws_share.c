@@ -1,14 +1,14 @@
 /*
 ** ws_share.c - sending frames that many connections share (ws_refs.c). Small
-** ones are copied into the out queue all the same, since a reference costs more
-** than they do.
+** frames are copied into the out queue, since a reference costs more than a
+** copy.
 **
 ** A frame that comes while a message is being sent in fragments is held until
 ** that is complete (RFC 6455 section 5.4).
 **
-** For connections with permessage-deflate a frame has compressed variants, made
-** when the first one needs it: from an empty history, so that they suit
-** everyone with the same window.
+** For connections with permessage-deflate a frame has compressed variants. Each
+** is made when the first connection needs it, from an empty history, so that
+** all connections with the same window can use it.
 */
 #include <string.h>
 
@@ -50,7 +50,7 @@ static ws_shared *new_variant (ws_conn *c, ws_shared *s) {
   return v ? v : s;
 }
 
-/* What this connection gets of s. */
+/* The variant of s for this connection. */
 static ws_shared *suited (ws_conn *c, ws_shared *s) {
   int window = (c->tx.window & WS_BITS) - LEAST_WINDOW;
   size_t n = s->n - s->header;
@@ -64,12 +64,13 @@ static ws_shared *suited (ws_conn *c, ws_shared *s) {
 static int refer (ws_conn *c, ws_shared *s) {
   ws_out *o = &c->out;
   if (ws_settle(c) < 0 || !ws_refs_room(c, &o->refs, 1)) return WS_ENOMEM;
+  /* the references cover bytes of the queue, so no more than there are */
   ws_refs_append(o->refs, s, o->end - o->start - o->refs->covered);
   return 0;
 }
 
 /* With context takeover the peer now remembers what our compressor has not
-   seen: that has to begin anew. */
+   seen, so that has to be reset. */
 static int queue (ws_conn *c, ws_shared *s) {
   int r = s->n <= COPY ? ws_out_put(c, s->p, s->n) : refer(c, s);
   if (r == 0 && c->zip && is_compressed(s)) c->zip->stale = 1;

@@ -1,9 +1,9 @@
 /*
 ** ws_unpack.c - compressed messages in (RFC 7692 sections 6.2 and 7.2.2).
 **
-** The payload is inflated piece by piece as it comes, into a buffer of its own
-** that lives as long as the message; its limit and its text are checked on the
-** way, so that no message takes more memory than it may.
+** The payload is inflated piece by piece as it arrives, into a buffer that
+** lives as long as the message. Its size and its text are checked after each
+** piece, so that no message takes more memory than its limit.
 */
 #include <string.h>
 
@@ -13,8 +13,9 @@
 
 enum { FIRST = 256 }; /* size of the smallest buffer */
 
-/* Deflate makes what it cannot compress a little longer, and each flush adds
-   some bytes; who sends more than this says little with much. */
+/* Deflate makes data that it cannot compress a little longer, and each flush
+   adds some bytes. A message that takes more than this and twice its limit is
+   padded on purpose. */
 enum { SLACK = 65536 };
 
 static size_t at_hand (const ws_conn *c) { return c->in.end - c->in.start; }
@@ -60,7 +61,7 @@ static int grow_output (ws_conn *c, ws_zip *z, size_t most) {
   return 1;
 }
 
-/* What comes next to the inflater: payload or, behind its end, the tail. */
+/* The next input of the inflater: payload or, after its end, the tail. */
 static void next_input (const ws_conn *c, ws_flow *f) {
   f->nin = at_hand(c);
   if (f->nin > 0) {
@@ -123,7 +124,7 @@ int ws_unpack (ws_conn *c, size_t max) {
   if (most < SIZE_MAX) most++; /* one more shows that it is too big */
   if (max > 0) most = max;
   if (z->start == z->end) z->start = z->end = 0;
-  /* parts of an earlier call, not given, may exceed what a message may have */
+  /* ws_next_part may have inflated more than a message may have */
   if (z->end >= most) return ws_fail(c, 1009, "message too big");
   if (is_last(c) && !z->full && !z->fed) { /* nothing, or a final block */
     z->done = 1;

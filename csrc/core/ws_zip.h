@@ -23,7 +23,7 @@ struct ws_zip {
   unsigned char tail; /* bytes of the tail that it has got */
   unsigned char done; /* the message is inflated to its end */
   unsigned char owes; /* the tail belongs before the next fragment sent */
-  unsigned char stale; /* the peer knows more than the deflater */
+  unsigned char stale; /* the peer has seen more than the deflater */
 };
 
 /* ---- ws_zip.c */
