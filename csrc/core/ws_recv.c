@@ -92,14 +92,19 @@ static int header (ws_conn *c, int in_parts) {
   return begin_frame(c, &f);
 }
 
+/* The key as it applies n bytes further on. */
+static void turn_key (unsigned char key[4], size_t n) {
+  unsigned char k[4];
+  for (size_t i = 0; i < 4; i++) k[i] = key[(n + i) & 3];
+  memcpy(key, k, 4);
+}
+
 /* Moves n payload bytes to the end of the message so far, unmasked. */
 static void take_payload (ws_conn *c, size_t n) {
   unsigned char *from = c->in.p + c->in.rd, *to = c->in.p + c->in.end;
   if (c->config->role == WS_SERVER) {
-    unsigned char k[4];
     ws_mask(to, from, n, c->rx.key, 0);
-    for (size_t i = 0; i < 4; i++) k[i] = c->rx.key[(n + i) & 3];
-    memcpy(c->rx.key, k, 4);
+    if (n < c->rx.left) turn_key(c->rx.key, n);
   } else if (to != from) {
     memmove(to, from, n);
   }
