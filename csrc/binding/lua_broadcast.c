@@ -37,8 +37,8 @@ static void leaves (lua_State *L, turn *t, conn *c) {
   websock_mark(L, TURN, lua_gettop(L));
 }
 
-/* Queues the frame on the first n of the list but `except`; notes whose queue
-   was full, and counts them. Returns how many got it. */
+/* Queues the frame on the first n of the list but `except`, and lists those who
+   did not get it at TOO_SLOW, where there is room. Returns how many did. */
 static lua_Integer deliver (lua_State *L, ws_shared *frame, lua_Integer n,
                             lua_Integer *slow) {
   const void *except = lua_touserdata(L, EXCEPT);
@@ -48,28 +48,18 @@ static lua_Integer deliver (lua_State *L, ws_shared *frame, lua_Integer n,
   for (lua_Integer i = 1; i <= n; i++, lua_settop(L, TOO_SLOW)) {
     conn *c = push_conn(L, i);
     int r = c == NULL || c == except ? -1 : queue(c, frame);
-    if (c) c->full = r == 0;
     if (r > 0) leaves(L, t, c);
     delivered += r > 0;
-    *slow += r == 0;
+    if (r == 0) lua_rawseti(L, TOO_SLOW, ++*slow);
   }
   return delivered;
 }
 
-/* Moves those whose queue was full to the list at TOO_SLOW. */
-static void list_slow (lua_State *L) {
-  lua_Integer found = 0, n = (lua_Integer)lua_rawlen(L, CONNS);
-  for (lua_Integer i = 1; i <= n; i++, lua_settop(L, TOO_SLOW)) {
-    conn *c = push_conn(L, i);
-    if (c && c->full) lua_rawseti(L, TOO_SLOW, ++found);
-  }
-}
-
 /* core.broadcast(conns, payload, kind, turn [, except]) -> number queued on,
    list of the conns that were too slow or nil | nil, "utf8". conns is a list
-   of conns of servers; who is not open is passed over. All that may collect
-   is done before the first gets the frame, and room in the turn's list is
-   made last: finalizers may use it up. */
+   of conns of servers; who is not open is passed over. All that takes memory
+   of Lua's is done before the first gets the frame, so what raises has not
+   happened. Room in the turn's list is made last: finalizers may use it up. */
 static int l_broadcast (lua_State *L) {
   static const char *const kinds[] = {"continuation", "text", "binary", NULL};
   size_t size;
@@ -86,14 +76,13 @@ static int l_broadcast (lua_State *L) {
     return websock_nil(L, "utf8");
   lua_settop(L, EXCEPT);
   luaL_getmetatable(L, "websock.conn");
-  lua_newtable(L);
   n = (lua_Integer)lua_rawlen(L, CONNS);
+  lua_createtable(L, (int)n, 0); /* all of them may be too slow */
   websock_mark_room(L, TURN, n);
   frame = ws_shared_new(alloc, ud, opcode, payload, size);
   if (frame == NULL) return luaL_error(L, "not enough memory");
   delivered = deliver(L, frame, n, &slow);
   ws_shared_free(frame);
-  if (slow > 0) list_slow(L);
   lua_pushinteger(L, delivered);
   if (slow > 0)
     lua_pushvalue(L, TOO_SLOW);

@@ -82,7 +82,6 @@ typedef struct conn {
   unsigned char blocked; /* the last write came up short */
   unsigned char broken;  /* a write failed: nothing more is sent */
   unsigned char state;   /* ws_state, as told last */
-  unsigned char full;    /* its queue was, see lua_broadcast.c */
   unsigned char more;    /* there may be more to read, with no event to come */
   unsigned char heard;   /* bytes have come, see heartbeat.lua */
   unsigned char marked;  /* is in the list of those to be flushed */
