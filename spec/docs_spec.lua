@@ -7,6 +7,7 @@
 --   client     a program for such a server
 --   page PATH BODY   like server; GET PATH is answered with BODY
 --   run        a program of its own
+--   host       the same, which is also run where the loop has no descriptor
 --   with ws    has `websock`, and `ws`, connected to an echo server
 --   c          a C program against the protocol core
 -- What stands behind each "-->" is printed, in this order.
@@ -61,11 +62,11 @@ local function free_port()
 end
 
 -- The sample as a program; its lines keep their numbers.
-local function start(code, prelude)
+local function start(code, prelude, poller)
   local path = os.tmpname()
   spill(path, (prelude or "") .. code)
   local child = process.start(process.lua(path),
-    {env = {LD_PRELOAD = os.getenv "SANITIZED"}})
+    {env = {LD_PRELOAD = os.getenv "SANITIZED", WEBSOCK_POLLER = poller}})
   child.file = path
   return child
 end
@@ -75,8 +76,8 @@ local function finish(child)
   os.remove(child.file)
 end
 
-local function run(code, prelude)
-  local child = start(code, prelude)
+local function run(code, prelude, poller)
+  local child = start(code, prelude, poller)
   local status, output = child:wait()
   finish(child)
   assert.equal(promised(code), output)
@@ -160,7 +161,14 @@ local ON_ECHO = [[local websock = require "websock" ]]
 
 local try = {}
 
-try.run = run
+function try.run(code)
+  run(code)
+end
+
+function try.host(code)
+  run(code)
+  run(code, nil, "poll")
+end
 
 try["with ws"] = function(code)
   run(code, ON_ECHO)
