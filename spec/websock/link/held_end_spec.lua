@@ -1,12 +1,13 @@
 -- What came before an end is answered before the end: a Close, or a broken rule,
--- behind messages takes effect when whoever took them comes back to `receive`.
+-- behind messages takes effect when whoever took them comes back to `receive`. The
+-- same where a socket object is driven through its methods.
 
 local websock = require "websock"
 local ends = require "support.ends"
 local frames = require "support.frames"
 local pairs_of = require "support.pairs"
 
-local each_way = pairs_of.each(it)
+local each_way = pairs_of.each(it, pairs_of.ways, pairs_of.by_methods)
 
 local function hi(way) return pairs_of.plainly(way, "text", "hi") end
 
