@@ -1,5 +1,6 @@
 -- What the loop's turn does in C (csrc/binding/lua_turn.c, lua_fast.c) where coroutines
--- come and go around it; what it does for the usual case is connection_spec's.
+-- come and go around it; what it does for the usual case is for receive_spec and
+-- send_spec (spec/websock/link/).
 
 local websock = require "websock"
 local core = require "websock.core"

@@ -1,6 +1,6 @@
 -- Backpressure: a full queue holds up messages and never control frames; who
 -- waits to send is served in order, in bounded memory. The results of one send
--- are connection_spec.lua's, reading ahead too.
+-- are send_spec.lua's, reading ahead is receive_spec.lua's.
 
 local websock = require "websock"
 local ends = require "support.ends"

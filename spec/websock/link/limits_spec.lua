@@ -1,5 +1,5 @@
 -- Limits and timeouts of the contract at n-1, n and n+1, as a server keeps them.
--- Those of receiving are connection_spec.lua's, ping's and idle's are
+-- Those of receiving are close_spec.lua's, ping's and idle's are
 -- heartbeat_spec.lua's, and what a reached limit does to others server/limits_spec.lua's.
 
 local websock = require "websock"
