@@ -163,9 +163,13 @@ function certificates.hashed(...)
 end
 
 ---The `tls` table of a server with this certificate.
-function certificates.of(name)
+---@param name string
+---@param more? table # keys that it has too, or instead
+function certificates.of(name, more)
   local made = certificates[name]
-  return {cert = made.chain, key = made.key, password = made.password}
+  local tls = {cert = made.chain, key = made.key, password = made.password}
+  for key, value in pairs(more or {}) do tls[key] = value end
+  return tls
 end
 
 return setmetatable(certificates, {guard = guard, __index = function(self, name)

@@ -6,6 +6,8 @@ local ssl = require "ssl"
 local websock = require "websock"
 local core = require "websock.core"
 local certificates = require "support.certificates"
+local ends = require "support.ends"
+local frames = require "support.frames"
 local raw = require "support.raw"
 
 local secure = {}
@@ -83,6 +85,15 @@ function secure.client(port, params, name)
   return secure.wrap(raw.client(port), params or {}, name)
 end
 
+---The same after it, to the test's end.
+function secure.open(server, params)
+  local peer = assert(secure.client(ends.port(server), params))
+  ends.at_end(function() peer:close() end)
+  peer:send(frames.request())
+  assert(peer:head())
+  return peer
+end
+
 ---The parameters of a server with one of the certificates.
 function secure.server_params(name, more)
   local made = certificates[name]
@@ -90,6 +101,23 @@ function secure.server_params(name, more)
     password = made.password}
   for key, value in pairs(more or {}) do params[key] = value end
   return params
+end
+
+---A LuaSec server that takes one connection: its port, and a function that gives its
+---peer, or nil, err, once they have shaken hands.
+function secure.serve(params)
+  local listener = raw.server()
+  local peer, failure
+  websock.spawn(function()
+    local accepted = assert(listener:accept())
+    listener:close()
+    peer, failure = secure.wrap(accepted, params)
+    if peer then ends.at_end(function() peer:close() end) end
+  end)
+  return listener.port, function()
+    ends.turn_until(function() return peer or failure end)
+    return peer, failure
+  end
 end
 
 return secure

@@ -1,8 +1,12 @@
 -- Servers and clients of ours in TLS, with the tests' own authority.
 
 local websock = require "websock"
+local assert = require "luassert"
 local certificates = require "support.certificates"
 local ends = require "support.ends"
+local raw = require "support.raw"
+local relay = require "support.relay"
+local secure = require "support.secure"
 
 local wss = {patience = 60}
 
@@ -58,6 +62,62 @@ function wss.assert_echo(ws, message, kind)
   local back, err, code, reason = ws:receive(wss.patience)
   if not back then error(("no echo: %s %s %s"):format(err, code, reason), 2) end
   if back ~= message then error("another message came back", 2) end
+end
+
+---Nobody connects with these; the reason, which must be a TLS one and match.
+function wss.assert_fails(pattern, ...)
+  local ws, err = wss.dial(...)
+  if ws then ws:abort() end
+  assert.is_nil(ws)
+  assert.matches("^tls: ", err)
+  assert.matches(pattern, err)
+  return err
+end
+
+---A relay before a server; it ends with the test.
+function wss.before(server, options)
+  local between = relay.open(ends.port(server), options)
+  ends.at_end(function() between:close() end)
+  return between
+end
+
+---Our client, the connection of a server whose handler parks, the relay between
+---them, and the server.
+function wss.pair(options, tls)
+  local theirs, thread
+  local all = {handler = function(ws)
+    theirs, thread = ws, coroutine.running()
+    websock.park()
+  end}
+  for name, value in pairs(options or {}) do all[name] = value end
+  local server = wss.serve(all)
+  local between = wss.before(server)
+  local ours = wss.connect(between.port, tls)
+  ends.turn_until(function() return thread end)
+  ends.at_end(function() websock.wake(thread) end)
+  return ours, theirs, between, server
+end
+
+---Our client of a LuaSec server, and its peer.
+---@param params? table # of ssl.wrap, for the server
+---@param options? table # of websock.connect
+function wss.of_luasec(params, options)
+  local listener <close> = raw.server()
+  local peer
+  websock.spawn(function()
+    peer = assert(secure.wrap(listener:accept(), secure.server_params("server", params)))
+    peer:welcome()
+  end)
+  local ws = wss.connect(listener.port, nil, nil, options)
+  ends.at_end(function() peer:close() end)
+  return ws, peer
+end
+
+---n bytes in which no two places look alike.
+function wss.bytes(n)
+  local parts = {}
+  for i = 1, (n + 7) // 8 do parts[i] = ("%08x"):format(i) end
+  return table.concat(parts):sub(1, n)
 end
 
 return wss
