@@ -36,4 +36,19 @@ function descriptors.of(open, ...)
   error("it has opened none", 2)
 end
 
+---Has each test of a block finish(), and leave no descriptor open.
+---@param before_each function # busted's
+---@param after_each function # busted's
+function descriptors.watch(before_each, after_each, finish)
+  local before
+  before_each(function() before = descriptors.count() end)
+  after_each(function()
+    finish()
+    collectgarbage()
+    collectgarbage()
+    -- the poller's own are made once
+    assert(descriptors.count() <= before + 3, "a descriptor is left open")
+  end)
+end
+
 return descriptors

@@ -73,6 +73,20 @@ function ends.server(options, fields)
   return ws, peer, server
 end
 
+---A listener whose one connection is handled by f(peer), in a coroutine; the URL.
+function ends.serve(f)
+  local listener = raw.server()
+  local thread = websock.spawn(function()
+    local peer <close> = assert(listener:accept())
+    f(peer)
+  end)
+  at_end(function()
+    coroutine.close(thread)
+    listener:close()
+  end)
+  return "ws://127.0.0.1:" .. listener.port
+end
+
 ---A server that stops with the test.
 function ends.listen(options)
   local server = assert(websock.listen(options))
