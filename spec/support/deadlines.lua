@@ -1,0 +1,55 @@
+-- For the specs of deadlines: a loop that is not turned for some time, and tests
+-- that are to be prepared before the time is up.
+
+local assert = require "luassert"
+local websock = require "websock"
+local crowd = require "support.crowd"
+local ends = require "support.ends"
+local frames = require "support.frames"
+
+local deadlines = {}
+
+-- More connections than the poller hands out in one turn.
+deadlines.MANY = 300
+
+---Connections that others have to wait for; the function makes them readable.
+function deadlines.noise()
+  local _, list = crowd.open(deadlines.MANY, {ping_interval = false})
+  return function()
+    for _, one in ipairs(list) do one.peer:masked("text", "x") end
+  end
+end
+
+---Lets no loop turn for so long.
+function deadlines.busy(seconds)
+  local last = websock.now() + seconds
+  repeat until websock.now() >= last
+end
+
+---Calls prepare(timeout) with ever longer timeouts until it takes less than half of
+---one. It returns what is to be done next, and perhaps when it has really begun. It
+---may fail where it takes longer.
+function deadlines.in_time(prepare)
+  for _, timeout in ipairs {0.3, 1, 4, 16, 60} do
+    local entered = websock.now()
+    local ok, go_on, begun = pcall(prepare, timeout)
+    local last = (begun or entered) + timeout / 2
+    local is_early = websock.now() < last
+    if is_early and not ok then error(go_on, 0) end
+    if is_early and go_on() ~= "too late" then return end
+    ends.finish()
+  end
+  error "this machine is too slow"
+end
+
+---Each peer gets this frame. Pings may come in between, as long as that took.
+function deadlines.all_get(peers, opcode, payload)
+  for i, peer in ipairs(peers) do
+    local frame, err
+    repeat frame, err = peer:frame() until not frame or frame.opcode ~= frames.opcode.ping
+    if not frame then error(("number %d: %s"):format(i, err)) end
+    assert.same({opcode, payload}, {frame.opcode, frame.payload})
+  end
+end
+
+return deadlines
