@@ -1,4 +1,4 @@
--- The server that spec/cli_spec.lua runs bin/websock against, a process of its
+-- The server that the specs of the command run bin/websock against, a process of its
 -- own. It does what a message tells it to, and sends back whatever else comes.
 local websock = require "websock"
 

@@ -59,6 +59,20 @@ function command.run(args, input, shell)
   return self:wait()
 end
 
+---A process that runs the server of cli_peer.lua, and its URL.
+function command.peer()
+  local peer = process.start(process.lua "spec/support/cli_peer.lua",
+    {env = {LD_PRELOAD = os.getenv "SANITIZED"}})
+  return peer, "ws://127.0.0.1:" .. peer:expect "port (%d+)" .. "/"
+end
+
+---Runs the client on `input`; `...` are options.
+function command.client(url, input, ...)
+  local args = {...}
+  args[#args + 1] = url
+  return command.run(args, input)
+end
+
 function Command:write(text)
   assert(self.pen:write(text))
 end
