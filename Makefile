@@ -59,7 +59,7 @@ SAN_OBJ := $(call OBJ,build/san/obj,$(CORE_SRC) $(NET_SRC) $(BINDING_SRC))
 SAN_LIB_OBJ := $(call OBJ,build/san/obj,$(CORE_SRC) $(NET_SRC))
 C_TEST_BIN := $(patsubst spec/%.c,build/test/%,$(C_TESTS))
 
-.PHONY: all run test deps check portable format sanitize apicheck fuzz bench soak browser \
+.PHONY: all run test deps check portable big-endian format sanitize apicheck fuzz bench soak browser \
   install uninstall clean help deps-run c-tests test-built sanitize-built \
   apicheck-built fuzz-built bench-built soak-built
 .DELETE_ON_ERROR:
@@ -149,6 +149,11 @@ check:
 portable:
 	@scripts/deps check
 	@scripts/portable
+
+# The C tests on such a system. Neither make test nor CI runs it.
+big-endian:
+	@scripts/deps big_endian
+	@scripts/portable big-endian
 
 format:
 	@scripts/deps check
@@ -300,6 +305,7 @@ help:
 	@echo 'make deps               only install what run and test need'
 	@echo 'make check              lint, formatting, layers, musl'
 	@echo 'make portable           what other compilers and systems say'
+	@echo 'make big-endian         the C tests for s390x, by qemu'
 	@echo 'make format             lay the C files out by .clang-format'
 	@echo 'make sanitize           the specs under ASan and UBSan'
 	@echo 'make apicheck           the specs by a Lua that checks its C API'
