@@ -4,6 +4,8 @@
 -- Usage: scripts/lua scripts/graph.lua [--arrows]     after make; --arrows lists them
 
 local OBJECTS = "$(ls csrc/*/*.c | sed 's|csrc/\\(.*\\)c$|build/obj/\\1o|')"
+local lines = dofile "scripts/lines.lua"
+
 -- The layers, which are folders of csrc/, and which others each may need.
 local LAYERS = {core = {}, net = {}, binding = {core = true, net = true}}
 -- The same of the folders of lua/websock/; those that are not here may need any. What
@@ -12,14 +14,6 @@ local FOLDERS = {
   base = {}, io = {base = true}, link = {base = true},
   client = {base = true, link = true}, server = {base = true, link = true},
 }
-
-local function lines(command)
-  local pipe = assert(io.popen(command))
-  local list = {}
-  for line in pipe:lines() do list[#list + 1] = line end
-  assert(pipe:close(), command .. " failed")
-  return list
-end
 
 local function sorted(set)
   local list = {}

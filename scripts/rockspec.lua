@@ -4,22 +4,16 @@
 
 local PATH = "rockspec/websock-scm-1.rockspec"
 
-local function list (command)
-  local lines = {}
-  local pipe = assert(io.popen(command .. " | LC_ALL=C sort"))
-  for line in pipe:lines() do lines[#lines + 1] = line end
-  pipe:close()
-  return lines
-end
+local lines = dofile "scripts/lines.lua"
 
 local function c_sources ()
-  return list("ls csrc/*/*.c")
+  return lines("ls csrc/*/*.c | LC_ALL=C sort")
 end
 
 -- Module name -> file, as `require` finds it under lua/.
 local function lua_modules ()
   local names, files = {}, {}
-  for i, file in ipairs(list("find lua -name '*.lua'")) do
+  for i, file in ipairs(lines("find lua -name '*.lua' | LC_ALL=C sort")) do
     local name = file:match("^lua/(.*)%.lua$"):gsub("/init$", ""):gsub("/", ".")
     names[i], files[name] = name, file
   end
@@ -63,10 +57,10 @@ local function check ()
 end
 
 -- Replaces what stands between "-- begin NAME" and "-- end NAME".
-local function replace (text, name, lines, indent)
+local function replace (text, name, items, indent)
   local pattern = ("(%%-%%- begin %s\n).-( *%%-%%- end %s)"):format(name, name)
   local body = ""
-  for _, line in ipairs(lines) do body = body .. indent .. line .. "\n" end
+  for _, line in ipairs(items) do body = body .. indent .. line .. "\n" end
   local result, n = text:gsub(pattern, function (first, last) return first .. body .. last end)
   assert(n == 1, "no place for " .. name .. " in " .. PATH)
   return result

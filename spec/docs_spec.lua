@@ -14,6 +14,7 @@
 
 local socket = require "socket"
 local process = require "support.process"
+local sorted = require "support.sorted"
 
 local PAGES = {"README.md", "docs/reference.md", "docs/guide.md",
   "docs/embedding.md", "docs/core.md", "docs/performance.md"}
@@ -307,13 +308,6 @@ local function documented_options()
   return all
 end
 
-local function names(set)
-  local list = {}
-  for name in pairs(set) do list[#list + 1] = name end
-  table.sort(list)
-  return list
-end
-
 local WHERE = {"accept", "compress", "connect", "listen", "publish", "send", "tls", "writer"}
 
 describe("docs/reference.md", function()
@@ -321,9 +315,9 @@ describe("docs/reference.md", function()
 
   it("has the options of each function and their defaults", function()
     local documented = documented_options()
-    assert.same(WHERE, names(documented))
+    assert.same(WHERE, sorted(documented))
     for _, where in ipairs(WHERE) do
-      assert.same(names(options[where]), names(documented[where]))
+      assert.same(sorted(options[where]), sorted(documented[where]))
       for name, option in pairs(options[where]) do
         local default = documented[where][name].default
         assert.equal(option[1], default, where .. ": " .. name)
@@ -363,8 +357,8 @@ describe("docs/reference.md, of the log", function()
     for level, event in table_of_events:gmatch '\n| `"(%l+)"` | `"([%l ]+)"` |' do
       documented[level .. " " .. event] = true
     end
-    assert.same(names(written), names(documented))
-    assert.is_true(#names(written) > 0)
+    assert.same(sorted(written), sorted(documented))
+    assert.is_true(#sorted(written) > 0)
   end)
 end)
 
@@ -408,7 +402,7 @@ describe("library/websock.lua", function()
     listen = "Listen", publish = "Publish", send = "Send", tls = "Tls", writer = "Writer"} do
     it("has the options of " .. where, function()
       local fields = fields_of("websock." .. class .. "Options")
-      assert.same(names(require("websock.base.options")[where]), names(fields))
+      assert.same(sorted(require("websock.base.options")[where]), sorted(fields))
     end)
   end
 
@@ -417,7 +411,7 @@ describe("library/websock.lua", function()
     for name in ANNOTATIONS:gmatch("\nfunction " .. pattern .. "([%l_]+)%(") do
       set[name] = true
     end
-    return names(set)
+    return sorted(set)
   end
 
   local function methods_of(class, path)
@@ -435,13 +429,13 @@ describe("library/websock.lua", function()
     for name, value in pairs(websock) do
       if type(value) == "function" then functions[name] = true end
     end
-    assert.same(names(functions), annotated "websock%.")
+    assert.same(sorted(functions), annotated "websock%.")
   end)
 
   it("has the methods of connections and writers", function()
     local methods = methods_of("methods", "lua/websock/link/connection.lua")
-    assert.same(names(methods), annotated "Connection:")
-    assert.same(names(methods_of("Writer", "lua/websock/link/writer.lua")), annotated "Writer:")
+    assert.same(sorted(methods), annotated "Connection:")
+    assert.same(sorted(methods_of("Writer", "lua/websock/link/writer.lua")), annotated "Writer:")
   end)
 
   it("has the methods of servers", function()
@@ -449,7 +443,7 @@ describe("library/websock.lua", function()
     for _, name in ipairs {"cannot_accept", "welcome"} do
       methods[name] = nil  -- the library's own
     end
-    assert.same(names(methods), annotated "Server:")
+    assert.same(sorted(methods), annotated "Server:")
   end)
 
   it("has methods of the core that there are", function()

@@ -8,6 +8,7 @@
 -- number of steps. Every step leaves garbage behind whose finalizers take steps.
 
 local core = require "websock.core"
+local sorted = require "support.sorted"
 
 local random, pack, unpack = math.random, string.pack, string.unpack
 
@@ -194,13 +195,6 @@ function wild.odd_send(one) one.conn:send(random(100000), "text", random(0, 5000
 
 -- Rounds ---------------------------------------------------------------------------
 
-local function names_of(steps)
-  local names = {}
-  for name in pairs(steps) do names[#names + 1] = name end
-  table.sort(names)
-  return names
-end
-
 -- Where a round begins. Others may do something meanwhile, so some of it may fail.
 local function play(ends, ...)
   for _, name in ipairs {...} do
@@ -230,7 +224,7 @@ local wild_beginnings = {
   end,
 }
 
-local good_names, wild_names = names_of(good), names_of(wild)
+local good_names, wild_names = sorted(good), sorted(wild)
 
 -- A round of so many steps, some of them wild or none.
 local function round(is_wild, count)

@@ -7,6 +7,7 @@
 local socket = require "socket"
 local websock = require "websock"
 local relay = require "support.relay"
+local sorted = require "support.sorted"
 
 local cert, key, ca = table.unpack(arg)
 local server_tls = {cert = cert, key = key}
@@ -127,13 +128,6 @@ local ENDINGS = {
     end
   end,
 }
-
-local function sorted(set)
-  local names = {}
-  for name in pairs(set) do names[#names + 1] = name end
-  table.sort(names)
-  return names
-end
 
 local kept, count = {}, 0
 debug.getregistry().kept = kept  -- to the very end

@@ -1,0 +1,9 @@
+-- What a command prints, as a list of lines. Raises when it fails.
+
+return function(command)
+  local pipe = assert(io.popen(command))
+  local list = {}
+  for line in pipe:lines() do list[#list + 1] = line end
+  assert(pipe:close(), command .. " failed")
+  return list
+end
