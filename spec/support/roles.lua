@@ -3,6 +3,7 @@
 
 local assert = require "luassert"
 local ends = require "support.ends"
+local frames = require "support.frames"
 
 local roles = {}
 
@@ -13,8 +14,8 @@ roles.HOW = {
 }
 
 ---A function both(name, [options,] body) that makes one test for each role: it runs
----body(ws, peer, say) in a coroutine; say(opcode, payload, fin) has the peer send a
----frame.
+---body(ws, peer, say, frame) in a coroutine; frame(opcode, payload, fin) makes a frame
+---as the peer sends it, and say(...) has it sent.
 ---@param it function # busted's
 function roles.both(it)
   return function(name, options, body)
@@ -22,7 +23,8 @@ function roles.both(it)
     for role, how in pairs(roles.HOW) do
       it(name .. " (" .. role .. ")", function()
         local ws, peer = how.make(options)
-        ends.inside(body, ws, peer, function(...) return peer[how.say](peer, ...) end)
+        ends.inside(body, ws, peer, function(...) return peer[how.say](peer, ...) end,
+          frames[how.say])
       end)
     end
   end

@@ -100,13 +100,19 @@ describe("connection", function()
       assert.same(closed_with(1000, ""), packed(ws:receive()))
     end)
 
+    -- The call returns at its own deadline; that of the connection counts from the
+    -- last byte that the peer has accepted.
+    local function until_gone(ws)
+      while ws:getfd() do coroutine.yield() end
+    end
+
     both("attack 25: ends at close_timeout when the peer never answers",
       {close_timeout = 0.03}, function(ws, peer)
         local begun = websock.now()
         assert.same({n = 2, nil, "timeout"}, packed(ws:close()))
         assert.is_true(websock.now() - begun >= 0.03)
+        until_gone(ws)
         assert.same({"closed", 1006, false}, {ws:state(), ws.close_code, ws.close_clean})
-        assert.is_nil(ws:getfd())
         assert.equal(1000, (peer:closed()))
       end)
 
@@ -122,7 +128,7 @@ describe("connection", function()
         end)
         websock.sleep(0.005)
         assert.same({nil, "timeout"}, {ws:close()})
-        assert.is_nil(ws:getfd())
+        until_gone(ws)
         sending = false
         peer:close()
       end)

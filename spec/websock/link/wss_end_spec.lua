@@ -90,9 +90,9 @@ describe("wss", function()
           local rest, err = peer:rest()
           peer:close()
           ends.turn_until(function() return closed end)
-          if ws.close_clean then
+          if closed[1] then
             assert.same({"", "closed"}, {rest, err})
-            assert.is_true(closed[1])
+            assert.is_true(ws.close_clean)
             return
           end
           assert.equal("timeout", closed[2])
