@@ -7,10 +7,9 @@ local loop = require "websock.io.loop"
 local accept = require "websock.server.accept"
 local client = require "websock.client.connect"
 local connection = require "websock.link.connection"
+local errors = require "websock.io.errors"
 local log = require "websock.base.log"
 local misuse = require "websock.base.misuse"
-require "websock.io.signal"  -- loop.signal
-require "websock.io.watch"   -- loop.wait
 local options = require "websock.base.options"
 local server = require "websock.server.server"
 local tls = require "websock.base.tls"
@@ -212,15 +211,14 @@ end
 
 websock.core = core
 
--- Fields that are kept elsewhere: on_error is the loop's, of functions that were
--- spawned.
+-- Fields that are kept elsewhere: on_error is of functions that were spawned.
 local get, set = {}, {}
 
-function get.on_error() return loop.on_error end
+function get.on_error() return errors.on_error end
 
 function set.on_error(f)
   if f ~= nil then check_function("on_error", f) end
-  loop.on_error = f
+  errors.on_error = f
 end
 
 function get.log() return log.sink end

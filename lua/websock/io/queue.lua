@@ -10,10 +10,12 @@ end
 
 function Queue:add(value)
   local last = self.last + 1
+  self[last] = value  -- may raise for lack of memory
   self.last = last
-  self[last] = value
 end
 
+-- The loop compares first and last itself, as this does, where it asks in each turn:
+-- a call costs more there than all that is asked.
 function Queue:is_empty()
   return self.first > self.last
 end

@@ -1,8 +1,11 @@
--- loop.wait: for users' descriptors, level-triggered, one shot at a time, one
--- waiter for each direction.
+-- Waiting for users' descriptors: level-triggered, one shot at a time, one waiter
+-- for each direction.
 
 local core = require "websock.core"
-local loop = require "websock.io.loop"
+local reactor = require "websock.io.reactor"
+local scheduler = require "websock.io.scheduler"
+
+local watch = {}
 
 local READ, WRITE, HANGUP = 1, 2, 4
 
@@ -17,18 +20,18 @@ end
 -- Brings the poller up to date; without waiters the descriptor is forgotten.
 function Watch:update()
   local what = self:interest()
-  if what ~= 0 then return loop.watch(self.fd, self, what) end
+  if what ~= 0 then return reactor.watch(self.fd, self, what) end
   watches[self.fd] = nil
-  loop.unwatch(self.fd, self)
+  reactor.unwatch(self.fd, self)
 end
 
 function Watch:serve(direction)
   local thread = self[direction]
   self[direction] = nil
-  if thread then loop.wake(self, thread, true) end
+  if thread then scheduler.wake(self, thread, true) end
 end
 
---- The loop: the descriptor is ready.
+--- The reactor: the descriptor is ready.
 function Watch:ready(what)
   if what & (READ | HANGUP) ~= 0 then self:serve(READ) end
   if what & (WRITE | HANGUP) ~= 0 then self:serve(WRITE) end
@@ -55,31 +58,29 @@ end}
 
 --- Waits until fd is ready for "r" or "w".
 ---@return boolean|nil, string? # nil, "timeout" | nil, "busy" | nil, err
-local function wait(fd, mode, deadline)
-  loop.must "wait"
+function watch.wait(fd, mode, deadline)
+  scheduler.must "wait"
   local direction, thread = mode == "r" and READ or WRITE, coroutine.running()
   local self = watch_of(fd)
   local other = self[direction]
-  if other and other ~= thread and loop.waits_for(self, other) then
+  if other and other ~= thread and scheduler.waits_for(self, other) then
     return nil, "busy"
   end
   local _ <close> = setmetatable(
     {watch = self, direction = direction, thread = thread}, Waiter)
   self[direction] = thread
   local ok, err = self:update()
-  if ok then ok, err = loop.park(deadline, self) end
-  if err == "timeout" then ok, err = loop.probe(fd, mode) end  -- late, perhaps
+  if ok then ok, err = scheduler.park(deadline, self) end
+  if err == "timeout" then ok, err = watch.probe(fd, mode) end  -- late, perhaps
   if ok or err == "not pollable" then return true end  -- a file: always ready
   return nil, err
 end
-
-loop.wait = loop.wrap(wait)
 
 local prober  -- a poller beside the loop's, that reports to no watcher
 
 --- Whether fd is ready now: as `wait`, without a turn of the loop.
 ---@return boolean|nil, string? # nil, "timeout" | nil, err
-function loop.probe(fd, mode)
+function watch.probe(fd, mode)
   prober = prober or assert(core.poller "poll")
   local ok, err = prober:watch(fd, 1, mode == "r" and READ or WRITE)
   if err == "not pollable" then return true end
@@ -90,4 +91,4 @@ function loop.probe(fd, mode)
   return nil, "timeout"
 end
 
-return loop
+return watch

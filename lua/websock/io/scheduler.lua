@@ -1,0 +1,325 @@
+-- The scheduler: the threads of the loop, what each of them waits for, and who goes
+-- on when.
+--
+-- Two kinds of callers wait. A thread of the loop yields, and goes on from a queue.
+-- A caller outside the loop is served at a desk, a thread of the library's own (see
+-- lua_threads.c); it goes on as soon as it is woken, for the loop is turned until
+-- then. Only `how`, `park` and `let_go_on` tell them apart. That is the seam
+-- for coroutines of other schedulers: these become a third kind, there and nowhere
+-- else.
+
+local errors = require "websock.io.errors"
+local misuse = require "websock.base.misuse"
+local Queue = require "websock.io.queue"
+local reactor = require "websock.io.reactor"
+local text_of = require "websock.base.text"
+
+local running, status = coroutine.running, coroutine.status
+local unpack, pack = table.unpack, table.pack
+
+-- The loop looks into the queues.
+local ready = Queue.new()   -- threads that will go on
+local rested = Queue.new()  -- threads that go on in the next turn
+local sated = Queue.new()   -- those that have taken their share of messages
+
+local scheduler = {ready = ready, rested = rested, sated = sated}
+
+local held = {}   -- what keeps `run` going: spawned thread -> who is told of its
+                  -- end, or true; another object -> true
+local work = 0    -- how many these are
+
+local function weak_keys() return setmetatable({}, {__mode = "k"}) end
+
+-- Weak, for a host may drop a coroutine while it waits. Threads of the loop are held,
+-- and a desk is on the stack of its caller.
+local parked = weak_keys()     -- waiting thread -> what it waits for, until it goes on
+local deadlines = weak_keys()  -- waiting thread -> handle of its timer
+local sleeping = setmetatable({}, {__mode = "v"})  -- that handle -> the thread
+local values = weak_keys()     -- thread that will go on -> packed values, or NONE
+local desks = weak_keys()      -- desk that has waited -> true
+local visitors = weak_keys()   -- a caller outside that waits -> its desk
+
+local turn  -- that of lua_turn.c
+
+-- Work ------------------------------------------------------------------------
+
+--- Keeps `run` going, and `object` alive, until `release`.
+function scheduler.hold(object)
+  if held[object] then return end
+  held[object] = true
+  work = work + 1
+end
+
+-- Returns the owner of a thread, true of what has none, nil where nothing is held.
+local function release(object)
+  local owner = held[object]
+  if not owner then return nil end
+  held[object] = nil
+  work = work - 1
+  return owner
+end
+
+scheduler.release = release
+
+--- Whether anything is left to do.
+function scheduler.has_work()
+  return work > 0 or not ready:is_empty()
+end
+
+-- Waking ----------------------------------------------------------------------
+
+local NONE = {n = 0}
+local TIMEOUT = {n = 2, nil, "timeout"}
+
+local function cancel_deadline(thread)
+  reactor.cancel(deadlines[thread])
+  deadlines[thread] = nil
+end
+
+-- A thread goes on with these values at the next turn of the ready list, or of
+-- another queue. Where this raises for lack of memory it waits as before: a thread
+-- in a queue that has no values stays where it is.
+local function let_go_on(thread, packed, queue)
+  if not desks[thread] then (queue or ready):add(thread) end
+  values[thread] = packed
+  if deadlines[thread] then cancel_deadline(thread) end
+end
+
+--- Lets a thread that waits for `what` go on with these values, at the loop's
+--- next turn of the ready list, never inside this call.
+---@return boolean # false if it does not wait for that (any more)
+function scheduler.wake(what, thread, ...)
+  if parked[thread] ~= what or values[thread] then return false end
+  let_go_on(thread, select("#", ...) > 0 and pack(...) or NONE)
+  return true
+end
+
+--- Lets a thread go on that has the seat of a conn: it waits for nothing that is
+--- known here, but may have a deadline. last: after everybody else, with those that
+--- have had their share of messages.
+function scheduler.go_on(thread, last)
+  if not values[thread] then let_go_on(thread, NONE, last and sated) end
+end
+
+--- Whether a thread waits for `what`, or has been woken from it and not yet gone
+--- on. One that was closed or interrupted does not.
+function scheduler.waits_for(what, thread)
+  return parked[thread] == what
+end
+
+-- The end of a thread ---------------------------------------------------------
+
+-- A thread goes on, or never will.
+local function unpark(thread)
+  if deadlines[thread] then cancel_deadline(thread) end
+  parked[thread], values[thread] = nil, nil
+end
+
+-- The traceback of a thread that raised, whose variables are then closed.
+local function post_mortem(thread, err)
+  local told, traceback = pcall(debug.traceback, thread, text_of(err))
+  if not told then traceback = text_of(err) end  -- no memory for it
+  local closed, second = coroutine.close(thread)
+  if not closed and second ~= err then
+    traceback = traceback .. "\nand while closing: " .. text_of(second)
+  end
+  return traceback
+end
+
+-- A thread has ended: it has returned, raised, run out of memory or been closed. It
+-- is forgotten, and its owner told, the first time that this is noticed.
+local function finish(thread, ok, err)
+  unpark(thread)
+  local owner = release(thread)
+  if not owner then return end
+  local traceback = not ok and post_mortem(thread, err) or nil
+  if owner ~= true then
+    errors.guarded(owner, "thread_ended", ok, err, traceback)
+  elseif not ok then
+    errors.remember(err)
+    errors.report(err, thread, traceback)
+  end
+end
+
+-- One that somebody has closed, or a stranger resumed to its end; or a desk.
+local function left(thread)
+  finish(thread, true)
+end
+
+-- The same where nothing has told of it: it had not begun, or has raised.
+local function bury(thread)
+  local raised, err = turn:has_raised(thread)
+  finish(thread, not raised, err)
+end
+
+-- Going on --------------------------------------------------------------------
+
+-- A thread that was resumed has yielded or ended; ok is nil if it has parked, and
+-- false if it can be let go on no more.
+local function after(thread, ok, ...)
+  if ok == nil then return end
+  if not ok or status(thread) == "dead" then
+    finish(thread, ok, ...)
+  elseif parked[thread] ~= nil then
+    return
+  elseif turn:has_rested() then
+    let_go_on(thread, NONE, sated)
+  else
+    rested:add(thread)  -- it yielded by itself: a turn for the others
+  end
+end
+
+turn = reactor.open(after, left)
+
+--- A new turn: a thread that has rested is ready. It has no deadline.
+function scheduler.get_ready(thread)
+  ready:add(thread)
+  values[thread] = NONE
+end
+
+--- A thread from a queue goes on.
+function scheduler.resume(thread)
+  local woken, state = values[thread], status(thread)
+  if state == "dead" then
+    bury(thread)
+  elseif state ~= "suspended" then  -- it rested, and a stranger has it now
+    rested:add(thread)
+  elseif woken then
+    unpark(thread)
+    after(thread, turn:resume(thread, unpack(woken, 1, woken.n)))
+  end
+end
+
+local SHARE = 1 << 20  -- bytes of messages in a turn, for all who are sated
+
+--- Those who have had their share go on in their order, each once and as long as
+--- they take no more than one share in all; after everybody else, whose answers
+--- leave before.
+---@param behind integer # how far the sated are this turn's
+function scheduler.share(behind)
+  local limit = turn:delivered() + SHARE
+  while sated.first <= behind and not sated:is_empty() and turn:delivered() < limit do
+    sated:serve(sated.first, scheduler.resume)
+  end
+end
+
+-- Spawning --------------------------------------------------------------------
+
+--- Runs f(...) in a thread of its own, from the next turn on.
+---@param owner table? # its thread_ended(ok, err, traceback) is called at the
+---   end; without one an error goes to on_error
+---@return thread
+function scheduler.spawn_for(owner, f, ...)
+  local thread, packed = turn:thread(), pack(f, ...)
+  held[thread] = owner or true
+  let_go_on(thread, packed)
+  work = work + 1  -- last: all before may raise for lack of memory
+  return thread
+end
+
+function scheduler.spawn(f, ...)
+  return scheduler.spawn_for(nil, f, ...)
+end
+
+-- Waiting ---------------------------------------------------------------------
+
+--- How a call made here can wait: "yield" in a thread of the loop, "turn"
+--- outside all of them, nil where it cannot.
+function scheduler.how()
+  return turn:how()
+end
+
+--- The thread that has called the library.
+---@return thread, boolean is_main
+function scheduler.caller()
+  return turn:caller()
+end
+
+-- Why a call made here cannot wait.
+local function obstacle()
+  if turn:is_current() then
+    return "a C function on the way, such as table.sort, string.gsub or "
+      .. "coroutine.close, cannot yield"
+  end
+  local _, is_main = running()
+  if is_main or turn:is_pump() then
+    return "a finalizer, or a function that the loop calls, must not hold it up"
+  end
+  return "this coroutine, an iterator of coroutine.wrap perhaps, is none of the "
+    .. "loop's, but runs inside one"
+end
+
+--- The same for who has to wait: raises where it cannot.
+---@param where? string # who was called
+function scheduler.must(where)
+  local how = turn:how()
+  if how then return how end
+  misuse("%s: cannot wait here: %s", where or "park", obstacle())
+end
+
+-- What the timers of all deadlines belong to.
+local alarm = {}
+
+--- The reactor: somebody has waited for long enough.
+function alarm.expired(_, handle)
+  local thread = sleeping[handle]
+  sleeping[handle] = nil
+  if not thread or deadlines[thread] ~= handle then return end
+  deadlines[thread] = nil
+  if not values[thread] then let_go_on(thread, TIMEOUT) end
+end
+
+--- Lets the running thread, which then waits, go on with nil, "timeout" at this
+--- time of `now`.
+function scheduler.deadline(at)
+  local thread, handle = running(), reactor.at(at, alarm)
+  sleeping[handle] = thread
+  deadlines[thread] = handle
+end
+
+-- At the desk a wait may end by an error.
+local desk_guard = {__close = function(self) visitors[self.caller] = nil end}
+
+local function park_at_desk(desk)
+  local caller = scheduler.caller()
+  local _ <close> = setmetatable({caller = caller}, desk_guard)
+  visitors[caller] = desk
+  return turn:park()
+end
+
+--- Waits until somebody wakes the calling thread from this.
+---@param deadline number? # a time of `now`
+---@param what any # what it waits for: only who names it wakes it
+---@param where? string # who was called
+---@return any ... # the values of `wake`, or nil, "timeout"
+function scheduler.park(deadline, what, where)
+  local how = scheduler.must(where)
+  local thread = running()
+  parked[thread] = what
+  if deadline then scheduler.deadline(deadline) end
+  if how == "turn" then return park_at_desk(thread) end
+  return turn:park()
+end
+
+--- The thread that waits for one outside the loop; others wait for themselves.
+function scheduler.visitor(thread)
+  return visitors[thread] or thread
+end
+
+--- What a desk waits by: turns the loop until it has been woken and returns the
+--- values for it; called without a desk, turns once. Runs in the caller's thread:
+--- Ctrl-C may end it anywhere.
+---@param turn_once function
+---@return fun(desk: thread?): any ...
+function scheduler.waiter(turn_once)
+  return function(desk)
+    if not desk then return turn_once() end
+    desks[desk] = true
+    repeat turn_once() until values[desk]
+    local woken = values[desk]
+    unpark(desk)
+    return unpack(woken, 1, woken.n)
+  end
+end
+
+return scheduler
