@@ -112,6 +112,20 @@ function ends.dial(server)
   return peer
 end
 
+---Two connected sockets, which end with the test.
+function ends.socket_pair()
+  local listener = assert(socket.bind("127.0.0.1", 0))
+  local _, port = listener:getsockname()
+  local one = assert(socket.connect("127.0.0.1", port))
+  local other = assert(listener:accept())
+  listener:close()
+  at_end(function()
+    one:close()
+    other:close()
+  end)
+  return one, other
+end
+
 ---Ends everything; raises if work is left to the loop then.
 function ends.finish()
   while open[1] do table.remove(open)() end
