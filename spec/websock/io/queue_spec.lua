@@ -1,0 +1,48 @@
+-- The queue of the loop's parts: its order, and what is broken off.
+
+local allocator = require "support.allocator"
+local Queue = require "websock.io.queue"
+
+-- A queue with the numbers from 1 to n.
+local function filled(n)
+  local queue = Queue.new()
+  for i = 1, n do queue:add(i) end
+  return queue
+end
+
+local function all_of(queue)
+  local list = {}
+  queue:serve(queue.last, function(value) list[#list + 1] = value end)
+  return list
+end
+
+describe("a queue", function()
+  it("serves in order, up to the place it is told", function()
+    local queue, first = filled(3), {}
+    queue:serve(2, function(value) first[#first + 1] = value end)
+    assert.same({1, 2}, first)
+    assert.is_false(queue:is_empty())
+    assert.same({3}, all_of(queue))
+    assert.is_true(queue:is_empty())
+  end)
+
+  it("keeps what is behind the one that raised", function()
+    local queue = filled(3)
+    pcall(queue.serve, queue, queue.last, error)
+    assert.same({2, 3}, all_of(queue))
+  end)
+
+  it("has not changed when there was no memory to add to it", function()
+    local failed = false
+    for n = 1, 16 do
+      local queue = filled(n)
+      allocator.limit(100)  -- what a longer list needs is more
+      local ok = pcall(queue.add, queue, "another")
+      allocator.limit()
+      assert.equal(ok and n + 1 or n, queue.last)
+      assert.equal(queue.last, #all_of(queue))
+      failed = failed or not ok
+    end
+    assert.is_true(failed)
+  end)
+end)
