@@ -131,6 +131,7 @@ build = {
     ["websock.link.deadline"] = "lua/websock/link/deadline.lua",
     ["websock.link.driver"] = "lua/websock/link/driver.lua",
     ["websock.link.heartbeat"] = "lua/websock/link/heartbeat.lua",
+    ["websock.link.line"] = "lua/websock/link/line.lua",
     ["websock.link.link"] = "lua/websock/link/link.lua",
     ["websock.link.opening"] = "lua/websock/link/opening.lua",
     ["websock.link.receiving"] = "lua/websock/link/receiving.lua",

@@ -37,10 +37,4 @@ function blocking.deadline_of(link, timeout)
   return timeout and link.loop.now() + timeout
 end
 
-function blocking.remove(list, thread)
-  for i = 1, #list do
-    if list[i] == thread then return table.remove(list, i) end
-  end
-end
-
 return blocking

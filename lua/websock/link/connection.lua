@@ -82,6 +82,7 @@ end
 -- Ping ------------------------------------------------------------------------
 
 local pings = 0
+local WEAK = {__mode = "v"}  -- a ping keeps nobody alive who waits for its pong
 
 --- Sends a ping and waits for its pong.
 ---@param payload? string # at most 125 bytes
@@ -106,7 +107,7 @@ function methods.ping(ws, payload, timeout)
   if not serial then return closed(link) end
   sender.queued(link, 1)
   if not waits then return nil, "timeout" end
-  link.pingers = link.pingers or {}
+  link.pingers = link.pingers or setmetatable({}, WEAK)
   link.pingers[serial] = running()
   link:read_on()
   local answered, err
@@ -137,15 +138,14 @@ local A_TURN = 0.05  -- seconds until the Close frame has left, which the deadli
 local function wait_for_end(link, timeout)
   local deadline = deadline_of(link, timeout or link.options.close_timeout + A_TURN)
   local me = running()
-  link.closers = link.closers or {}
-  table.insert(link.closers, me)
+  link:line_up("closers", me)
   link:read_on()
   local _, err
   while link.stage ~= "gone" and err ~= "timeout" do
     _, err = link.loop.park(deadline, link)
   end
   if err == "timeout" then link:last_look() end
-  blocking.remove(link.closers, me)
+  link.closers:leave(me)
   if link.stage ~= "gone" then return nil, "timeout" end
   return outcome(link)
 end

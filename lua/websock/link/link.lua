@@ -11,6 +11,7 @@
 local core = require "websock.core"
 local deadline = require "websock.link.deadline"
 local heartbeat = require "websock.link.heartbeat"
+local Line = require "websock.link.line"
 
 local READ, WRITE, HANGUP = core.READ, core.WRITE, core.HANGUP
 local SAW = core.SAW    -- the flags of conn:pull and poll
@@ -216,7 +217,7 @@ function Link:push(ready)
     self.loop.release(self)
   end
   self.conn:line(self.writing ~= nil or self.senders ~= nil)
-  if (self.senders or self.blocked_writer)
+  if (self.senders or self.writers)
       and self.conn:backlog() <= self.options.max_queue then
     self:wake_sender()
   end
@@ -236,26 +237,27 @@ end
 -- Waking ----------------------------------------------------------------------
 
 -- Whose turn it is to send: the writer's, who is in the middle of a message, or
--- the first's in line; that one will let the next go on.
+-- the first sender's; that one will let the next go on.
 function Link:wake_sender()
-  local thread
-  if self.writing then
-    thread = self.blocked_writer
-  else
-    thread = self:first_sender()
-  end
+  local thread = self:first_in(self.writing and "writers" or "senders")
   if thread then self.loop.wake(self, thread) end
 end
 
---- The first in line, nil if there is none.
-function Link:first_sender()
-  local senders = self.senders
-  if not senders then return nil end
-  while senders[1] and not self.loop.waits_for(self, senders[1]) do
-    table.remove(senders, 1)
-  end
-  if not senders[1] then self.senders = nil end
-  return senders[1]
+--- Has a thread wait in one of the lines: "senders", "writers" (who continue a
+--- message), "closers".
+---@param at_head? boolean # before all others
+function Link:line_up(name, thread, at_head)
+  self[name] = self[name] or Line.new()
+  self[name]:join(thread, at_head)
+end
+
+--- The first in a line, nil if there is none.
+function Link:first_in(name)
+  local line = self[name]
+  if not line then return nil end
+  local thread = line:head(self)
+  if not thread then self[name] = nil end
+  return thread
 end
 
 --- Whoever waits in `receive`.
@@ -276,16 +278,17 @@ function Link:wake_pingers()
   end
 end
 
-local function wake_list(self, list)
-  for _, thread in pairs(list or {}) do self.loop.wake(self, thread) end
+local function wake_line(self, name)
+  if self[name] then self[name]:wake(self) end
 end
 
 local function wake_all(self)
   self:wake_receiver()
-  wake_list(self, {self.opener, self.blocked_writer})
-  wake_list(self, self.senders)
-  wake_list(self, self.pingers)
-  wake_list(self, self.closers)
+  if self.opener then self.loop.wake(self, self.opener) end
+  wake_line(self, "writers")
+  wake_line(self, "senders")
+  for _, thread in pairs(self.pingers or {}) do self.loop.wake(self, thread) end
+  wake_line(self, "closers")
 end
 
 -- Ending ----------------------------------------------------------------------
@@ -359,8 +362,8 @@ function Link:advance()
     leave(self)
     self.loop.hold(self)
     deadline.drain(self)
-    wake_list(self, {self.blocked_writer})
-    wake_list(self, self.senders)
+    wake_line(self, "writers")
+    wake_line(self, "senders")
   end
 end
 

@@ -8,7 +8,6 @@ local misuse = require "websock.base.misuse"
 local options = require "websock.base.options"
 
 local closed, deadline_of, may_wait = blocking.closed, blocking.deadline_of, blocking.may_wait
-local remove = blocking.remove
 local running = coroutine.running
 
 local sender = {}
@@ -58,24 +57,19 @@ end
 -- be closed), lets the next have a look: there may be room for both.
 local Place = {__close = function(self)
   local link = self.link
-  if link.senders then remove(link.senders, self.thread) end
-  if link.blocked_writer == self.thread then link.blocked_writer = nil end
+  if link[self.line] then link[self.line]:leave(self.thread) end
   if link.conn:backlog() <= link.options.max_queue then link:wake_sender() end
 end}
 
 -- Waits: a writer in front of the line, others in it, at its head again if their
 -- turn had come. Returns what ended it, and whether nobody is before this one.
 local function wait_in_line(link, deadline, first, writer)
-  local place <close> = setmetatable({link = link, thread = running()}, Place)
+  local thread, line = running(), writer and "writers" or "senders"
+  local _ <close> = setmetatable({link = link, thread = thread, line = line}, Place)
   link.conn:line(true)
-  if writer then
-    link.blocked_writer = place.thread
-  else
-    link.senders = link.senders or {}
-    table.insert(link.senders, first and 1 or #link.senders + 1, place.thread)
-  end
+  link:line_up(line, thread, first)
   local _, err = link.loop.park(deadline, link)
-  return err, writer or link.senders and link.senders[1] == place.thread
+  return err, link[line] ~= nil and link[line]:is_first(thread)
 end
 
 -- Waits until the frame can be queued.
@@ -98,8 +92,7 @@ local function is_busy(link, writer)
   if not writer then
     return link.writing and link.writing[1] == link.loop.caller()
   end
-  local other = link.blocked_writer
-  return other and link.loop.waits_for(link, other)
+  return link:first_in "writers"
 end
 
 -- In this order: closed, its own writer, the line, try, wait. Outside the loop
@@ -111,7 +104,7 @@ function sender.send(where, link, timeout, message, opcode, more, writer, compre
   if link.stage ~= "open" then return closed(link) end
   if is_busy(link, writer) then return nil, "busy" end
   local ok, err, code, reason
-  if writer or not link:first_sender() then
+  if writer or not link:first_in "senders" then
     ok, err, code, reason = try_send(where, link, message, opcode, more, writer, compress)
   end
   if ok or err == "closed" then return ok, err, code, reason end

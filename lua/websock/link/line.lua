@@ -1,0 +1,48 @@
+-- Threads that wait for something of a link, in their order. A line keeps none of
+-- them alive: one that its host drops while it waits has left.
+
+local Line = {__mode = "v"}
+Line.__index = Line
+
+function Line.new()
+  return setmetatable({first = 1, last = 0}, Line)
+end
+
+--- Puts a thread at the end, or before all others.
+function Line:join(thread, at_head)
+  local place = at_head and self.first - 1 or self.last + 1
+  self[place] = thread
+  if at_head then self.first = place else self.last = place end
+end
+
+function Line:leave(thread)
+  for i = self.first, self.last do
+    if self[i] == thread then self[i] = nil end
+  end
+end
+
+--- Whether nobody stands before this thread.
+function Line:is_first(thread)
+  local i = self.first
+  while i < self.last and self[i] == nil do i = i + 1 end
+  return self[i] == thread
+end
+
+--- The first that waits for the link; those before it have left. nil: nobody does.
+function Line:head(link)
+  while self.first <= self.last do
+    local thread = self[self.first]
+    if thread and link.loop.waits_for(link, thread) then return thread end
+    self[self.first] = nil
+    self.first = self.first + 1
+  end
+end
+
+--- Wakes all that wait for the link.
+function Line:wake(link)
+  for i = self.first, self.last do
+    if self[i] then link.loop.wake(link, self[i]) end
+  end
+end
+
+return Line
