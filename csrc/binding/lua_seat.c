@@ -44,25 +44,22 @@ void websock_took (conn *c, size_t size, double now) {
     s->streak++;
 }
 
-/* Does a coroutine wait there until something comes? */
-static int waits (conn *c) {
-  return websock_is_received(c) &&
-         (c->seat.how == PARKED || c->seat.how == BY_LOOP);
-}
-
 /* conn:wanted() -> what a coroutine waits there for: 0 (nothing, or none does),
    1 (a message), 2 (a part of one) */
 static int conn_wanted (lua_State *L) {
   conn *c = websock_toconn(L);
-  lua_pushinteger(L, waits(c) ? c->seat.want : WANT_NOTHING);
+  int waits = websock_is_received(c) &&
+              (c->seat.how == PARKED || c->seat.how == BY_LOOP);
+  lua_pushinteger(L, waits ? c->seat.want : WANT_NOTHING);
   return 1;
 }
 
 /* conn:wake() -> the coroutine that waits there, which the caller lets go on |
-   nil */
+   nil. The same again until it has gone on: there may have been no memory to let
+   it. */
 static int conn_wake (lua_State *L) {
   conn *c = websock_toconn(L);
-  if (!waits(c)) return 0;
+  if (!websock_is_received(c) || c->seat.how == RESTING) return 0;
   c->seat.how = WOKEN;
   lua_getiuservalue(L, 1, CONN_RECEIVER);
   return 1;

@@ -2,7 +2,7 @@
 ** lua_turn.c - what the loop does each turn for connections of which nothing
 ** unusual is known: it reads one that is ready and resumes whoever waits for a
 ** message, writes what was queued, and tells Lua only what has to be decided.
-** lua/websock/io/loop.lua and link.lua do the same and more.
+** io/loop.lua and link/link.lua do the same and more.
 **
 ** Nothing of this is on the stack of a coroutine: it runs in the one that turns
 ** the loop.
