@@ -54,9 +54,9 @@ static int conn_wanted (lua_State *L) {
   return 1;
 }
 
-/* conn:wake() -> the coroutine that waits there, which the caller lets go on |
-   nil. The same again until it has gone on: there may have been no memory to let
-   it. */
+/* conn:wake() -> the coroutine that waits there, which the caller lets go on,
+   or nil. The same again until it has gone on: there may have been no memory
+   to let it. */
 static int conn_wake (lua_State *L) {
   conn *c = websock_toconn(L);
   if (!websock_is_received(c) || c->seat.how == RESTING) return 0;
