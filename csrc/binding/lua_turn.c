@@ -31,11 +31,12 @@ static void make_malloc_patient (lua_State *L) {
   if (p) alloc(ud, p, LARGE, 0);
 }
 
-/* core.turn(watchers, guarded, after, left) -> turn */
+/* core.turn(watchers, parked, woken, guarded, after, left) -> turn: see
+   lua_turn.h */
 static int turn_new (lua_State *L) {
-  enum { GIVEN = 4, NEW };
+  enum { GIVEN = 6, NEW };
   turn *t;
-  luaL_checktype(L, 1, LUA_TTABLE);
+  for (int i = 1; i <= 3; i++) luaL_checktype(L, i, LUA_TTABLE);
   lua_settop(L, GIVEN);
   make_malloc_patient(L);
   t = (turn *)lua_newuserdatauv(L, sizeof *t, TURN_VALUES);
@@ -92,18 +93,53 @@ static int push_outcome (lua_State *L, turn *t, lua_State *thread, int status) {
   return 2;
 }
 
-/* turn:resume(thread, ...) -> true | false, err | nil: it waits for what the
-   loop or a conn knows of. */
+/* Takes the thread at index 2 out of a table of the turn; pushes what was
+   there. Allocates nothing. */
+static void take_out (lua_State *L, int table) {
+  lua_getiuservalue(L, 1, table);
+  lua_pushvalue(L, 2);
+  lua_rawget(L, -2);
+  lua_pushvalue(L, 2);
+  lua_pushnil(L);
+  lua_rawset(L, -4);
+  lua_replace(L, -2); /* remove the table */
+}
+
+/* Copies values to the thread from the table on the top, {number, ...}: how many
+   they are, -1 if there is no memory for that. */
+static int unpack (lua_State *L, lua_State *thread) {
+  int n;
+  lua_rawgeti(L, -1, 1);
+  n = (int)lua_tointeger(L, -1);
+  lua_pop(L, 1); /* remove the number */
+  /* one more: lua_resume may say that it cannot */
+  if (!lua_checkstack(thread, n + 1)) return -1;
+  for (int i = 2; i <= n + 1; i++) {
+    lua_rawgeti(L, -1, i);
+    lua_xmove(L, thread, 1);
+  }
+  return n;
+}
+
+/* turn:resume(thread) -> true | false, err | nil: it has parked. Takes the values
+   that the thread was woken with, forgets what it waited for, and resumes it:
+   nothing can come in between. One for which there is no memory ends. */
 static int turn_resume (lua_State *L) {
   turn *t = websock_toturn(L, 1);
   lua_State *thread = lua_tothread(L, 2);
-  int nargs = lua_gettop(L) - 2, status;
+  int n, status;
   luaL_argcheck(L, thread != NULL && thread != L, 2, "thread expected");
-  /* one more: lua_resume may say that it cannot */
-  if (!lua_checkstack(thread, nargs + 1))
-    return luaL_error(L, "stack overflow");
-  lua_xmove(L, thread, nargs);
-  status = resume(L, t, thread, nargs);
+  lua_settop(L, 2);
+  take_out(L, TURN_PARKED);
+  take_out(L, TURN_WOKEN);
+  luaL_checktype(L, -1, LUA_TTABLE);
+  n = unpack(L, thread);
+  if (n < 0) {
+    lua_pushboolean(L, 0);
+    lua_pushliteral(L, "not enough memory");
+    return 2;
+  }
+  status = resume(L, t, thread, n);
   if (status == LUA_YIELD && t->parked) return 0;
   return push_outcome(L, t, thread, status);
 }

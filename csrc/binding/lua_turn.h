@@ -11,12 +11,15 @@
 #pragma GCC visibility push(hidden)
 
 /* User values of a turn: the list of conns to be flushed; descriptor -> conn
-   or another watcher; the loop's functions guarded(object, method, ...),
+   or another watcher; waiting thread -> what it waits for; thread that will go
+   on -> {number of values, value, ...}; the loop's functions guarded(object, method, ...),
    after(thread, ok, ...) and left(thread); the state's pool; what threads
    begin with, and those of lua_threads.c that are not in use. */
 enum {
   TURN_DIRTY = 1,
   TURN_WATCHERS,
+  TURN_PARKED,
+  TURN_WOKEN,
   TURN_GUARDED,
   TURN_AFTER,
   TURN_LEFT,

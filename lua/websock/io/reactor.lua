@@ -27,12 +27,13 @@ local timed = setmetatable({}, WEAK)     -- timer handle -> object
 local watchers = setmetatable({}, WEAK)  -- descriptor -> watcher
 local sources = Queue.new()
 
---- Makes the part of a turn that is in C, once. It resumes threads: after(thread, ok,
---- err) is told of those that have yielded by themselves or ended, left(thread) of
---- those that have ended out of its sight.
+--- Makes the part of a turn that is in C, once. It resumes threads, and takes them
+--- out of the tables parked and woken then: after(thread, ok, err) is told of those
+--- that have yielded by themselves or ended, left(thread) of those that have ended out
+--- of its sight.
 ---@return userdata turn
-function reactor.open(after, left)
-  turn = core.turn(watchers, guarded, after, left)
+function reactor.open(parked, woken, after, left)
+  turn = core.turn(watchers, parked, woken, guarded, after, left)
   reactor.turn = turn
   return turn
 end

@@ -15,7 +15,7 @@ local reactor = require "websock.io.reactor"
 local text_of = require "websock.base.text"
 
 local running, status = coroutine.running, coroutine.status
-local unpack, pack = table.unpack, table.pack
+local unpack = table.unpack
 
 -- The loop looks into the queues.
 local ready = Queue.new()   -- threads that will go on
@@ -35,7 +35,7 @@ local function weak_keys() return setmetatable({}, {__mode = "k"}) end
 local parked = weak_keys()     -- waiting thread -> what it waits for, until it goes on
 local deadlines = weak_keys()  -- waiting thread -> handle of its timer
 local sleeping = setmetatable({}, {__mode = "v"})  -- that handle -> the thread
-local values = weak_keys()     -- thread that will go on -> packed values, or NONE
+local values = weak_keys()     -- thread that will go on -> packed values
 local desks = weak_keys()      -- desk that has waited -> true
 local visitors = weak_keys()   -- a caller outside that waits -> its desk
 
@@ -68,8 +68,10 @@ end
 
 -- Waking ----------------------------------------------------------------------
 
-local NONE = {n = 0}
-local TIMEOUT = {n = 2, nil, "timeout"}
+-- Values of a thread, as turn:resume unpacks them: their number comes first.
+local function pack(...) return {select("#", ...), ...} end
+
+local NONE, TIMEOUT = pack(), pack(nil, "timeout")
 
 local function cancel_deadline(thread)
   reactor.cancel(deadlines[thread])
@@ -169,7 +171,7 @@ local function after(thread, ok, ...)
   end
 end
 
-turn = reactor.open(after, left)
+turn = reactor.open(parked, values, after, left)
 
 --- A new turn: a thread that has rested is ready. It has no deadline.
 function scheduler.get_ready(thread)
@@ -179,14 +181,13 @@ end
 
 --- A thread from a queue goes on.
 function scheduler.resume(thread)
-  local woken, state = values[thread], status(thread)
+  local state = status(thread)
   if state == "dead" then
     bury(thread)
   elseif state ~= "suspended" then  -- it rested, and a stranger has it now
     rested:add(thread)
-  elseif woken then
-    unpark(thread)
-    after(thread, turn:resume(thread, unpack(woken, 1, woken.n)))
+  elseif values[thread] then  -- else it has gone on already
+    after(thread, turn:resume(thread))
   end
 end
 
@@ -318,7 +319,7 @@ function scheduler.waiter(turn_once)
     repeat turn_once() until values[desk]
     local woken = values[desk]
     unpark(desk)
-    return unpack(woken, 1, woken.n)
+    return unpack(woken, 2, woken[1] + 1)
   end
 end
 

@@ -55,7 +55,7 @@ describe("a broadcast without memory", function()
     local frame = frames.build {opcode = "text", payload = PAYLOAD}
     local outcomes, before = {}, nil
     for room = 0, 6 * SIZE, 8 do
-      local turn = core.turn({}, print, print)
+      local turn = core.turn({}, {}, {}, print, print, print)
       local now = used()
       before = before or now
       assert.is_true(now <= before + 2048, "after " .. room)

@@ -195,31 +195,58 @@ describe("a turn in C", function()
     assert.is_true(most < 65536 + 65536 + 16, most)
   end)
 
+  -- A turn, and a function that resumes a thread with values.
+  local function new_turn()
+    local woken = {}
+    local turn = core.turn({}, {}, woken, print, print, print)
+    return turn, function(thread, ...)
+      woken[thread] = {select("#", ...), ...}
+      return turn:resume(thread)
+    end
+  end
+
   it("has room for what a coroutine yields, returns or raises, however much that is", function()
-    local turn = core.turn({}, print, print)
+    local _, resume = new_turn()
     for _, n in ipairs {0, 1, 18, 19, 20, 21, 22, 23, 250, 100000} do
       local list = table.move({}, 1, n, 1)
       local thread = coroutine.create(function()
         coroutine.yield(table.unpack(list, 1, n))
         return table.unpack(list, 1, n)
       end)
-      local ok, err = turn:resume(thread, table.unpack(list, 1, n))
+      local ok, err = resume(thread, table.unpack(list, 1, n))
       assert.same({n, n == 0}, {n, ok})
       if n > 0 then assert.matches("yielded values.*'scheduler'", err) end
-      assert.same({n, true}, {n, turn:resume(thread, table.unpack(list, 1, n))})
+      assert.same({n, true}, {n, resume(thread, table.unpack(list, 1, n))})
       assert.same({n, false, "cannot resume dead coroutine"},
-        {n, turn:resume(thread, table.unpack(list, 1, n))})
+        {n, resume(thread, table.unpack(list, 1, n))})
     end
     local raised = coroutine.create(function() error("raised", 0) end)
-    assert.same({false, "raised"}, {turn:resume(raised)})
-    assert.same({false, "cannot resume dead coroutine"}, {turn:resume(raised)})
-    assert.same({false, "cannot resume dead coroutine"}, {turn:resume(raised, 1)})
+    assert.same({false, "raised"}, {resume(raised)})
+    assert.same({false, "cannot resume dead coroutine"}, {resume(raised)})
+    assert.same({false, "cannot resume dead coroutine"}, {resume(raised, 1)})
+  end)
+
+  it("takes the values and forgets the wait before it resumes, and ends who has no room", function()
+    local parked, woken, seen = {}, {}, nil
+    local turn = core.turn({}, parked, woken, print, print, print)
+    local thread
+    thread = coroutine.create(function(...)
+      seen = {parked[thread] or "forgotten", woken[thread] or "taken", ...}
+    end)
+    parked[thread], woken[thread] = "a wait", {3, "a", nil, "c"}
+    assert.is_true(turn:resume(thread))
+    assert.same({"forgotten", "taken", "a", nil, "c"}, seen)
+    thread = coroutine.create(print)
+    parked[thread], woken[thread] = "a wait", {1 << 24}
+    assert.same({false, "not enough memory"}, {turn:resume(thread)})
+    assert.same({}, {parked[thread], woken[thread]})
   end)
 
   it("knows the coroutine that it has resumed from those that this one resumes", function()
-    local turn, seen = core.turn({}, print, print), {}
+    local turn, resume = new_turn()
+    local seen = {}
     local function look() seen[#seen + 1] = turn:is_current() end
-    turn:resume(coroutine.create(function()
+    resume(coroutine.create(function()
       look()
       coroutine.wrap(look)()
       look()
@@ -230,11 +257,12 @@ describe("a turn in C", function()
 
   it("wants what it works on", function()
     assert.has_error(function() core.turn() end)
-    local turn = core.turn({}, print, print)
+    local turn = new_turn()
     assert.matches("^websock.turn", tostring(turn))
     assert.has_error(function() turn:serve(1) end)
     assert.has_error(function() turn:mark({}) end)
     assert.has_error(function() turn:resume(1) end)
+    assert.has_error(function() turn:resume(coroutine.create(print)) end)
     assert.is_false(turn:is_current())
     assert.is_false(turn:marks())
   end)
