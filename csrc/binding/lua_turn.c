@@ -105,8 +105,8 @@ static void take_out (lua_State *L, int table) {
   lua_replace(L, -2); /* remove the table */
 }
 
-/* Copies values to the thread from the table on the top, {number, ...}: how many
-   they are, -1 if there is no memory for that. */
+/* Copies values to the thread from the table on the top, {number, value, ...}:
+   how many they are, -1 if there is no memory for that. */
 static int unpack (lua_State *L, lua_State *thread) {
   int n;
   lua_rawgeti(L, -1, 1);
@@ -121,9 +121,10 @@ static int unpack (lua_State *L, lua_State *thread) {
   return n;
 }
 
-/* turn:resume(thread) -> true | false, err | nil: it has parked. Takes the values
-   that the thread was woken with, forgets what it waited for, and resumes it:
-   nothing can come in between. One for which there is no memory ends. */
+/* turn:resume(thread) -> true | false, err | nil: it has parked. Takes the
+   values that the thread was woken with, forgets what it waited for, and
+   resumes it: nothing can come in between. One for which there is no memory
+   ends. */
 static int turn_resume (lua_State *L) {
   turn *t = websock_toturn(L, 1);
   lua_State *thread = lua_tothread(L, 2);

@@ -12,9 +12,9 @@
 
 /* User values of a turn: the list of conns to be flushed; descriptor -> conn
    or another watcher; waiting thread -> what it waits for; thread that will go
-   on -> {number of values, value, ...}; the loop's functions guarded(object, method, ...),
-   after(thread, ok, ...) and left(thread); the state's pool; what threads
-   begin with, and those of lua_threads.c that are not in use. */
+   on -> {number of values, value, ...}; the loop's functions guarded(object,
+   method, ...), after(thread, ok, ...) and left(thread); the state's pool; what
+   threads begin with, and those of lua_threads.c that are not in use. */
 enum {
   TURN_DIRTY = 1,
   TURN_WATCHERS,

@@ -228,7 +228,7 @@ static http_result conclude (ws_conn *c, ws_hs *hs) {
 static int failed (ws_conn *c) {
   const char *rule = c->hs->fault.rule;
   ws_hs_free(c);
-  return ws_fail(c, 1006, rule);
+  return ws_fail(c, WS_ABNORMAL, rule);
 }
 
 /* No more bytes come: ends a refusal whose head is here. */

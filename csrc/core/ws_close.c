@@ -13,8 +13,6 @@
 #include "ws_send.h"
 #include "ws_share.h"
 
-enum { NO_STATUS = 1005, ABNORMAL = 1006 }; /* never on the wire, 7.4.1 */
-
 /* May it stand in a Close frame? RFC 6455 section 7.4 and IANA's registry. */
 int ws_is_code (unsigned code) {
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
@@ -45,7 +43,7 @@ int ws_put_close (ws_conn *c, unsigned code, const char *reason, size_t n) {
 static const char *close_rule (const unsigned char *p, size_t n,
                                unsigned *code) {
   uint32_t state = 0;
-  *code = n >= 2 ? (unsigned)p[0] << 8 | p[1] : n == 0 ? NO_STATUS : 1002;
+  *code = n >= 2 ? (unsigned)p[0] << 8 | p[1] : n == 0 ? WS_NO_STATUS : 1002;
   if (n == 0) return NULL;
   if (n == 1) return "close payload of one byte (RFC 6455 5.5.1)";
   if (!ws_is_code(*code)) {

@@ -21,6 +21,9 @@ int ws_put_close (ws_conn *c, unsigned code, const char *reason, size_t n);
 /* The peer's Close frame, unmasked: recorded and echoed. 0, WS_ENOMEM or
    WS_ERANDOM (nothing happened). When it breaks a rule the connection fails. */
 int ws_close_received (ws_conn *c, const unsigned char *p, size_t n);
+/* Codes that are never in a frame (RFC 6455 section 7.4.1). */
+enum { WS_NO_STATUS = 1005, WS_ABNORMAL = 1006 };
+
 /* The transport has ended without a closing handshake: 1006. */
 void ws_drop (ws_conn *c, const char *why);
 /* The same at the end of what the peer sends; it may still be reading. */

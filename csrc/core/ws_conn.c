@@ -45,7 +45,7 @@ void ws_init (ws_conn *c, const ws_config *config, ws_alloc alloc, void *ud) {
   c->alloc = alloc;
   c->ud = ud;
   c->state = WS_CONNECTING;
-  c->end.code = 1006;
+  c->end.code = WS_ABNORMAL;
   c->end.why = c->error = "";
 }
 

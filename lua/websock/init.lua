@@ -34,7 +34,7 @@ function websock.connect(url, opts)
 end
 
 --- Binds a server, now; it runs whenever the loop does.
----@param opts table # handler and port are required; see docs/reference.md
+---@param opts table # handler, and port, unix or socket; see docs/reference.md
 ---@return table|nil server
 ---@return string? err # "address in use", ...
 ---@return string? place # "127.0.0.1:8080", or a path

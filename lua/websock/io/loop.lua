@@ -14,7 +14,7 @@ local now = require("websock.core").now
 local in_c = reactor.turn
 local ready, rested, sated = scheduler.ready, scheduler.rested, scheduler.sated
 local get_ready, resume = scheduler.get_ready, scheduler.resume
-local prepare, poll, react = reactor.begin, reactor.poll, reactor.serve
+local prepare, poll, react = reactor.prepare, reactor.poll, reactor.react
 local stopped = false
 
 local loop = {

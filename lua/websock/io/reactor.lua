@@ -170,8 +170,8 @@ end
 --- The part of a turn before it waits, once the marked conns were flushed.
 ---@param timeout number? # seconds that it may wait at most
 ---@return number? wait # for how long it may; nil: as long as it takes
----@return integer stop # for `serve`: how far the sources are this turn's
-function reactor.begin(timeout)
+---@return integer stop # for `react`: how far the sources are this turn's
+function reactor.prepare(timeout)
   if not poller then reactor.poller() end
   if timeout == 0 or sources.first <= sources.last then return 0, sources.last end
   local wait = time_left()
@@ -192,7 +192,7 @@ end
 local function serve_source(source) guarded(source, "again") end
 
 --- The part after it: sources that were there before, what is ready, timers.
-function reactor.serve(stop, has_polled)
+function reactor.react(stop, has_polled)
   if sources.first <= stop then sources:serve(stop, serve_source) end
   turn:serve(poller)
   if has_polled then serve_timers() end

@@ -4,9 +4,9 @@
 -- Two kinds of callers wait. A thread of the loop yields, and goes on from a queue.
 -- A caller outside the loop is served at a desk, a thread of the library's own (see
 -- lua_threads.c); it goes on as soon as it is woken, for the loop is turned until
--- then. Only `how`, `park` and `let_go_on` tell them apart. That is the seam
--- for coroutines of other schedulers: these become a third kind, there and nowhere
--- else.
+-- then. `how` (websock_how in C) tells which of them calls, `park` and
+-- lua_receive.c how it waits, `let_go_on` how it goes on: coroutines of other
+-- schedulers would be a third kind there.
 
 local errors = require "websock.io.errors"
 local misuse = require "websock.base.misuse"

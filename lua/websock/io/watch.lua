@@ -7,7 +7,7 @@ local scheduler = require "websock.io.scheduler"
 
 local watch = {}
 
-local READ, WRITE, HANGUP = 1, 2, 4
+local READ, WRITE, HANGUP = core.READ, core.WRITE, core.HANGUP
 
 local Watch = {}
 Watch.__index = Watch

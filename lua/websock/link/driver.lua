@@ -7,6 +7,7 @@
 --   unread(link) -> bytes that a close would destroy
 --   shutdown(link): our side has ended    close(link)
 
+local core = require "websock.core"
 local text_of = require "websock.base.text"
 
 local native = {}
@@ -37,7 +38,7 @@ end
 
 local methods = {}
 
-local MORE, END, DRY = 2, 32, 64  -- as in lua_conn.c
+local MORE, END, DRY = core.SAW.MORE, core.SAW.END, core.SAW.DRY
 local CHUNK = 8192
 
 -- What LuaSocket and LuaSec say where nothing is wrong.

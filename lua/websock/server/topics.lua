@@ -1,7 +1,7 @@
--- Topics of a server: who has subscribed to what. All that goes through topics
--- goes through the four methods of this object, which is what a bus between
--- servers would stand in for: it learns of each first subscriber, of each last one
--- that leaves, and of each message.
+-- Topics of a server: who has subscribed to what. Everything goes through the four
+-- methods of this object. A bus between servers wraps it: an object with the same
+-- methods, which calls these and sees in `audiences` whether a subscriber was the
+-- first, or the last one to leave.
 
 local Audience = require "websock.server.audience"
 
