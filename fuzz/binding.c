@@ -349,8 +349,8 @@ static const char *const methods[] = {
     "head", "head_field", "head_target", "head_text", "heard", "held",
     "in_parts", "is_upgrade", "limit", "line", "marked", "more", "offered",
     "output", "pending", "ping", "poll", "ponged", "pull", "push", "queued",
-    "receiver", "receiving", "reject", "request", "shaking", "shutdown",
-    "state", "tls_error", "unread", "used", "waiting", "woken", "written"};
+    "wake", "wanted", "reject", "request", "shaking", "shutdown", "state",
+    "tls_error", "unread", "used", "waiting", "is_behind", "written"};
 enum { BREAKING = 9, METHODS = sizeof methods / sizeof *methods };
 
 static void push_any (lua_State *L) {
@@ -440,37 +440,51 @@ static int body_on (lua_State *L, int status, lua_KContext ctx) {
   lua_settop(L, 1);
   if (ctx == 0 || w.in.n == 0) return 0;
   step(L);
-  push_object(L, "receive");
+  push_object(L, ctx % 2 ? "receive" : "receive_part");
   lua_pushvalue(L, 1);
   lua_callk(L, 1, 3, ctx - 1, body_on);
   return body_on(L, LUA_OK, ctx - 1);
 }
 
-/* The coroutine: receives some messages by ws:receive. */
+/* The coroutine: receives some messages by ws:receive, and parts. */
 static int body (lua_State *L) { return body_on(L, LUA_OK, 5); }
+
+/* Resumes the thread, by the loop, with the value on the top or nothing. */
+static void resume (lua_State *L, int n) {
+  lua_newtable(L);
+  lua_pushinteger(L, n);
+  lua_rawseti(L, -2, 1);
+  if (n > 0) {
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, 2);
+  }
+  push_object(L, "woken");
+  push_object(L, "thread");
+  lua_pushvalue(L, -3);
+  lua_rawset(L, -3);
+  push_object(L, "turn");
+  push_method(L, "resume");
+  push_object(L, "thread");
+  call(L, 2);
+}
 
 /* Starts one that uses conn i. */
 static void a_coroutine (lua_State *L, int i) {
-  push_object(L, "turn");
-  push_method(L, "resume");
   lua_State *thread = lua_newthread(L);
-  lua_pushvalue(L, -1);
   set_object(L, "thread");
   lua_pushcfunction(thread, body);
   lua_newtable(L); /* the ws: its conn is under a key */
   push_conn(L, i);
   lua_setfield(L, -2, "conn");
   w.ends[i].wild = 1;
-  call(L, 3);
+  resume(L, 1);
 }
 
 static void a_resume (lua_State *L, int i) {
   (void)i;
-  push_object(L, "turn");
-  push_method(L, "resume");
   if (!push_object(L, "thread")) return;
   if (lua_status(lua_tothread(L, -1)) != LUA_YIELD) return;
-  call(L, 2);
+  resume(L, 0);
 }
 
 /* ws:send, for any coroutine or none. */
@@ -666,7 +680,7 @@ static void step (lua_State *L) {
 
 /* ---- begin */
 
-/* What the loop would be: does some steps, in place of guarded and after. */
+/* What the loop would be: does some steps, in place of guarded, after, left. */
 static int hook (lua_State *L) {
   step(L);
   return 0;
@@ -677,34 +691,52 @@ static int slow (lua_State *L) {
   return 0;
 }
 
-static void make_fast (lua_State *L) {
-  push_function(L, "fast");
-  lua_newtable(L);
-  for (int i = 1; i <= 3; i++) {
-    lua_pushcfunction(L, slow);
-    lua_rawseti(L, -2, i);
-  }
+/* What a call outside the loop would be: nothing. */
+static int wrap (lua_State *L) {
+  lua_pushcfunction(L, slow);
+  return 1;
+}
+
+static int mistake (lua_State *L) { return luaL_error(L, "a mistake"); }
+
+/* ws:send and ws:receive; a ws is a table with its conn at "conn". */
+static void make_methods (lua_State *L) {
+  static const luaL_Reg asked[] = {
+      {"may_turn", slow},         {"deadline", slow},
+      {"no_connection", mistake}, {"no_timeout", mistake},
+      {"in_parts", mistake},      {"busy", mistake},
+      {"cannot_wait", mistake},   {NULL, NULL}};
+  push_function(L, "fast_send");
+  lua_pushcfunction(L, slow);
   lua_pushliteral(L, "conn");
   push_object(L, "turn");
-  lua_call(L, 3, 3);
+  lua_call(L, 3, 1);
   set_object(L, "send");
-  lua_pop(L, 1);
+  push_function(L, "receive");
+  lua_pushliteral(L, "conn");
+  push_object(L, "turn");
+  luaL_newlib(L, asked);
+  lua_pushcfunction(L, wrap);
+  lua_call(L, 4, 2);
+  set_object(L, "receive_part");
   set_object(L, "receive");
 }
 
 static void make_turn (lua_State *L) {
-  lua_newtable(L);
-  set_object(L, "watchers");
+  static const char *const tables[] = {"watchers", "parked", "woken"};
+  for (int i = 0; i < 3; i++) {
+    lua_newtable(L);
+    set_object(L, tables[i]);
+  }
   push_function(L, "turn");
-  push_object(L, "watchers");
-  lua_pushcfunction(L, hook);
-  lua_pushcfunction(L, hook);
-  lua_call(L, 3, 1);
+  for (int i = 0; i < 3; i++) push_object(L, tables[i]);
+  for (int i = 0; i < 3; i++) lua_pushcfunction(L, hook);
+  lua_call(L, 6, 1);
   set_object(L, "turn");
   push_function(L, "poller");
   lua_call(L, 0, 1);
   set_object(L, "poller");
-  make_fast(L);
+  make_methods(L);
 }
 
 static void make_bomb (lua_State *L) {
