@@ -1,14 +1,14 @@
 /*
-** lua_broadcast.c - one message to many connections, in one step: nothing in
-** its loop allocates Lua objects, so no finalizer can change the list under it.
+** lua_broadcast.c - sends one message to many connections in one step. Its loop
+** allocates no Lua objects, so no finalizer can change the list meanwhile.
 */
 #include "lua_turn.h"
 
-/* Where they are on the stack. */
+/* Stack indices. */
 enum { CONNS = 1, TURN = 4, EXCEPT, CONN, TOO_SLOW };
 
-/* Queues the frame on one connection: 1; 0 if it has too much queued
-   already, or memory is short; -1 if it is not open. */
+/* Queues the frame on one connection. Returns 1; 0 if its queue is too long or
+   memory is short; -1 if it is not open. */
 static int queue (conn *c, ws_shared *frame) {
   int r;
   if (websock_backlog(c) + ws_held(core(c)) > c->max_queue) return 0;
@@ -16,8 +16,8 @@ static int queue (conn *c, ws_shared *frame) {
   return r == 0 ? 1 : r == WS_ENOMEM ? 0 : -1;
 }
 
-/* Pushes the conn at index i of the list at 1, whose metatable is at CONN;
-   NULL if there is something else. */
+/* Pushes item i of the list. Returns NULL if it is no conn (their metatable is
+   at CONN). */
 static conn *push_conn (lua_State *L, lua_Integer i) {
   conn *c;
   lua_rawgeti(L, CONNS, i);
@@ -31,14 +31,15 @@ static conn *push_conn (lua_State *L, lua_Integer i) {
   return c;
 }
 
-/* The frame leaves with the turn, and is use (see heartbeat.lua). */
-static void leaves (lua_State *L, turn *t, conn *c) {
+/* Marks the conn to be flushed. The frame counts as use (see heartbeat.lua). */
+static void mark (lua_State *L, turn *t, conn *c) {
   c->used = t->now;
   websock_mark(L, TURN, lua_gettop(L));
 }
 
-/* Queues the frame on the first n of the list but `except`, and lists those who
-   did not get it at TOO_SLOW, where there is room. Returns how many did. */
+/* Queues the frame on the first n conns of the list, without `except`. Appends
+   those that were too slow to the table at TOO_SLOW, which has room. Returns
+   the number of conns that got the frame. */
 static lua_Integer deliver (lua_State *L, ws_shared *frame, lua_Integer n,
                             lua_Integer *slow) {
   const void *except = lua_touserdata(L, EXCEPT);
@@ -48,7 +49,7 @@ static lua_Integer deliver (lua_State *L, ws_shared *frame, lua_Integer n,
   for (lua_Integer i = 1; i <= n; i++, lua_settop(L, TOO_SLOW)) {
     conn *c = push_conn(L, i);
     int r = c == NULL || c == except ? -1 : queue(c, frame);
-    if (r > 0) leaves(L, t, c);
+    if (r > 0) mark(L, t, c);
     delivered += r > 0;
     if (r == 0) lua_rawseti(L, TOO_SLOW, ++*slow);
   }
@@ -57,9 +58,10 @@ static lua_Integer deliver (lua_State *L, ws_shared *frame, lua_Integer n,
 
 /* core.broadcast(conns, payload, kind, turn [, except]) -> number queued on,
    list of the conns that were too slow or nil | nil, "utf8". conns is a list
-   of conns of servers; who is not open is passed over. All that takes memory
-   of Lua's is done before the first gets the frame, so what raises has not
-   happened. Room in the turn's list is made last: finalizers may use it up. */
+   of conns of servers; conns that are not open are skipped. Everything that
+   allocates comes before the first conn gets the frame, so a call that raises
+   has sent nothing. Room in the turn's list is made last of what runs
+   finalizers, because they may use it up. */
 static int l_broadcast (lua_State *L) {
   static const char *const kinds[] = {"continuation", "text", "binary", NULL};
   size_t size;

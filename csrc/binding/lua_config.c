@@ -10,7 +10,8 @@
 #define CONFIG "websock.config"
 #define POOL "websock.pool"
 
-/* A limit from the table at 2: a size, false for none, nil for the default. */
+/* Reads a limit from the table at 2: a size, false for none, nil for the
+   default. */
 static void limit (lua_State *L, const char *name, size_t *value) {
   if (lua_getfield(L, 2, name) == LUA_TBOOLEAN && !lua_toboolean(L, -1))
     *value = WS_NO_LIMIT;
@@ -27,8 +28,8 @@ static int pool_gc (lua_State *L) {
   return 0;
 }
 
-/* Pushes the state's pool. It is older than whatever uses it, so that at the
-   end of the state it is the last to go; what comes back later is freed. */
+/* Pushes the state's pool. It is created before its users, so lua_close
+   finalizes it after them; blocks that come back later are freed. */
 ws_pool *websock_pushpool (lua_State *L) {
   void *ud;
   lua_Alloc alloc = lua_getallocf(L, &ud);
@@ -44,8 +45,8 @@ ws_pool *websock_pushpool (lua_State *L) {
   return pool;
 }
 
-/* A setting from the table on the top: an integer from min to max; nil: the
-   default. */
+/* Returns an integer from min to max from the table on the top; nil means the
+   default, `value`. */
 static lua_Integer setting (lua_State *L, const char *name, lua_Integer value,
                             lua_Integer min, lua_Integer max) {
   if (lua_getfield(L, -1, name) != LUA_TNIL) {
@@ -61,14 +62,14 @@ static void flag (lua_State *L, const char *name, int *value) {
   lua_pop(L, 1); /* remove the field */
 }
 
-/* A window from the table on the top: 8 to 15, false for none. */
+/* Reads a window size from the table on the top: 8 to 15, false for none. */
 static void window (lua_State *L, const char *name, int *bits) {
   int none = lua_getfield(L, -1, name) == LUA_TBOOLEAN && !lua_toboolean(L, -1);
   lua_pop(L, 1); /* remove the field */
   *bits = none ? 0 : (int)setting(L, name, *bits, 8, 15);
 }
 
-/* compress of the table at 2: true, or a table of settings. */
+/* Reads `compress` of the table at 2: a boolean, or a table of settings. */
 static void compression (lua_State *L, ws_compression *z) {
   if (lua_getfield(L, 2, "compress") == LUA_TTABLE) {
     flag(L, "server_no_context_takeover", &z->server_no_context_takeover);
@@ -84,14 +85,14 @@ static void compression (lua_State *L, ws_compression *z) {
   lua_pop(L, 1); /* remove the field */
 }
 
-/* pool of the table at 2: false gives each connection memory of its own, for
-   tests in which a tool watches every block. */
+/* Reads `pool` of the table at 2: false gives each connection memory of its
+   own, for tests in which a tool watches every block. */
 static void set_pool (lua_State *L, ws_config *config) {
   int own = lua_getfield(L, 2, "pool") == LUA_TBOOLEAN && !lua_toboolean(L, -1);
   lua_pop(L, 1); /* remove the field */
   if (own) return;
   config->pool = websock_pushpool(L);
-  lua_setiuservalue(L, -2, 1); /* it lives as long */
+  lua_setiuservalue(L, -2, 1); /* keeps the pool alive */
 }
 
 /* core.config(role [, limits]) -> config */

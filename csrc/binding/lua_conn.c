@@ -4,9 +4,9 @@
 ** waits; lua/websock decides when to take it. Without a descriptor the same
 ** methods are the protocol core without I/O that docs/reference.md describes.
 **
-** A call that can collect may run a finalizer, and that may use this very
-** connection: no pointer into it is held across such a call, and an event is
-** marked taken only if it is still the one that was given (see lua_recv.c).
+** A call that can collect may run a finalizer, which may use this very
+** connection. So no pointer into it is held across such a call, and an event is
+** marked as taken only if it is still the one that was given (see lua_recv.c).
 */
 #include <string.h>
 
@@ -14,7 +14,8 @@
 
 /* -------------------------------------------------------------------- life */
 
-/* core.conn(config [, link]) -> conn; link is whom lua_turn.c tells of it */
+/* core.conn(config [, link]) -> conn; lua_turn.c calls the link's methods when
+   Lua has to decide about the conn */
 static int conn_new (lua_State *L) {
   const ws_config *config =
       (const ws_config *)luaL_checkudata(L, 1, "websock.config");
@@ -30,7 +31,7 @@ static int conn_new (lua_State *L) {
   c->state = WS_CONNECTING;
   luaL_setmetatable(L, CONN_TYPE);
   lua_pushvalue(L, 1);
-  lua_setiuservalue(L, -2, CONN_CONFIG); /* it lives as long */
+  lua_setiuservalue(L, -2, CONN_CONFIG); /* keeps it alive */
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, CONN_LINK);
   ws_init(core(c), config, alloc, ud);
@@ -70,7 +71,7 @@ int websock_digest (conn *c, int want) {
   if (want == WANT_MESSAGE && ws_next(core, &ev) != 0) flags |= SAW_EVENT;
   if (want == WANT_PART && ws_next_part(core, &ev, WS_READ_AHEAD) != 0)
     flags |= SAW_EVENT;
-  ws_ahead(core); /* without memory it tries again next time */
+  ws_ahead(core); /* if memory is short, the next call tries again */
   if (ws_ponged(core) != c->ponged) {
     c->ponged = ws_ponged(core);
     flags |= SAW_PONG;
@@ -81,12 +82,13 @@ int websock_digest (conn *c, int want) {
   }
   if (ws_end_held(core)) flags |= SAW_HELD;
   if (ws_pending(core, iov, WS_IOV) != 0) flags |= SAW_OUT;
-  /* a read may have written, and not all of it */
+  /* a TLS read may also have written, but only part of its output */
   if (c->tls && net_tls_unsent(c->tls) > 0) flags |= SAW_OUT;
   return flags;
 }
 
-/* The same after a read: what may inflate to much is not, but told. */
+/* The same after a read, but a message that may inflate to much is reported
+   instead of inflated. */
 static int found (conn *c, int want) {
   if (want == WANT_NOTHING || !ws_swells(core(c)))
     return websock_digest(c, want);
@@ -127,8 +129,8 @@ static int conn_pull (lua_State *L) {
   return 1;
 }
 
-/* conn:feed(bytes [, want]) -> flags | nil, "not enough memory": bytes that
-   arrived some other way; all or nothing. */
+/* conn:feed(bytes [, want]) -> flags | nil, "not enough memory": takes bytes
+   that arrived some other way, all or none. */
 static int conn_feed (lua_State *L) {
   conn *c = websock_toconn(L);
   size_t n, room;
@@ -149,21 +151,21 @@ static int conn_feed (lua_State *L) {
   return 1;
 }
 
-/* conn:poll(want) -> flags, without reading. */
+/* conn:poll(want) -> flags, as pull but without reading. */
 static int conn_poll (lua_State *L) {
   conn *c = websock_toconn(L);
   lua_pushinteger(L, websock_digest(c, (int)luaL_checkinteger(L, 2)));
   return 1;
 }
 
-/* conn:eof(): the transport ended in order. */
+/* conn:eof(): tells the core that the transport has ended in order. */
 static int conn_eof (lua_State *L) {
   ws_eof(core(websock_toconn(L)));
   return 0;
 }
 
-/* conn:abort(why): it is lost, or dropped; why is "reset", "aborted" or
-   "ping timeout". */
+/* conn:abort(why): ends a connection that is lost or dropped; why is
+   "aborted", "reset", "ping timeout" or "timeout". */
 static int conn_abort (lua_State *L) {
   static const char *const reasons[] = {"aborted", "reset", "ping timeout",
                                         "timeout", NULL};
@@ -173,7 +175,7 @@ static int conn_abort (lua_State *L) {
 }
 
 /* conn:close([code [, reason]]) -> true | nil, rule: begins the closing
-   handshake; code 0: a Close frame without one. */
+   handshake. Code 0 sends a Close frame without a code. */
 static int conn_close (lua_State *L) {
   conn *c = websock_toconn(L);
   lua_Integer code = luaL_optinteger(L, 2, 1000);
@@ -235,8 +237,7 @@ static int conn_limit (lua_State *L) {
 
 /* ------------------------------------- what lua_turn.c and Lua both look at */
 
-/* A flag of the conn: set to the argument at 2, if there is one; pushes what it
-   was. */
+/* Pushes a flag's value, and sets it to the argument at 2 if there is one. */
 static int flag (lua_State *L, unsigned char *value) {
   int was = *value;
   if (!lua_isnone(L, 2)) *value = (unsigned char)lua_toboolean(L, 2);
@@ -255,18 +256,18 @@ static int conn_heard (lua_State *L) {
   return flag(L, &websock_toconn(L)->heard);
 }
 
-/* conn:line([on]) -> whether somebody waits to send, or writes a message */
+/* conn:line([on]) -> whether a coroutine waits to send, or a writer is open */
 static int conn_line (lua_State *L) {
   return flag(L, &websock_toconn(L)->line);
 }
 
-/* conn:marked() -> whether it is to be flushed at the end of the turn */
+/* conn:marked() -> whether it will be flushed at the end of the turn */
 static int conn_marked (lua_State *L) {
   lua_pushboolean(L, websock_toconn(L)->marked);
   return 1;
 }
 
-/* conn:used([time]) -> when a message went in or out */
+/* conn:used([time]) -> time of the last message in or out; sets it first */
 static int conn_used (lua_State *L) {
   conn *c = websock_toconn(L);
   c->used = luaL_optnumber(L, 2, c->used);
@@ -274,13 +275,13 @@ static int conn_used (lua_State *L) {
   return 1;
 }
 
-/* conn:waiting() -> whether a whole message waits to be received */
+/* conn:waiting() -> whether a whole message has arrived */
 static int conn_waiting (lua_State *L) {
   lua_pushboolean(L, ws_has_message(core(websock_toconn(L))));
   return 1;
 }
 
-/* conn:is_behind() -> whether so much is unread that reading stops */
+/* conn:is_behind() -> whether reading stops because too much is unread */
 static int conn_is_behind (lua_State *L) {
   lua_pushboolean(L, ws_unread(core(websock_toconn(L))) >= WS_READ_AHEAD);
   return 1;
@@ -308,14 +309,14 @@ static const luaL_Reg conn_meta[] = {{"__gc", conn_gc},
                                      {"__tostring", conn_tostring},
                                      {NULL, NULL}};
 
-/* core.link(conn) -> the link that it was made with */
+/* core.link(conn) -> the link given to core.conn */
 static int l_link (lua_State *L) {
   websock_toconn(L);
   lua_getiuservalue(L, 1, CONN_LINK);
   return 1;
 }
 
-/* core.is_utf8(text) -> whether it is (RFC 3629) */
+/* core.is_utf8(text) -> whether it is valid UTF-8 (RFC 3629) */
 static int l_is_utf8 (lua_State *L) {
   size_t n;
   const char *p = luaL_checklstring(L, 1, &n);
@@ -324,7 +325,7 @@ static int l_is_utf8 (lua_State *L) {
   return 1;
 }
 
-/* core.is_close_code(code) -> whether it may stand in a Close frame */
+/* core.is_close_code(code) -> whether a Close frame may carry it */
 static int l_is_close_code (lua_State *L) {
   lua_Integer code = luaL_checkinteger(L, 1);
   lua_pushboolean(L, code > 0 && code < 65536 && ws_is_code((unsigned)code));
@@ -353,7 +354,7 @@ static const constant wanted[] = {{"NOTHING", WANT_NOTHING},
                                   {"PART", WANT_PART},
                                   {NULL, 0}};
 
-/* core.SAW, core.WANT: what pull, feed and poll tell, and look for */
+/* core.SAW, core.WANT: what pull, feed and poll return, and look for */
 static void push_constants (lua_State *L, const char *name,
                             const constant *list) {
   lua_newtable(L);

@@ -6,6 +6,7 @@
 **   lua_transport.c   its descriptor, and TLS
 **   lua_head.c   the opening handshake
 **   lua_recv.c   messages in
+**   lua_seat.c   the coroutine that receives
 **   lua_send.c   messages and bytes out
 **
 ** and for those that serve many connections without Lua in between: lua_turn.c,
@@ -27,39 +28,39 @@ union lua_align {
   LUAI_MAXALIGN;
 };
 
-/* What pull, feed and poll tell. */
+/* Flags that pull, feed and poll return. */
 enum {
-  SAW_EVENT = 1,   /* receive (or handshake) has something to say */
+  SAW_EVENT = 1,   /* receive (or handshake) has a result */
   SAW_MORE = 2,    /* the read filled its room: there may be more */
   SAW_PONG = 4,    /* a ping was answered */
   SAW_STATE = 8,   /* the state changed */
-  SAW_OUT = 16,    /* something waits to be written */
+  SAW_OUT = 16,    /* there is output to write */
   SAW_END = 32,    /* the transport has ended */
   SAW_DRY = 64,    /* there was nothing to read */
-  SAW_HELD = 128,  /* a Close, or a broken rule, waits behind messages */
-  SAW_SWELLS = 256 /* what was read may inflate to much: it is taken last in
-                      the turn, and only then inflated */
+  SAW_HELD = 128,  /* a Close, or a broken rule, is held behind messages */
+  SAW_SWELLS = 256 /* what was read may inflate to much: it is inflated when
+                      it is taken, last in the turn */
 };
 
-/* What is looked for in what has arrived. */
+/* What pull, feed and poll look for. */
 enum { WANT_NOTHING, WANT_MESSAGE /* or the handshake's event */, WANT_PART };
 
-/* What the coroutine does that has the seat of a conn: it has yielded. */
+/* State of the coroutine in a conn's seat, which has yielded. */
 enum {
-  EMPTY,   /* there is none */
-  PARKED,  /* waits until there is something; lua_turn.c may resume it */
-  BY_LOOP, /* the same, but it has a deadline, or was called outside the loop:
-              the loop lets it go on */
-  WOKEN,   /* will go on */
-  RESTING  /* lets others have their turn */
+  EMPTY,   /* no coroutine */
+  PARKED,  /* waits for data; lua_turn.c may resume it directly */
+  BY_LOOP, /* waits for data, with a deadline or called outside the loop:
+              only the loop resumes it */
+  WOKEN,   /* will be resumed */
+  RESTING  /* has yielded so that others run; will be resumed */
 };
 
-/* Who receives (lua_seat.c). A coroutine has the seat as long as it waits in
-   one of the functions of lua_receive.c. */
+/* The receiver (lua_seat.c). A coroutine has the seat while it waits in one of
+   the functions of lua_receive.c. */
 typedef struct seat {
   lua_State *thread;      /* CONN_RECEIVER, who has it or had it last */
-  uint32_t bytes;         /* of what was taken without waiting */
-  unsigned char streak;   /* messages or parts of that, see websock_took */
+  uint32_t bytes;         /* taken without waiting */
+  unsigned char streak;   /* messages or parts of those, see websock_took */
   unsigned char how;      /* EMPTY ... */
   unsigned char want;     /* WANT_... */
   unsigned char received; /* the application has received, or tried to */
@@ -70,98 +71,98 @@ enum {
   CONN_CONFIG = 1,
   CONN_LINK,
   CONN_RECEIVER,
-  CONN_BODY = CONN_RECEIVER, /* the body of an answer that is being written: who
-                                is refused receives nothing */
+  CONN_BODY = CONN_RECEIVER, /* the body of a refusal while it is written: such
+                                a connection has no receiver */
   CONN_VALUES = CONN_RECEIVER
 };
 
 typedef struct conn {
   net_fd fd;
-  net_tls *tls;          /* over fd, or NULL; has its errors when fd is gone */
+  net_tls *tls;          /* over fd, or NULL; keeps its errors without fd */
   unsigned char alive;   /* core is initialised */
-  unsigned char blocked; /* the last write came up short */
+  unsigned char blocked; /* the last write was short */
   unsigned char broken;  /* a write failed: nothing more is sent */
-  unsigned char state;   /* ws_state, as told last */
+  unsigned char state;   /* ws_state, as reported last */
   unsigned char more;    /* there may be more to read, with no event to come */
   unsigned char heard;   /* bytes have come, see heartbeat.lua */
-  unsigned char marked;  /* is in the list of those to be flushed */
-  unsigned char line;    /* somebody waits to send, or writes a message */
+  unsigned char marked;  /* is in the turn's list of conns to flush */
+  unsigned char line;    /* a coroutine waits to send, or a writer is open */
   uint32_t taken;        /* events taken so far */
   seat seat;
-  const char *err;   /* of the write that failed, until it is told */
-  uint64_t ponged;   /* ws_ponged, as told last */
+  const char *err;   /* of the write that failed, until it is reported */
+  uint64_t ponged;   /* ws_ponged, as reported last */
   uint64_t written;  /* bytes that the transport has taken */
-  uint64_t accepted; /* and the peer, see conn:accepted */
+  uint64_t accepted; /* bytes that the peer has taken, see conn:accepted */
   size_t max_queue;  /* bytes queued above which send waits */
-  double used;       /* when a message went in or out, see heartbeat.lua */
+  double used;       /* time of the last message, see heartbeat.lua */
   union lua_align core[];
 } conn;
 
 #define CONN_TYPE "websock.conn"
 #define core(c) ((ws_conn *)(void *)(c)->core)
 
-/* The conn at 1. */
+/* Returns the conn at 1, or raises. */
 conn *websock_toconn (lua_State *L);
-/* The transport, the descriptor or TLS over it, as net_recv and net_sendv have
-   it. */
+/* net_recv and net_sendv on the transport: the descriptor, or TLS over it. */
 long websock_recv (conn *c, void *p, size_t n);
 long websock_sendv (conn *c, const net_iov *v, int n);
-/* Whether to read once more after `got` bytes of `room`. */
+/* Whether to read once more after a read that got `got` bytes of `room`. */
 int websock_more (const conn *c, long got, size_t room);
-/* Whether it found nothing on the descriptor: TLS may have kept what it
-   found. */
+/* Whether that read emptied the descriptor; TLS may have bytes of it left. */
 int websock_dry (const conn *c, long got);
-/* Tries to write what TLS itself has to say; whether some of it is left. */
+/* Tries to write TLS's own output. Returns whether some is left. */
 int websock_unsent (conn *c);
-/* What the NET_ERROR of one of these meant. */
+/* The text of the NET_ERROR that one of these returned. */
 const char *websock_why (const conn *c);
-/* Gives the descriptor up. Idempotent. */
+/* Closes the descriptor. Idempotent. */
 void websock_closefd (conn *c);
-/* One read, if p is not NULL, and what has changed since this was asked last
-   (SAW_...). -1: no memory, and nothing happened. */
+/* Reads once. Returns what websock_digest does, with flags of the read; -1 if
+   memory is short, and then nothing was read. */
 int websock_pull (conn *c, int want);
+/* Returns what has changed since the last call (SAW_...). */
 int websock_digest (conn *c, int want);
-/* Offers what is queued to the kernel: 0, or NET_ERROR after a failed write,
-   and then nothing more is sent: what the peer still sends can be read. */
+/* Writes the queue. Returns 0, or NET_ERROR after a failed write: then nothing
+   more is sent, but what the peer still sends can be read. */
 int websock_push (conn *c);
-/* Bytes queued that max_queue is about: of pongs never more than a KiB
-   waits. */
+/* Bytes queued that max_queue counts: pongs do not, as they never take more
+   than a KiB. */
 size_t websock_backlog (conn *c);
-/* Whether a coroutine has the seat; forgets one that was closed. */
+/* Whether a coroutine has the seat; removes one that was closed. */
 int websock_is_received (conn *c);
-/* Its application receives: an end behind messages waits for it from now on. */
+/* Notes that the application receives: from now on an end behind messages is
+   held until they are taken. */
 void websock_receives (conn *c);
-/* Has the coroutine L take the seat of the conn at index `at`; it yields
-   next, and leaves the seat when it goes on. how: PARKED, BY_LOOP or
+/* Gives the coroutine L the seat of the conn at index `at`. The caller yields
+   next, and calls websock_leave when it is resumed. how: PARKED, BY_LOOP or
    RESTING. */
 void websock_sit (lua_State *L, conn *c, int at, int how, int want);
 void websock_leave (conn *c);
-/* Whether so much was taken without waiting that others come first. */
+/* Whether the receiver has taken so much without waiting that it must yield. */
 int websock_is_greedy (const conn *c);
-/* A message, or a part, of so many bytes was taken, at this time. */
+/* Counts a message, or a part of one, taken at this time. */
 void websock_took (conn *c, size_t size, double now);
-/* What a result of the core is in Lua: true; nil and the rule that was broken;
-   an error for lack of memory or randomness. */
+/* Pushes a result of the core: true, or nil and the rule that was broken.
+   Raises an error for lack of memory or randomness. */
 int websock_pushresult (lua_State *L, conn *c, int r);
-/* What a result that is no event is: nil, "again"; nil, "in parts"; nil,
+/* Pushes a result that is no event: nil, "again"; nil, "in parts"; nil,
    "closed", code, reason. */
 int websock_noevent (lua_State *L, conn *c, int r);
 
-/* Takes what is wanted, if it is there: pushes it and its kind (of a part also
-   whether it is the last) and returns their number; otherwise what the core
-   said, for websock_noevent. */
+/* Takes what is wanted: pushes it and its kind (for a part also whether it is
+   the last) and returns the number of values. If there is nothing, returns the
+   core's result, for websock_noevent. */
 int websock_take (lua_State *L, conn *c, int want);
-/* Queues the string at `message`, if not more than max_queue bytes are
-   queued: 0, or -1 and nothing has happened. */
+/* Queues the string at `message`, unless more than max_queue bytes are queued.
+   Returns 0, or -1 if it did nothing. */
 int websock_queue (lua_State *L, conn *c, int message, int opcode);
-/* The opcode of "text" (or nothing) or "binary" at arg, -1 for anything
+/* Returns the opcode of "text", nil or "binary" at arg, -1 for anything
    else. */
 int websock_kind (lua_State *L, int arg);
 
 extern const luaL_Reg websock_head_methods[], websock_recv_methods[],
     websock_seat_methods[], websock_send_methods[], websock_transport_methods[];
 
-/* The context at arg, a websock.tls. */
+/* Returns the context of the websock.tls at arg, or raises. */
 net_tls_ctx *websock_totls (lua_State *L, int arg);
 
 #pragma GCC visibility pop

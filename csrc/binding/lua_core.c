@@ -1,7 +1,7 @@
 /*
-** lua_core.c - the module `websock.core`: opens what the other lua_*.c files
-** hold, one userdata type each. docs/reference.md says which of its functions
-** are public (the protocol core without I/O); the rest serves lua/websock.
+** lua_core.c - the module `websock.core`, filled by the other lua_*.c files.
+** docs/reference.md says which of its functions are public (the protocol core
+** without I/O); the rest serves lua/websock.
 */
 #include "lua_int.h"
 

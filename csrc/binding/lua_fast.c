@@ -1,19 +1,19 @@
 /*
-** lua_fast.c - ws:send for the usual case, in which nothing has to be decided:
-** in a coroutine of the loop, the frame fits into the queue. Everything else is
-** left to the function of link/connection.lua, which does the same and more:
-** this one never changes anything before it knows that it can finish.
+** lua_fast.c - ws:send for the usual case: in a coroutine of the loop, with
+** room in the queue. Every other case goes to the function of
+** link/connection.lua, which handles all of them; so this one changes nothing
+** before it knows that it can finish.
 */
 #include "lua_turn.h"
 
-/* Upvalues: the function that knows all cases, the key of a ws's conn, the
+/* Upvalues: the function that handles all cases, the key of a ws's conn, the
    turn. */
 enum { SLOW_ONE = 1, KEY, TURN };
 #define up(i) lua_upvalueindex(i)
 #define the_turn(L) ((turn *)lua_touserdata(L, up(TURN)))
 
-/* Pushes the conn of the ws at 1 and returns it; NULL (and nothing pushed)
-   if it has none. */
+/* Pushes the conn of the ws at 1 and returns it. If it has none, pushes
+   nothing and returns NULL. */
 static conn *push_conn (lua_State *L) {
   if (!lua_istable(L, 1)) return NULL;
   lua_pushvalue(L, up(KEY));
@@ -28,7 +28,7 @@ static int returned (lua_State *L, int status, lua_KContext ctx) {
   return lua_gettop(L);
 }
 
-/* The same call to the function that knows all cases. */
+/* Passes the call on to the function that handles all cases. */
 static int slow (lua_State *L, int nargs) {
   lua_settop(L, nargs);
   lua_pushvalue(L, up(SLOW_ONE));
@@ -57,8 +57,8 @@ static int l_send (lua_State *L) {
   return 1;
 }
 
-/* core.fast_send(slow, KEY, turn) -> send; slow is the function that knows all
-   cases */
+/* core.fast_send(slow, KEY, turn) -> send; slow is the function that handles
+   all cases */
 static int l_fast_send (lua_State *L) {
   luaL_checktype(L, SLOW_ONE, LUA_TFUNCTION);
   lua_settop(L, TURN);

@@ -1,11 +1,12 @@
 /*
 ** lua_head.c - the opening handshake: methods of `websock.conn`.
 **
-** What makes a Lua value may collect, and a finalizer may then answer or end
-** this very connection: after that its head is gone. So a string is written in
-** one step, and a table, which takes many values, is made from a copy of the
-** head. Strings from a copy would do with one way less, but leave the copy of
-** each request behind: a server asks for the text of all, for a table seldom.
+** Creating a Lua value may collect, and a finalizer may then answer or end this
+** very connection, which frees its head. So a string is written in one step,
+** and a table, which takes many values, is made from a copy of the head.
+** Strings could be made from a copy too, but that would leave a copy of each
+** request as garbage: a server asks for every request's text, seldom for a
+** table.
 */
 #include <string.h>
 
@@ -13,7 +14,7 @@
 
 /* ------------------------------------------------------------------- a copy */
 
-/* A head in memory of the stack's; behind the fields are the bytes. */
+/* A head in a userdata on the stack; its bytes follow the fields. */
 typedef struct copy {
   ws_head head;
   ws_field fields[];
@@ -49,8 +50,8 @@ static void fill (copy *h, const ws_conn *core, const ws_head *head) {
   }
 }
 
-/* Pushes a copy of the current event's head; NULL, and nothing, if there is
-   none (any more). */
+/* Pushes a copy of the current event's head. If there is none (any more),
+   pushes nothing and returns NULL. */
 static const copy *push_copy (lua_State *L, conn *c) {
   const ws_head *head;
   while ((head = ws_http(core(c))) != NULL) {
@@ -69,8 +70,8 @@ static const copy *push_copy (lua_State *L, conn *c) {
 /* --------------------------------------------------------------- its events */
 
 /* conn:handshake() -> "request", body | "open" | "refused", body
-   | nil, "again" | nil, "closed", code, reason. The event stays until `taken`,
-   `accept` or `reject`, and `head` tells more while it does. */
+   | nil, "again" | nil, "closed", code, reason. The event stays current until
+   `taken`, `accept` or `reject`; until then `head` returns its fields. */
 static int conn_handshake (lua_State *L) {
   conn *c = websock_toconn(L);
   ws_event ev;
@@ -88,8 +89,7 @@ static int conn_handshake (lua_State *L) {
   return 2;
 }
 
-/* conn:taken(): the handshake's event is dealt with; a message is not taken
-   by it. */
+/* conn:taken(): takes the handshake's event, but no message. */
 static int conn_taken (lua_State *L) {
   conn *c = websock_toconn(L);
   if (ws_http(core(c)) == NULL) return 0;
@@ -124,13 +124,13 @@ static int is_named (ws_str s, const char *name) {
   return i == s.n && name[i] == '\0';
 }
 
-/* What stands between the values of a field that is repeated (RFC 9110
-   section 5.3); those of Set-Cookie have commas in them. */
+/* Separates the values of a repeated field (RFC 9110 section 5.3). Those of
+   Set-Cookie contain commas. */
 static const char *separator (ws_str name) {
   return is_named(name, "set-cookie") ? "\n" : ", ";
 }
 
-/* Adds a field to the table on the top, behind the value that is there. */
+/* Adds a field to the table on the top, joined to the value that it has. */
 static void add_field (lua_State *L, const ws_field *f) {
   push_lower(L, f->name);
   lua_pushvalue(L, -1);
@@ -176,7 +176,7 @@ static int conn_head (lua_State *L) {
 
 /* ---------------------------------------------------------- parts of a head */
 
-/* Bytes that are written, or (p is NULL) counted. */
+/* Writes bytes to p, or only counts them if p is NULL. */
 typedef struct writer {
   char *p;
   size_t n;
@@ -192,12 +192,13 @@ static void write_literal (writer *w, const char *p) {
   write_str(w, s);
 }
 
-/* Writes of a head what `arg` says: whether there is any. */
+/* Writes the part of a head that `arg` selects. Returns whether there is
+   any. */
 typedef int (*write_head)(writer *w, const ws_conn *core, const ws_head *head,
                           const char *arg);
 
-/* Pushes what f writes, or nil. It is written in one step behind all that may
-   collect, and needs no other memory than the string's. */
+/* Pushes what f writes, or nil. f writes in one step after everything that may
+   collect, and the string is the only memory it needs. */
 static int push_written (lua_State *L, conn *c, write_head f, const char *arg) {
   for (;;) {
     const ws_head *head = ws_http(core(c));
@@ -249,8 +250,8 @@ static int write_field (writer *w, const ws_conn *core, const ws_head *head,
   return found;
 }
 
-/* conn:head_text() -> the request of the current event as it could have been
-   sent: a server keeps this short form until somebody asks for more */
+/* conn:head_text() -> the current request, put together again as HTTP text: a
+   server keeps this short form until the application asks for more */
 static int conn_head_text (lua_State *L) {
   return push_written(L, websock_toconn(L), write_text, NULL);
 }
@@ -270,15 +271,15 @@ static int conn_head_target (lua_State *L) {
   return 1;
 }
 
-/* conn:head_field(name) -> the value of a field of the current event, repeats
-   joined as in `head`; nil if there is none. name is in lower case. */
+/* conn:head_field(name) -> the value of a field of the current event, or nil.
+   Repeats are joined as in `head`. name is in lower case. */
 static int conn_head_field (lua_State *L) {
   conn *c = websock_toconn(L);
   return push_written(L, c, write_field, luaL_checkstring(L, 2));
 }
 
-/* conn:offered() -> list of the subprotocols that a request offers; each is
-   asked for anew, and there are no more once the request is answered */
+/* conn:offered() -> list of the subprotocols that a request offers. Each is
+   looked up anew, as a finalizer may answer the request meanwhile. */
 static int conn_offered (lua_State *L) {
   conn *c = websock_toconn(L);
   ws_str s;
@@ -298,7 +299,7 @@ static int conn_chosen (lua_State *L) {
   return 1;
 }
 
-/* conn:extensions() -> what was agreed on, as the server's field says it, or
+/* conn:extensions() -> the extensions agreed on, as in the server's field, or
    nil */
 static int conn_extensions (lua_State *L) {
   char text[WS_EXTENSIONS];
@@ -317,7 +318,7 @@ static ws_str check_str (lua_State *L, int arg) {
   return s;
 }
 
-/* The string at index i of the list at arg, which keeps it alive. */
+/* Returns the string at index i of the list at arg, which keeps it alive. */
 static ws_str list_str (lua_State *L, int arg, lua_Integer i) {
   ws_str s;
   luaL_argcheck(L, lua_rawgeti(L, arg, i) == LUA_TSTRING, arg,
@@ -327,9 +328,9 @@ static ws_str list_str (lua_State *L, int arg, lua_Integer i) {
   return s;
 }
 
-/* Pushes room for as many items as the list at arg has, `per` values each;
-   NULL and 0 for none. What is in the list is looked at when nothing
-   collects any more: it keeps its strings alive only as long as it has them. */
+/* Pushes room for the items of the list at arg, which have `per` values each;
+   returns NULL and 0 for none. The caller reads the list after the last call
+   that may collect: a finalizer may remove strings, which are then dead. */
 static void *push_room (lua_State *L, int arg, int per, size_t size,
                         size_t *n) {
   *n = 0;
@@ -347,7 +348,7 @@ static void get_fields (lua_State *L, int arg, ws_field *fields, size_t n) {
   }
 }
 
-/* The same at once, for a list that is the last to be looked at. */
+/* The same in one step, for a call after which nothing collects. */
 static const ws_field *check_fields (lua_State *L, int arg, size_t *n) {
   ws_field *fields = (ws_field *)push_room(L, arg, 2, sizeof *fields, n);
   get_fields(L, arg, fields, *n);
@@ -357,7 +358,7 @@ static const ws_field *check_fields (lua_State *L, int arg, size_t *n) {
 /* conn:request(host, target [, protocols [, fields]]) -> true | nil, rule */
 static int conn_request (lua_State *L) {
   conn *c = websock_toconn(L);
-  lua_settop(L, 5); /* what is pushed below is no argument */
+  lua_settop(L, 5); /* room pushed below must not pass for an argument */
   ws_str host = check_str(L, 2), target = check_str(L, 3);
   size_t nstrs, nfields;
   ws_str *strs = (ws_str *)push_room(L, 4, 1, sizeof *strs, &nstrs);
@@ -379,7 +380,8 @@ static int conn_accept (lua_State *L) {
                             ws_accept(core(c), protocol, fields, nfields));
 }
 
-/* Bodies from here on are referred to, however many connections have one. */
+/* Bodies of this size and more are referred to, not copied: many connections
+   may share one. */
 enum { LARGE_BODY = 4096 };
 
 /* conn:reject(status [, fields [, body]]) -> true | nil, rule */

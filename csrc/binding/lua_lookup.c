@@ -56,7 +56,8 @@ static int lookup_fd (lua_State *L) {
   return 1;
 }
 
-/* Pushes a table for an address, which may be gone after that. */
+/* Pushes a table for an address. Works on a copy, because a finalizer may free
+   the address meanwhile. */
 static void push_address (lua_State *L, const net_address *a) {
   net_address mine = *a;
   lua_createtable(L, 0, 2);
@@ -66,9 +67,9 @@ static void push_address (lua_State *L, const net_address *a) {
   lua_setfield(L, -2, "family");
 }
 
-/* lookup:take() -> list of {host=, family=} | nil, "again" | nil, err. What
-   is made here may collect, and a finalizer close the lookup: it is asked
-   anew each time. */
+/* lookup:take() -> list of {host=, family=} | nil, "again" | nil, err. Each
+   table made here may collect, and a finalizer may close the lookup, so the
+   loop asks for the list anew each time. */
 static int lookup_take (lua_State *L) {
   const net_address *list = NULL;
   const char *why = NULL;
@@ -89,8 +90,8 @@ static int lookup_tostring (lua_State *L) {
   return 1;
 }
 
-/* core.numeric(host) -> host, family, or nothing if it is no address in
-   digits */
+/* core.numeric(host) -> host, family, or nothing if it is no numeric
+   address */
 static int l_numeric (lua_State *L) {
   net_address a;
   if (!net_numeric(check_host(L), &a)) return 0;

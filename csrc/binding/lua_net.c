@@ -1,7 +1,6 @@
 /*
 ** lua_net.c - the system calls on descriptors that lua/websock needs, as
-** functions of websock.core; and the binding's way to say that something
-** failed.
+** functions of websock.core; and the helpers of lua_int.h that return errors.
 */
 #include "lua_int.h"
 
@@ -55,8 +54,8 @@ static int push_peer (lua_State *L) {
   return websock_pushaddress(L, (const net_address *)lua_touserdata(L, 1));
 }
 
-/* core.accept(fd) -> fd, host, port, family | nil, "again" | nil, err. Without
-   memory for that the descriptor must not be lost. */
+/* core.accept(fd) -> fd, host, port, family | nil, "again" | nil, err. Closes
+   the descriptor if there is no memory for the rest. */
 static int l_accept (lua_State *L) {
   net_address peer;
   net_fd fd = net_accept(websock_checkfd(L, 1), &peer);
@@ -83,7 +82,7 @@ static int l_localname (lua_State *L) {
   return websock_pushaddress(L, &a);
 }
 
-/* core.so_error(fd) -> nil, or the text of the error that a connect met */
+/* core.so_error(fd) -> nil, or the text of a failed connect's error */
 static int l_so_error (lua_State *L) {
   int err = net_so_error(websock_checkfd(L, 1));
   if (err == 0) return 0;
@@ -113,8 +112,8 @@ static int l_nodelay (lua_State *L) {
       L, net_nodelay(websock_checkfd(L, 1), lua_toboolean(L, 2)));
 }
 
-/* core.socket_at(path) -> which socket that is, as a string | nil if it is
-   none */
+/* core.socket_at(path) -> a string that identifies the socket there | nil if
+   it is none */
 static int l_socket_at (lua_State *L) {
   net_path_id id;
   if (!net_path_socket(luaL_checkstring(L, 1), &id)) return 0;
@@ -131,13 +130,13 @@ static int l_absolute (lua_State *L) {
   return 1;
 }
 
-/* core.process() -> the number of this process, another one after a fork */
+/* core.process() -> the id of this process, by which a fork is noticed */
 static int l_process (lua_State *L) {
   lua_pushinteger(L, net_process());
   return 1;
 }
 
-/* core.shutdown(fd): of the writing side */
+/* core.shutdown(fd): shuts the writing side down */
 static int l_shutdown (lua_State *L) {
   return websock_result(L, net_shutdown_write(websock_checkfd(L, 1)));
 }

@@ -43,7 +43,8 @@ static int poller_close (lua_State *L) {
   return 0;
 }
 
-/* true, or what is wrong; EPERM is the kernel's word for regular files. */
+/* Pushes true, or nil and the error; the kernel says EPERM for regular
+   files. */
 static int registered (lua_State *L, int r) {
   if (r < 0 && net_error() == EPERM) return websock_nil(L, "not pollable");
   return websock_result(L, r);
@@ -72,7 +73,7 @@ static int poller_rearm (lua_State *L) {
   return 0;
 }
 
-/* poller:del(fd); of a closed poller: nothing */
+/* poller:del(fd); does nothing if the poller is closed */
 static int poller_del (lua_State *L) {
   poller *self = topoller(L);
   net_fd fd = websock_checkfd(L, 2);

@@ -1,29 +1,29 @@
 /*
 ** lua_receive.c - ws:receive, ws:receive_part and the iterator of ws:messages.
-** Whoever calls one of these has the seat of the connection (lua_seat.c) until
-** there is something to take, its time is over or the connection has ended. Lua
-** is called where the stage of the connection may change, where the call may
-** not wait, and for deadlines.
+** A caller that has to wait takes the seat of the connection (lua_seat.c) until
+** there is something to take, its timeout is over or the connection has ended.
+** Lua is called where the stage of the connection may change, where the call
+** may not wait, and for deadlines.
 **
-** These are C functions because a Lua function for each step would make the
-** stack of every coroutine that waits in `receive` twice as large, and each
-** message slower.
+** These are C functions because Lua functions would double the stack of every
+** coroutine that waits in `receive`, and slow each message down.
 */
 #include "lua_turn.h"
 
-/* Upvalues of each of the functions; LUA is a table of what it calls, OUTSIDE
-   the same function as it is called outside the loop, see core.receive. */
+/* Upvalues of each function: LUA is a table of the Lua functions that it calls,
+   OUTSIDE the same function wrapped for callers outside the loop (see
+   core.receive). */
 enum { KEY = 1, TURN, LUA, OUTSIDE };
 #define up(i) lua_upvalueindex(i)
 #define the_turn(L) ((turn *)lua_touserdata(L, up(TURN)))
 
-/* Which of the functions it is; all others have it as their last argument. */
+/* Which of the three was called. */
 enum { MESSAGE, PART, ITERATOR };
 static const char *const names[] = {"receive", "receive_part", "messages"};
 #define want(which) ((which) == PART ? WANT_PART : WANT_MESSAGE)
 
-/* Stack. At TIMEOUT: a deadline, nil for none, false for a call that does not
-   wait. */
+/* Stack indices. TIMEOUT becomes a deadline, nil for none, false for a call
+   that does not wait. */
 enum { WS = 1, TIMEOUT, CONN };
 
 /* Calls link:name(want). */
@@ -35,19 +35,19 @@ static void call_link (lua_State *L, const char *name, int which) {
   lua_call(L, 2, 0);
 }
 
-/* Has Lua raise an error about what the caller has done with the value at
-   arg. */
+/* Calls the Lua function that raises an error about the value at arg. */
 static int mistake (lua_State *L, const char *what, int arg, int which) {
   lua_getfield(L, up(LUA), what);
   lua_pushstring(L, names[which]);
   lua_pushvalue(L, arg);
   lua_call(L, 2, 0);
-  return luaL_error(L, "%s", what); /* it does not come back */
+  return luaL_error(L, "%s", what); /* not reached: it raises */
 }
 
 /* ------------------------------------------------------------------ taking */
 
-/* What there is: the number of values pushed, or a result of the core. */
+/* Takes what has arrived. Returns the number of values pushed, or the core's
+   result. */
 static int take (lua_State *L, conn *c, int which) {
   turn *t = the_turn(L);
   int n = websock_take(L, c, want(which));
@@ -59,8 +59,8 @@ static int take (lua_State *L, conn *c, int which) {
   return n;
 }
 
-/* Nothing is there, and nothing will be. The core may have found only now that
-   a payload breaks a rule: the link is told. */
+/* Returns the end of the connection. Tells the link, as the core may have found
+   only now that a payload breaks a rule. */
 static int ended (lua_State *L, conn *c, int r, int which) {
   int n = websock_noevent(L, c, r);
   if (r == WS_ESTATE) return mistake(L, "in_parts", WS, which);
@@ -68,7 +68,7 @@ static int ended (lua_State *L, conn *c, int r, int which) {
   return n;
 }
 
-/* Its time is over: what has arrived by now counts. */
+/* Takes what has arrived by the deadline, or returns the timeout. */
 static int last_look (lua_State *L, conn *c, int which) {
   int n;
   call_link(L, "catch_up", which);
@@ -89,14 +89,14 @@ static int sit (lua_State *L, conn *c, int how, int which) {
   return lua_yieldk(L, 0, which, receive_on);
 }
 
-/* How this call can wait. One that cannot raises. */
+/* Returns how this call can wait; raises if it cannot. */
 static int how (lua_State *L, int which) {
   int how = websock_how(L, the_turn(L));
   if (how == CANNOT) mistake(L, "cannot_wait", WS, which);
   return how;
 }
 
-/* Whether a call made outside the loop waits. */
+/* Whether a call made outside the loop may turn the loop to wait. */
 static int may_turn (lua_State *L) {
   int may;
   lua_getfield(L, up(LUA), "may_turn");
@@ -107,7 +107,7 @@ static int may_turn (lua_State *L) {
   return may;
 }
 
-/* The loop lets this coroutine go on at the deadline. */
+/* Has the loop resume this coroutine at the deadline. */
 static void set_deadline (lua_State *L) {
   lua_getfield(L, up(LUA), "deadline");
   lua_pushvalue(L, TIMEOUT);
@@ -124,8 +124,8 @@ static int wait (lua_State *L, conn *c, int which) {
   return sit(L, c, BY_LOOP, which);
 }
 
-/* After many messages others have their turn. Nothing has been taken yet: if
-   this coroutine is closed meanwhile, nothing is lost. */
+/* Yields first if the caller has taken many messages without waiting. It yields
+   before it takes, so a coroutine that is closed meanwhile loses nothing. */
 static int receive (lua_State *L, conn *c, int which) {
   int n;
   if (websock_is_greedy(c) && !lua_isboolean(L, TIMEOUT) &&
@@ -142,7 +142,7 @@ static int receive_on (lua_State *L, int status, lua_KContext which) {
   int is_late = lua_gettop(L) > CONN; /* nil, "timeout" */
   (void)status;
   lua_settop(L, CONN);
-  if (the_turn(L)->current != L) /* resumed by a stranger: it waits on */
+  if (the_turn(L)->current != L) /* not resumed by the loop: wait on */
     return lua_yieldk(L, 0, which, receive_on);
   websock_leave(c);
   return is_late ? last_look(L, c, (int)which) : receive(L, c, (int)which);
@@ -161,7 +161,7 @@ static conn *push_conn (lua_State *L, int which) {
   return NULL;
 }
 
-/* Puts a deadline in place of the timeout. */
+/* Replaces the timeout by a deadline. */
 static void check_timeout (lua_State *L, int which) {
   lua_Number seconds;
   if (lua_isnil(L, TIMEOUT)) return;
@@ -181,7 +181,7 @@ static int returned (lua_State *L, int status, lua_KContext ctx) {
   return lua_gettop(L);
 }
 
-/* The same call in a thread of the library's own: see lua_threads.c. */
+/* Makes the same call in a thread of the library's own, see lua_threads.c. */
 static int outside (lua_State *L) {
   lua_pushvalue(L, up(OUTSIDE));
   lua_insert(L, 1);
@@ -189,7 +189,7 @@ static int outside (lua_State *L) {
   return returned(L, LUA_OK, 0);
 }
 
-/* ws and timeout are on the stack. */
+/* Expects ws and timeout on the stack. */
 static int receive_call (lua_State *L, int which) {
   conn *c = push_conn(L, which);
   check_timeout(L, which);
@@ -230,9 +230,9 @@ static int l_next (lua_State *L) {
 }
 
 /* core.receive(KEY, turn, lua, wrap) -> receive, receive_part, next. KEY is the
-   key of a ws's conn. lua has may_turn(link) and deadline(at), and functions
-   that raise: no_connection, no_timeout, in_parts, busy, cannot_wait(where,
-   value). wrap(f) is f as it is called outside the loop. */
+   key of a ws's conn. lua has may_turn(link), deadline(at) and functions that
+   raise: no_connection, no_timeout, in_parts, busy, cannot_wait(where, value).
+   wrap(f) returns f for callers outside the loop. */
 static int l_functions (lua_State *L) {
   enum { WRAP = 4 };
   static const lua_CFunction functions[] = {l_receive, l_receive_part, l_next};

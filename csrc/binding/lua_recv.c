@@ -1,22 +1,23 @@
 /*
 ** lua_recv.c - messages in: methods of `websock.conn`.
 **
-** Making a string can run a finalizer, and that may use this very connection:
-** bytes of the core's become a string before anything else is made, and an
-** event is marked taken only if it is still the one that was given.
+** Creating a string may run a finalizer, which may use this very connection. So
+** the core's bytes become a string before anything else is created, and an
+** event is marked as taken only if it is still the one that was given.
 */
 #include "lua_conn.h"
 
-/* With max 0 a whole message is wanted, else a part of at most that. */
+/* Looks for a whole message if max is 0, else for a part of at most max
+   bytes. */
 static int next (conn *c, ws_event *ev, size_t max) {
   int r = max == 0 ? ws_next(core(c), ev) : ws_next_part(core(c), ev, max);
   if (r > 0 && ev->type != WS_MESSAGE && ev->type != WS_PART) r = 0;
   return r;
 }
 
-/* Takes the event that *ev was, if nobody has taken any since. It is asked
-   for once more: a part may have grown meanwhile, or a message be received
-   in parts. */
+/* Takes the event that was in *ev, unless an event was taken since. Asks for it
+   again, because a part may have grown meanwhile, or a message may now be
+   received in parts. */
 static int take (conn *c, ws_event *ev, size_t max, uint32_t taken) {
   ws_event now;
   size_t size = ev->size > 0 ? ev->size : 1;
@@ -35,9 +36,8 @@ static void push_kind (lua_State *L, const ws_event *ev) {
     lua_pushliteral(L, "binary");
 }
 
-/* Pushes the event's data and its kind, and takes the event, when nothing
-   more can fail or collect; *ev is what it was. A finalizer may have been
-   quicker: then once more. */
+/* Pushes the event's data and its kind, then takes the event, when nothing more
+   can fail or collect. If a finalizer has taken it meanwhile, starts again. */
 static int deliver (lua_State *L, conn *c, size_t max, ws_event *ev) {
   for (;;) {
     uint32_t taken = c->taken;
@@ -46,7 +46,7 @@ static int deliver (lua_State *L, conn *c, size_t max, ws_event *ev) {
     lua_pushlstring(L, ev->size > 0 ? ev->data : "", ev->size);
     push_kind(L, ev);
     if (take(c, ev, max, taken)) return r;
-    lua_pop(L, 2); /* remove what somebody else got */
+    lua_pop(L, 2); /* remove what a finalizer has taken */
   }
 }
 

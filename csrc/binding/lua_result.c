@@ -1,6 +1,6 @@
 /*
-** lua_result.c - what results of the core are in Lua, and the conn that a
-** method is called on.
+** lua_result.c - turns the core's results into Lua values; checks the conn of a
+** method call.
 */
 #include "lua_conn.h"
 

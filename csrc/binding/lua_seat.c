@@ -1,13 +1,13 @@
 /*
-** lua_seat.c - who receives from a connection: the seat, which one coroutine
-** has while it waits there, and whether an end that stands behind messages
-** waits for it. Methods of `websock.conn`.
+** lua_seat.c - the receiver of a connection: one coroutine has its seat while
+** it waits. Also whether an end is held until the messages before it are taken.
+** Methods of `websock.conn`.
 */
 #include "lua_conn.h"
 
-/* Messages, and parts of them, that a coroutine takes without waiting before
-   others have their turn; and bytes of those, for what is small on the wire may
-   be large once inflated. */
+/* Messages, or parts of them, that a coroutine may take without waiting before
+   it must yield; and bytes, because what is small on the wire may inflate to
+   much. */
 enum { STREAK = 64, STREAK_BYTES = 1 << 20 };
 
 int websock_is_received (conn *c) {
@@ -44,8 +44,8 @@ void websock_took (conn *c, size_t size, double now) {
     s->streak++;
 }
 
-/* conn:wanted() -> what a coroutine waits there for: 0 (nothing, or none does),
-   1 (a message), 2 (a part of one) */
+/* conn:wanted() -> what a coroutine waits for: 0 (none waits), 1 (a message),
+   2 (a part of one) */
 static int conn_wanted (lua_State *L) {
   conn *c = websock_toconn(L);
   int waits = websock_is_received(c) &&
@@ -54,9 +54,9 @@ static int conn_wanted (lua_State *L) {
   return 1;
 }
 
-/* conn:wake() -> the coroutine that waits there, which the caller lets go on,
-   or nil. The same again until it has gone on: there may have been no memory
-   to let it. */
+/* conn:wake() -> the coroutine that waits, for the caller to resume, or nil.
+   Returns it again until it was resumed, in case the caller had no memory to do
+   so. */
 static int conn_wake (lua_State *L) {
   conn *c = websock_toconn(L);
   if (!websock_is_received(c) || c->seat.how == RESTING) return 0;
@@ -71,8 +71,8 @@ void websock_receives (conn *c) {
   ws_hold_end(core(c), 1);
 }
 
-/* conn:hold(on) -> whether its application has received: an end behind messages
-   waits for it, or (unless it has received) no longer does */
+/* conn:hold(on) -> whether the application has received. If it has not, `on`
+   tells whether an end is held until the messages before it are taken. */
 static int conn_hold (lua_State *L) {
   conn *c = websock_toconn(L);
   if (!c->seat.received) ws_hold_end(core(c), lua_toboolean(L, 2));
@@ -80,7 +80,7 @@ static int conn_hold (lua_State *L) {
   return 1;
 }
 
-/* conn:let_end(): it waits no more. */
+/* conn:let_end(): holds the end no longer. */
 static int conn_let_end (lua_State *L) {
   ws_hold_end(core(websock_toconn(L)), 0);
   return 0;

@@ -5,11 +5,11 @@
 
 #include "lua_conn.h"
 
-/* Payloads from here on leave inside `send`, uncopied where they are
-   unmasked. */
+/* `send` writes payloads of this size and more at once, without a copy if they
+   are not masked. */
 #define LARGE 16384
 
-/* Forgets what is queued: nobody will get it. */
+/* Drops the queue, after which nothing more can be sent. */
 static void forget (conn *c) {
   ws_iov iov[WS_IOV];
   c->broken = 1;
@@ -51,8 +51,8 @@ int websock_push (conn *c) {
   return c->err ? NET_ERROR : 0;
 }
 
-/* conn:push([ready]) -> bytes still queued | nil, err. One write, or none while
-   the descriptor is known to be full; ready tells that it no longer is. */
+/* conn:push([ready]) -> bytes still queued | nil, err. Writes, unless the last
+   write was short; ready says that the descriptor is writable again. */
 static int conn_push (lua_State *L) {
   conn *c = websock_toconn(L);
   const char *err;
@@ -68,14 +68,14 @@ static int conn_push (lua_State *L) {
   return 1;
 }
 
-/* conn:backlog() -> bytes queued that max_queue is about */
+/* conn:backlog() -> bytes queued that max_queue counts */
 static int conn_backlog (lua_State *L) {
   lua_pushinteger(L, (lua_Integer)websock_backlog(websock_toconn(L)));
   return 1;
 }
 
-/* conn:output([max]) -> the bytes to write (at most max), "" if there are none.
-   They stay queued until `sent`. */
+/* conn:output([max]) -> at most max bytes to write, "" if there are none. They
+   stay queued until `sent`. */
 static int conn_output (lua_State *L) {
   conn *c = websock_toconn(L);
   lua_Integer max = luaL_optinteger(L, 2, LUA_MAXINTEGER);
@@ -98,7 +98,7 @@ static int conn_output (lua_State *L) {
   return 1;
 }
 
-/* conn:sent(n): the first n bytes of `output` are written. */
+/* conn:sent(n): removes the first n bytes, which have been written. */
 static int conn_sent (lua_State *L) {
   conn *c = websock_toconn(L);
   lua_Integer n = luaL_checkinteger(L, 2);
@@ -118,16 +118,16 @@ static int conn_written (lua_State *L) {
   return 1;
 }
 
-/* Bytes given to the kernel that the peer's has not acknowledged. */
+/* Bytes given to the kernel (or TLS) that the peer's has not acknowledged. */
 static size_t in_flight (const conn *c) {
   size_t n = c->tls ? net_tls_unsent(c->tls) : 0;
   return n + (c->fd == NET_NONE ? 0 : (size_t)net_in_flight(c->fd));
 }
 
-/* conn:accepted() -> how many bytes the peer's system has accepted so far,
-   as sent (a figure to be compared with others), how many are here and it
-   has not. Of a Unix socket the kernel tells memory, not bytes: the figure
-   may lag, but never goes back. */
+/* conn:accepted() -> bytes that the peer's system has accepted so far, bytes
+   here that it has not. The first counts what is on the wire and serves only to
+   be compared with earlier results. For a Unix socket the kernel reports memory
+   instead of bytes: the first result may lag, but never decreases. */
 static int conn_accepted (lua_State *L) {
   conn *c = websock_toconn(L);
   size_t flight = in_flight(c);
@@ -140,13 +140,14 @@ static int conn_accepted (lua_State *L) {
   return 2;
 }
 
-/* conn:forget(): nothing more can be sent; what is queued goes. */
+/* conn:forget(): drops the queue; nothing more can be sent. */
 static int conn_forget (lua_State *L) {
   forget(websock_toconn(L));
   return 0;
 }
 
-/* Queues one frame; large payloads leave at once. 0, or what ws_send says. */
+/* Queues one frame, and writes large payloads at once. Returns 0 or ws_send's
+   error. */
 static int queue (lua_State *L, conn *c, int opcode, const char *p, size_t n,
                   int flags) {
   int large = n >= LARGE && c->fd != NET_NONE && !c->broken && !c->blocked;
@@ -160,7 +161,7 @@ static int queue (lua_State *L, conn *c, int opcode, const char *p, size_t n,
   return 0;
 }
 
-/* What `more` and `compress` at arg and arg + 1 are for ws_send. */
+/* Returns ws_send's flags for `more` and `compress` at arg and arg + 1. */
 static int check_flags (lua_State *L, int arg) {
   int flags = lua_toboolean(L, arg) ? WS_MORE : 0;
   if (lua_isnoneornil(L, arg + 1)) return flags;
@@ -168,10 +169,10 @@ static int check_flags (lua_State *L, int arg) {
 }
 
 /* conn:send(payload, opcode [, max_queue [, more [, compress]]]) -> bytes
-   queued | nil, "queue full" | nil, "closed" | nil, "utf8" opcode: "text",
-   "binary", "continuation". More than max_queue bytes queued already:
-   nothing happens. Large payloads leave at once. compress: true, false, or
-   nil for the default, with the first frame of a message. */
+   queued | nil, "queue full" | nil, "closed" | nil, "utf8". opcode is "text",
+   "binary" or "continuation". "queue full": more than max_queue bytes were
+   queued already. Large payloads are written at once. compress, with the first
+   frame of a message: true, false, or nil for the default. */
 static int conn_send (lua_State *L) {
   static const char *const names[] = {"continuation", "text", "binary", NULL};
   conn *c = websock_toconn(L);
@@ -222,7 +223,7 @@ static int conn_ping (lua_State *L) {
   return 1;
 }
 
-/* conn:ponged() -> the newest ping's serial that was answered, 0 for none */
+/* conn:ponged() -> the serial of the newest ping answered, 0 for none */
 static int conn_ponged (lua_State *L) {
   lua_pushinteger(L, (lua_Integer)ws_ponged(core(websock_toconn(L))));
   return 1;

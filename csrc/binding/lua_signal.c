@@ -1,22 +1,22 @@
 /*
 ** lua_signal.c - the signals that a Lua state catches, as functions of
-** websock.core. They share one userdata, so that the state's end gives up what
-** it caught and the host's dispositions are back.
+** websock.core. They share one userdata, whose finalizer restores the host's
+** dispositions when the state is closed.
 */
 #include "lua_int.h"
 
 #define SIGNALS "websock.signals"
 
 typedef struct signals {
-  net_signals *s; /* once one is caught, or the descriptor asked for */
-  int closed;     /* nothing more is caught while the state closes */
+  net_signals *s; /* NULL until a signal is caught or the descriptor needed */
+  int closed;     /* the state is closing: no more signals are caught */
 } signals;
 
 static signals *tosignals (lua_State *L) {
   return (signals *)lua_touserdata(L, lua_upvalueindex(1));
 }
 
-/* NULL: there cannot be any. */
+/* Returns the signals, NULL if they cannot be created. */
 static net_signals *opened (lua_State *L) {
   signals *self = tosignals(L);
   if (self->s == NULL && !self->closed) self->s = net_signals_new();

@@ -2,13 +2,13 @@
 ** lua_threads.c - how a coroutine waits, and the threads that the library
 ** itself runs in.
 **
-** Ctrl-C raises an error in the thread of the main chunk, wherever that is:
-** lua.c sets a debug hook there, and a hook belongs to one thread. What is half
-** done then would stay so. Nothing of the library is run there, therefore. A
-** turn of the loop has a thread of its own, the pump; a call made outside the
-** loop has another, the desk, and while it waits the caller's thread turns the
-** loop. That is where an error can come in between: the call is then closed as
-** coroutine.close would do it, as it could be in any coroutine of the loop.
+** Ctrl-C raises an error at any point of the main chunk's thread: lua.c sets a
+** debug hook there, and a hook belongs to one thread. A step of the library
+** must not be interrupted half done, so none runs in that thread. A turn of the
+** loop runs in a thread of its own, the pump; a call made outside the loop runs
+** in another, the desk, and while it waits the caller's thread turns the loop.
+** Only there can the error come in between: it closes the call as
+** coroutine.close would, as may happen to any coroutine of the loop.
 */
 #include "lua_turn.h"
 
@@ -16,14 +16,14 @@ turn *websock_toturn (lua_State *L, int arg) {
   return (turn *)luaL_checkudata(L, arg, TURN_TYPE);
 }
 
-/* A thread without a hook: lua_newthread hands down that of its maker. */
+/* Pushes a thread without a hook: lua_newthread copies its creator's. */
 static lua_State *push_new (lua_State *L) {
   lua_State *thread = lua_newthread(L);
   lua_sethook(thread, NULL, 0, 0);
   return thread;
 }
 
-/* Pushes the spare thread, which is none then, or a new one. */
+/* Takes the spare thread out of its user value, or creates one; pushes it. */
 static lua_State *push_thread (lua_State *L, int self, int spare) {
   if (lua_getiuservalue(L, self, spare) != LUA_TTHREAD) {
     lua_pop(L, 1); /* remove the nil */
@@ -34,7 +34,7 @@ static lua_State *push_thread (lua_State *L, int self, int spare) {
   return lua_tothread(L, -1);
 }
 
-/* Keeps the thread at index `at`, which has ended well, for the next time. */
+/* Keeps the thread at index `at`, which has ended without error, for reuse. */
 static void keep (lua_State *L, int self, int spare, int at) {
   lua_pushvalue(L, at);
   lua_setiuservalue(L, self, spare);
@@ -71,8 +71,8 @@ static int pass_on (lua_State *L, lua_State *thread) {
 
 /* -------------------------------------------------------------------- wait */
 
-/* Goes on when the loop (or at_desk) resumes it. Anybody else who does gets it
-   back as it was. */
+/* Continues when the loop (or at_desk) resumes it; yields again when anybody
+   else does. */
 static int park_on (lua_State *L, int status, lua_KContext ctx) {
   const turn *t = (turn *)lua_touserdata(L, 1);
   (void)status;
@@ -84,7 +84,7 @@ static int park_on (lua_State *L, int status, lua_KContext ctx) {
   return lua_gettop(L) - 1;
 }
 
-/* turn:park() -> what the loop lets this coroutine go on with */
+/* turn:park() -> the values that the loop resumes this coroutine with */
 static int turn_park (lua_State *L) {
   turn *t = websock_toturn(L, 1);
   if (t->current != L || !lua_isyieldable(L))
@@ -103,8 +103,8 @@ static int ended (lua_State *L, int status, lua_KContext ctx) {
   return 0;
 }
 
-/* The bottom of each thread of the loop: f, ... as the loop has them, whoever
-   begins it. */
+/* The first function of each thread of the loop: calls f(...), which the loop
+   resumes it with; yields again when anybody else resumes it. */
 static int begun (lua_State *L, int status, lua_KContext ctx) {
   const turn *t = (turn *)lua_touserdata(L, lua_upvalueindex(1));
   (void)status;
@@ -129,8 +129,9 @@ static void tell_left (lua_State *L, int self, int at) {
   lua_call(L, 1, 0);
 }
 
-/* turn's __close, in a thread that ends: tells the loop of one that has been
-   closed, or run to its end by a stranger, so that no trace of it is left. */
+/* turn's __close, in a thread that ends: tells the loop if the thread was
+   closed, or was run to its end by another resumer, so that the loop forgets
+   it. */
 static int turn_left (lua_State *L) {
   if (websock_toturn(L, 1)->current == L) return 0;
   lua_pushthread(L);
@@ -151,13 +152,13 @@ static int turn_thread (lua_State *L) {
 
 /* -------------------------------------------------------------------- pump */
 
-/* f, ...: nothing of a turn yields. */
+/* Calls f(...) so that it cannot yield. */
 static int unyielding (lua_State *L) {
   lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
   return lua_gettop(L);
 }
 
-/* turn:enter(f, ...) -> what f returns: runs it as part of a turn. */
+/* turn:enter(f, ...) -> f's results: runs it as part of a turn, in the pump. */
 static int turn_enter (lua_State *L) {
   turn *t = websock_toturn(L, 1);
   int n = lua_gettop(L) - 1, status;
@@ -196,8 +197,8 @@ static int resume (lua_State *L, turn *t, lua_State *desk, int n,
   return status;
 }
 
-/* Turns the loop until the desk, at 1, has been woken (or once, when it only
-   rests): the values for it are on the stack then. */
+/* Turns the loop until the desk, at 1, is woken (or once, if it only rests).
+   Leaves the values to resume it with on the stack. */
 static int turn_until (lua_State *L, lua_State *desk, int parked) {
   int r;
   lua_pushvalue(L, up(UNTIL));
@@ -214,7 +215,7 @@ static int turn_until (lua_State *L, lua_State *desk, int parked) {
   return lua_gettop(L) - 1;
 }
 
-/* The function in a thread of its own, with the arguments on the stack. */
+/* Calls the function at the desk, with the arguments on the stack. */
 static int at_desk (lua_State *L, turn *t) {
   int n = lua_gettop(L), status;
   lua_State *desk = push_thread(L, up(TURN), TURN_DESK);
@@ -248,9 +249,9 @@ static int wrapped (lua_State *L) {
   return returned(L, LUA_OK, 0);
 }
 
-/* turn:wrap(f, until) -> f as it is called from outside: there it runs at
-   the desk, and until(thread), in the caller's thread, returns what that is
-   woken with; until() lets others have a turn. */
+/* turn:wrap(f, until) -> a function that calls f, at the desk if it is called
+   outside the loop. There until(thread), in the caller's thread, turns the loop
+   and returns what the desk is woken with; until() turns it once. */
 static int turn_wrap (lua_State *L) {
   websock_toturn(L, 1);
   luaL_checkany(L, 3);
@@ -277,8 +278,8 @@ static int turn_how (lua_State *L) {
   return 1;
 }
 
-/* turn:caller() -> the thread that has called, whether it is the main one:
-   not the desk that serves it */
+/* turn:caller() -> the calling thread (for the desk, the thread that it
+   serves), whether it is the main one */
 static int turn_caller (lua_State *L) {
   const turn *t = websock_toturn(L, 1);
   lua_State *caller = t->desk == L ? t->outer : L;
@@ -290,8 +291,7 @@ static int turn_caller (lua_State *L) {
   return 2;
 }
 
-/* turn:is_current() -> whether it is the loop that has resumed this
-   coroutine */
+/* turn:is_current() -> whether the loop has resumed this coroutine */
 static int turn_is_current (lua_State *L) {
   lua_pushboolean(L, websock_toturn(L, 1)->current == L);
   return 1;
@@ -313,7 +313,7 @@ static int turn_is_turning (lua_State *L) {
   return 1;
 }
 
-/* turn:is_pump() -> whether this is what turns it */
+/* turn:is_pump() -> whether this thread is the one that turns the loop */
 static int turn_is_pump (lua_State *L) {
   lua_pushboolean(L, websock_toturn(L, 1)->pump == L);
   return 1;

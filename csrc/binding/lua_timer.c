@@ -38,7 +38,7 @@ static int timers_close (lua_State *L) {
   return 0;
 }
 
-/* What is not a number has no place in an order. */
+/* Raises for NaN, which a heap cannot order. */
 static double check_time (lua_State *L, int arg) {
   double at = luaL_checknumber(L, arg);
   luaL_argcheck(L, at == at, arg, "not a time");
@@ -69,7 +69,7 @@ static int timers_at (lua_State *L) {
   return 1;
 }
 
-/* timers:cancel(handle); of closed timers: nothing */
+/* timers:cancel(handle); does nothing if the timers are closed */
 static int timers_cancel (lua_State *L) {
   timers *self = totimers(L);
   int handle = (int)luaL_checkinteger(L, 2);
@@ -85,8 +85,8 @@ static int timers_first (lua_State *L) {
   return 1;
 }
 
-/* timers:due(now) -> slot, handle, at | nothing: takes the earliest one out,
-   which was set to that time */
+/* timers:due(now) -> slot, handle, at | nothing: removes the earliest timer
+   that is due; at is the time that it was set to */
 static int timers_due (lua_State *L) {
   int handle;
   uint32_t slot;

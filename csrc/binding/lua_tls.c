@@ -8,21 +8,21 @@
 
 #define TLS "websock.tls"
 
-/* What a context holds outside of Lua, about, in KiB: the collector is told. */
+/* About what a context holds outside of Lua, in KiB, for the collector. */
 enum { SIZE = 64 };
 
 typedef struct tls {
   net_tls_ctx *ctx;
 } tls;
 
-/* Pushes the field of the table at 1, and returns it if it is a string: on
-   the stack it lives, whatever becomes of the table. */
+/* Pushes a field of the table at 1, and returns it if it is a string. The stack
+   keeps it alive even if the table changes. */
 static const char *text (lua_State *L, const char *name, size_t *n) {
   if (lua_getfield(L, 1, name) != LUA_TSTRING) return NULL;
   return lua_tolstring(L, -1, n);
 }
 
-/* What is not said is as `otherwise` has it. */
+/* Returns a boolean of the table at 1; nil means `otherwise`. */
 static int flag (lua_State *L, const char *name, int otherwise) {
   int on = otherwise;
   if (lua_getfield(L, 1, name) != LUA_TNIL) on = lua_toboolean(L, -1);
@@ -71,8 +71,8 @@ static int tls_new (lua_State *L) {
   return 1;
 }
 
-/* The end of a context, also by __close; idempotent. Connections have their own
-   part of it. */
+/* __gc and __close; idempotent. Connections keep their own reference to the
+   context. */
 static int tls_gc (lua_State *L) {
   tls *self = (tls *)luaL_checkudata(L, 1, TLS);
   net_tls_ctx *ctx = self->ctx;

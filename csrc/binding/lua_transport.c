@@ -1,14 +1,14 @@
 /*
-** lua_transport.c - what a conn's bytes travel on: a descriptor that it owns,
-** and perhaps TLS over it. Methods of `websock.conn`, and the two functions by
-** which everything else here reads and writes.
+** lua_transport.c - a conn's transport: a descriptor that it owns, and perhaps
+** TLS over it. Methods of `websock.conn`, and the two functions by which the
+** other files read and write.
 */
 #include "lua_conn.h"
 
 /* ------------------------------------------------------------------- bytes */
 
-/* In a TLS handshake each side waits for what the other reads: whatever was
-   read may have made writing possible, or have left something to be written. */
+/* A TLS read may make writing possible, or leave output of TLS's own to be
+   written: in its handshake each side waits for the other. */
 static long recv_tls (conn *c, void *p, size_t n) {
   long r = net_tls_recv(c->tls, p, n);
   c->heard |= net_tls_heard(c->tls);
@@ -51,13 +51,13 @@ void websock_closefd (conn *c) {
   net_close(fd);
 }
 
-/* conn:closefd(): gives the descriptor up, at once. Idempotent. */
+/* conn:closefd(): closes the descriptor at once. Idempotent. */
 static int conn_closefd (lua_State *L) {
   websock_closefd(websock_toconn(L));
   return 0;
 }
 
-/* conn:attach(fd): owns this non-blocking descriptor from now on. */
+/* conn:attach(fd): takes ownership of a non-blocking descriptor. */
 static int conn_attach (lua_State *L) {
   conn *c = websock_toconn(L);
   luaL_argcheck(L, c->fd == NET_NONE, 1, "has a descriptor");
@@ -74,8 +74,8 @@ static int conn_fd (lua_State *L) {
   return 1;
 }
 
-/* conn:pending() -> bytes that closing the descriptor would destroy, at
-   least */
+/* conn:pending() -> a lower bound of the unread bytes that closing the
+   descriptor would discard */
 static int conn_pending (lua_State *L) {
   conn *c = websock_toconn(L);
   int n = c->fd == NET_NONE ? 0 : net_unread(c->fd);
@@ -84,7 +84,7 @@ static int conn_pending (lua_State *L) {
   return 1;
 }
 
-/* conn:shutdown(): our side of the stream has ended. */
+/* conn:shutdown(): ends our side of the stream. */
 static int conn_shutdown (lua_State *L) {
   conn *c = websock_toconn(L);
   if (c->fd == NET_NONE) return 0;
@@ -95,10 +95,10 @@ static int conn_shutdown (lua_State *L) {
 
 /* --------------------------------------------------------------------- TLS */
 
-/* conn:secure(tls, received [, name, place]) -> true | nil, err: TLS on the
-   descriptor from now on, from which `received` was read already. A client
-   asks for the name of the server, has to, and checks it; sessions are kept
-   by name and place ("host:port"). */
+/* conn:secure(tls, received [, name, place]) -> true | nil, err: starts TLS on
+   the descriptor, from which `received` was read already. A client must give
+   the server's name, which is sent and checked; sessions are kept by name and
+   place ("host:port"). */
 static int conn_secure (lua_State *L) {
   conn *c = websock_toconn(L);
   size_t n;

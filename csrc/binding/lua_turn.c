@@ -1,11 +1,10 @@
 /*
-** lua_turn.c - what the loop does each turn for connections of which nothing
-** unusual is known: it reads one that is ready and resumes whoever waits for a
-** message, writes what was queued, and tells Lua only what has to be decided.
-** io/loop.lua and link/link.lua do the same and more.
+** lua_turn.c - the usual work of one turn of the loop: reads connections that
+** are ready, resumes their receivers and writes what was queued. Calls Lua only
+** where something has to be decided; io/scheduler.lua and link/link.lua handle
+** every case.
 **
-** Nothing of this is on the stack of a coroutine: it runs in the one that turns
-** the loop.
+** All of it runs in the thread that turns the loop, never on a handler's stack.
 */
 #include "lua_turn.h"
 
@@ -16,13 +15,13 @@
   "a coroutine of websock's loop has yielded values: they are for another " \
   "scheduler (see the option 'scheduler')"
 
-#define TRIM \
-  1.0 /* seconds that the pool keeps large blocks which nobody uses */
+/* Seconds that the pool keeps large blocks which nobody uses. */
+#define TRIM 1.0
 
 /* glibc returns the end of its heap to the system whenever 128 KiB are free
-   there, and with messages that come and go each of them then faults its pages
-   in again. From a large block that goes it learns to keep twice as much: here
-   is one, whose pages are never touched. To other allocators it is nothing. */
+   there, so that each message may fault its pages in again. Freeing a large
+   block raises that threshold to twice the block's size; the pages of this one
+   are never touched. Other allocators are not affected. */
 static void make_malloc_patient (lua_State *L) {
   enum { LARGE = 4 << 20 };
   void *ud;
@@ -58,18 +57,16 @@ static int turn_new (lua_State *L) {
 
 /* ---------------------------------------------------------------- resuming */
 
-/* Resumes the thread with the nargs values on its stack. What it has
-   returned is nobody's business, however much that is; only an error stays
-   on its stack. For that there is room, and for nothing else: whatever else
-   is pushed there has to be checked first. */
+/* Resumes the thread with the nargs values on its stack. Drops what it returns
+   or yields; only an error stays on its stack. There is room for the error
+   alone: anything else pushed there needs lua_checkstack first. */
 static int resume (lua_State *L, turn *t, lua_State *thread, int nargs) {
   int status, n;
   t->current = thread;
   t->parked = t->rests = 0;
   status = lua_resume(thread, L, nargs, &n);
   if (status == LUA_ERRMEM) {
-    /* its stack still holds what it has used the memory for, and whatever is
-       done about it wants some */
+    /* free what its stack holds: handling the error takes memory */
     websock_close_thread(L, thread);
     websock_reclaim(L);
   }
@@ -79,8 +76,8 @@ static int resume (lua_State *L, turn *t, lua_State *thread, int nargs) {
   return status;
 }
 
-/* Pushes whether it went well, and the error. Values that a coroutine yields
-   are for another scheduler: it would wait for that one for ever. */
+/* Pushes true, or false and the error. A coroutine that yields values is an
+   error: they are for another scheduler, for which it would wait for ever. */
 static int push_outcome (lua_State *L, turn *t, lua_State *thread, int status) {
   int ok = status == LUA_OK || status == LUA_YIELD;
   lua_pushboolean(L, ok && !t->strayed);
@@ -93,7 +90,7 @@ static int push_outcome (lua_State *L, turn *t, lua_State *thread, int status) {
   return 2;
 }
 
-/* Takes the thread at index 2 out of a table of the turn; pushes what was
+/* Removes the thread at index 2 from a table of the turn, and pushes its value
    there. Allocates nothing. */
 static void take_out (lua_State *L, int table) {
   lua_getiuservalue(L, 1, table);
@@ -105,8 +102,8 @@ static void take_out (lua_State *L, int table) {
   lua_replace(L, -2); /* remove the table */
 }
 
-/* Copies values to the thread from the table on the top, {number, value, ...}:
-   how many they are, -1 if there is no memory for that. */
+/* Copies values to the thread from the table on the top, {number, value, ...}.
+   Returns their number, -1 if there is no memory for them. */
 static int unpack (lua_State *L, lua_State *thread) {
   int n;
   lua_rawgeti(L, -1, 1);
@@ -121,10 +118,10 @@ static int unpack (lua_State *L, lua_State *thread) {
   return n;
 }
 
-/* turn:resume(thread) -> true | false, err | nil: it has parked. Takes the
-   values that the thread was woken with, forgets what it waited for, and
-   resumes it: nothing can come in between. One for which there is no memory
-   ends. */
+/* turn:resume(thread) -> true | false, err | nil if the thread has parked.
+   Takes the values that the thread was woken with, forgets what it waited for,
+   and resumes it, in one step that nothing can interrupt. Closes a thread for
+   whose values there is no memory. */
 static int turn_resume (lua_State *L) {
   turn *t = websock_toturn(L, 1);
   lua_State *thread = lua_tothread(L, 2);
@@ -159,8 +156,8 @@ static void tell (lua_State *L, const char *method, int flags) {
   lua_call(L, 3, 0);
 }
 
-/* Whoever waits for a message goes on. It stands on the stack meanwhile:
-   while it runs, the conn may get another receiver. */
+/* Resumes the receiver. The stack keeps it alive, because the conn may get
+   another receiver while it runs. */
 static void go_on (lua_State *L, turn *t, conn *c) {
   lua_State *thread = c->seat.thread;
   int status;
@@ -178,7 +175,7 @@ static void go_on (lua_State *L, turn *t, conn *c) {
   }
 }
 
-/* Whoever waits for a message goes on after everybody else. */
+/* Has the receiver resumed after all others. */
 static void go_on_last (lua_State *L, turn *t, conn *c) {
   lua_getiuservalue(L, SELF, TURN_AFTER);
   lua_getiuservalue(L, CONN, CONN_RECEIVER);
@@ -188,7 +185,7 @@ static void go_on_last (lua_State *L, turn *t, conn *c) {
   lua_call(L, 2, 0);
 }
 
-/* The conn at CONN is ready. */
+/* Serves the conn at CONN, which is ready. */
 static void ready (lua_State *L, turn *t, net_poll *p, int what) {
   conn *c = (conn *)lua_touserdata(L, CONN);
   int flags = -1;
@@ -221,8 +218,8 @@ static void begin (turn *t) {
   ws_pool_trim(t->pool);
 }
 
-/* turn:serve(poller): what the poller has found, as long as nobody closes
-   it. */
+/* turn:serve(poller): serves what the poller has found. A callback may close
+   the poller. */
 static int turn_serve (lua_State *L) {
   turn *t = websock_toturn(L, SELF);
   net_poll *const *p = websock_topoll(L, ARG);
@@ -248,8 +245,8 @@ static int turn_serve (lua_State *L) {
 
 /* ---------------------------------------------------------------- flushing */
 
-/* Pushes a table with room for what is in the list and n more. Making it may
-   run finalizers, which may mark: then again. */
+/* Pushes a table with room for the list and n more. Creating it may run
+   finalizers, which may mark conns; if it is too small then, tries again. */
 static lua_Integer new_list (lua_State *L, const turn *t, lua_Integer n) {
   for (;;) {
     lua_Integer room = 2 * (t->last + n);
@@ -286,7 +283,7 @@ void websock_mark (lua_State *L, int self, int at) {
   c->marked = 1;
 }
 
-/* turn:mark(conn): has it flushed at the end of the turn. */
+/* turn:mark(conn): marks the conn to be flushed at the end of the turn. */
 static int turn_mark (lua_State *L) {
   websock_toturn(L, 1);
   luaL_checkudata(L, 2, "websock.conn");
@@ -295,16 +292,16 @@ static int turn_mark (lua_State *L) {
   return 0;
 }
 
-/* turn:marks() -> whether there is somebody to be flushed */
+/* turn:marks() -> whether any conn is marked */
 static int turn_marks (lua_State *L) {
   turn *t = websock_toturn(L, 1);
   lua_pushboolean(L, t->first <= t->last);
   return 1;
 }
 
-/* Takes the next conn out of the list, to CONN. */
+/* Moves the next conn of the list to CONN. */
 static conn *take_marked (lua_State *L, turn *t) {
-  lua_getiuservalue(L, SELF, TURN_DIRTY); /* another one when it had to grow */
+  lua_getiuservalue(L, SELF, TURN_DIRTY); /* a new one after it has grown */
   lua_rawgeti(L, -1, t->first);
   lua_pushnil(L);
   lua_rawseti(L, -3, t->first++);
@@ -312,7 +309,7 @@ static conn *take_marked (lua_State *L, turn *t) {
   return (conn *)lua_touserdata(L, CONN);
 }
 
-/* turn:flush(): writes what was queued, until nobody is marked. */
+/* turn:flush(): writes what was queued, until no conn is marked. */
 static int turn_flush (lua_State *L) {
   turn *t = websock_toturn(L, SELF);
   t->ended = net_now();
@@ -338,8 +335,9 @@ static int turn_time (lua_State *L) {
   return 1;
 }
 
-/* turn:latest(time) -> the latest that something can have happened for which
-   `time`, that of its turn or later, was noted: a turn may take long. */
+/* turn:latest(time) -> the latest time at which an event stamped `time` can
+   have happened: stamps are the time of their turn, and a turn may take
+   long. */
 static int turn_latest (lua_State *L) {
   const turn *t = websock_toturn(L, 1);
   double at = luaL_checknumber(L, 2);
@@ -359,8 +357,8 @@ static int turn_delivered (lua_State *L) {
   return 1;
 }
 
-/* turn:has_rested() -> whether the coroutine that was resumed last has taken
-   its share of messages, and lets others have their turn; asked once */
+/* turn:has_rested() -> whether the coroutine resumed last has yielded because
+   it took its share of messages; clears that */
 static int turn_has_rested (lua_State *L) {
   turn *t = websock_toturn(L, 1);
   lua_pushboolean(L, t->rests);

@@ -10,11 +10,11 @@
 
 #pragma GCC visibility push(hidden)
 
-/* User values of a turn: the list of conns to be flushed; descriptor -> conn
-   or another watcher; waiting thread -> what it waits for; thread that will go
-   on -> {number of values, value, ...}; the loop's functions guarded(object,
-   method, ...), after(thread, ok, ...) and left(thread); the state's pool; what
-   threads begin with, and those of lua_threads.c that are not in use. */
+/* User values of a turn: the list of conns to be flushed; descriptor -> conn or
+   another watcher; waiting thread -> what it waits for; woken thread -> {number
+   of values, value, ...}; the loop's functions guarded(object, method, ...),
+   after(thread, ok, ...) and left(thread); the state's pool; the first function
+   of each thread; the spare threads of lua_threads.c. */
 enum {
   TURN_DIRTY = 1,
   TURN_WATCHERS,
@@ -32,42 +32,42 @@ enum {
 
 typedef struct turn {
   lua_State *current; /* the coroutine that was resumed, or NULL */
-  lua_State *desk;    /* that is the desk's, see lua_threads.c, or NULL */
-  lua_State *outer;   /* and this the thread that it serves */
+  lua_State *desk;    /* the desk (see lua_threads.c) if that runs, or NULL */
+  lua_State *outer;   /* the thread that the desk serves */
   lua_State *pump;    /* the thread in which a turn is under way, or NULL */
-  int parked;         /* it waits for what the loop or a conn knows of */
+  int parked;         /* current has yielded to wait: it will be woken */
   int strayed;        /* it has yielded values */
   int rests;          /* it has taken its share of messages */
   uint64_t delivered; /* bytes of messages, to all receivers */
   double now;         /* the time of this turn */
-  double before;      /* and of the one before */
-  double ended;       /* when that one, or this, had served all */
-  double trimmed;     /* when the pool was */
+  double before;      /* the time of the turn before */
+  double ended;       /* when the last flush began */
+  double trimmed;     /* when the pool was trimmed */
   ws_pool *pool;      /* the state's */
   lua_Integer first, last; /* of the list of conns to be flushed */
-  lua_Integer room;        /* how long it can get without memory */
+  lua_Integer room;        /* its length up to which marking needs no memory */
 } turn;
 
-/* The turn at arg. */
 #define TURN_TYPE "websock.turn"
+/* Returns the turn at arg, or raises. */
 turn *websock_toturn (lua_State *L, int arg);
-/* Makes room for n more in the list of the turn at index self, both
+/* Makes room for n more conns in the list of the turn at index self, which is
    absolute. May raise for lack of memory. */
 void websock_mark_room (lua_State *L, int self, lua_Integer n);
-/* Has the conn at index `at` flushed at the end of the turn; there has to be
-   room. Allocates nothing. */
+/* Marks the conn at index `at` to be flushed at the end of the turn. Needs room
+   made before, and allocates nothing. */
 void websock_mark (lua_State *L, int self, int at);
 
 /* ---- lua_threads.c */
-/* How a call made here can wait: not at all; by a yield, in a coroutine that
+/* How a call made in L can wait: not at all; by a yield, in a coroutine that
    the loop has resumed; by turns of the loop, outside of it. */
 enum { CANNOT, CAN_YIELD, CAN_TURN };
 int websock_how (lua_State *L, const turn *t);
 extern const luaL_Reg websock_thread_methods[], websock_thread_meta[];
-/* Sets the user values up that it needs. */
+/* Sets the user values that lua_threads.c needs. */
 void websock_prepare_threads (lua_State *L, int self);
-/* Ends a thread: runs what it wanted to close, and gives up its stack. One that
-   has raised keeps its error on it, alone. */
+/* Closes a thread: closes its pending variables and empties its stack. If it
+   has raised, only the error is left there. */
 void websock_close_thread (lua_State *L, lua_State *thread);
 
 #pragma GCC visibility pop
