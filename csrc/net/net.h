@@ -1,7 +1,7 @@
 /*
 ** net.h - the transport: non-blocking system calls on descriptors, a poller, a
 ** heap of timers, name look-up on a helper thread, signals. Knows nothing of
-** frames or Lua; nothing here waits but net_poll_wait.
+** frames or Lua. Only net_poll_wait waits.
 */
 #ifndef net_h
 #define net_h
@@ -31,14 +31,14 @@ typedef struct net_iov {
   size_t len;
 } net_iov;
 
-/* ---- net_socket.c: one system call each, on a non-blocking descriptor. An
-   interrupted one is retried. */
-/* Bytes > 0, NET_EOF, NET_AGAIN or NET_ERROR; net_read is read(2), for pipes
-   and terminals. */
+/* ---- net_socket.c: one system call each, on a non-blocking descriptor;
+   retried after EINTR. */
+/* Return bytes > 0, NET_EOF, NET_AGAIN or NET_ERROR. net_read is read(2), for
+   pipes and terminals. */
 long net_recv (net_fd fd, void *p, size_t n);
 long net_read (net_fd fd, void *p, size_t n);
-/* The first (at most) NET_PIECES pieces by one call, never with SIGPIPE:
-   bytes written, NET_AGAIN or NET_ERROR. */
+/* Writes at most the first NET_PIECES pieces by one call, without SIGPIPE.
+   Returns bytes written, NET_AGAIN or NET_ERROR. */
 enum { NET_PIECES = 16 }; /* of one net_sendv, at most */
 long net_sendv (net_fd fd, const net_iov *v, int n);
 int net_nonblocking (net_fd fd);    /* also sets CLOEXEC; 0 or NET_ERROR */
@@ -51,8 +51,8 @@ int net_in_flight (net_fd fd); /* bytes written that the peer's system has not
 net_fd net_dup (net_fd fd);    /* CLOEXEC; NET_NONE on error */
 int net_nodelay (net_fd fd, int on); /* 0 or NET_ERROR (not a TCP socket) */
 
-/* A printable address: host without brackets and scope as getnameinfo prints
-   it, port 0 and the path in host for a Unix socket. */
+/* A printable address: host as getnameinfo prints it, without brackets. A Unix
+   socket has port 0 and its path in host. */
 typedef struct net_address {
   char host[108];
   int port;
@@ -60,22 +60,22 @@ typedef struct net_address {
 } net_address;
 enum { NET_INET, NET_INET6, NET_UNIX };
 
-/* The next connection of a listener, non-blocking and CLOEXEC (accept4), or
-   NET_AGAIN, NET_ERROR. Aborted ones (ECONNABORTED, EPROTO) are skipped. */
+/* Returns the listener's next connection, non-blocking and CLOEXEC, or
+   NET_AGAIN, NET_ERROR. Skips aborted ones (ECONNABORTED, EPROTO). */
 net_fd net_accept (net_fd listener, net_address *peer);
 int net_peer (net_fd fd, net_address *a); /* 0 or NET_ERROR */
 int net_local (net_fd fd, net_address *a);
 
 /* ---- net_path.c: the paths of Unix sockets */
-/* The socket that is at a path (a link to one is none): as long as somebody has
-   it bound, no other gets the same id. 1 and *id, or 0. */
+/* Identifies the socket at a path; a symbolic link is none. While it is bound
+   no other socket gets its id. Returns 1 and *id, or 0. */
 typedef struct net_path_id {
   uint64_t device, inode;
 } net_path_id;
 int net_path_socket (const char *path, net_path_id *id);
-/* The same path, whatever becomes of the working directory: 0 or NET_ERROR. */
+/* Makes a path absolute, so that it survives chdir. 0 or NET_ERROR. */
 int net_path_absolute (const char *path, char *to, size_t size);
-long net_process (void); /* the number of this process */
+long net_process (void); /* the id of this process */
 
 /* ---- net_poll.c and a file per back end */
 enum {
@@ -90,40 +90,38 @@ typedef struct net_ready {
   int what;
 } net_ready; /* what: a set of the above */
 
-/* backend: "epoll", "kqueue", "poll" or NULL for the best here. NULL on error
-   (EINVAL: no such back end here). */
+/* backend: "epoll", "kqueue", "poll" or NULL for the best here. Returns NULL on
+   error (EINVAL: no such back end here). */
 net_poll *net_poll_new (const char *backend);
 void net_poll_free (net_poll *p);
 const char *net_poll_name (const net_poll *p);
 
 /* Registers fd once, for both directions, edge-triggered: a direction is
-   reported when it becomes ready (and once at the start, if it is) and then for
-   certain only after a call on fd came up short (NET_AGAIN, or fewer bytes than
-   asked for), which the poll back end has to be told by net_poll_rearm; the
-   others do nothing there. slot is the caller's, and comes back in net_ready.
+   reported when it becomes ready (and once at the start, if it is). After that
+   it is certain to be reported again only once a call on fd was short
+   (NET_AGAIN, or fewer bytes than asked for); the caller then calls
+   net_poll_rearm, which only the poll back end needs. net_ready returns slot.
    Returns 0, or NET_ERROR (EPERM: a file that cannot be polled, always ready).
-   What fd was registered for before, such as a descriptor that was closed
-   without net_poll_del and whose number came back, is replaced. */
+   Replaces an earlier registration of fd, such as that of a descriptor which
+   was closed without net_poll_del and whose number was reused. */
 int net_poll_add (net_poll *p, net_fd fd, uint32_t slot);
 void net_poll_rearm (net_poll *p, net_fd fd, int what);
 
-/* Level-triggered and one-shot interest in a descriptor of somebody else:
-   reported once when one of what is ready, then forgotten until the next
-   call. what replaces the interest before; 0 forgets it now. Same results;
-   EBUSY while fd is registered by net_poll_add, which stays as it is, unless
-   its number came back: then that is replaced. */
+/* Watches a user's descriptor, level-triggered and one-shot: reported once when
+   one of `what` is ready, then forgotten until the next call. `what` replaces
+   the interest before; 0 removes it. Returns as net_poll_add; EBUSY if fd is
+   registered by that, and not left over from a closed descriptor. */
 int net_poll_watch (net_poll *p, net_fd fd, uint32_t slot, int what);
 
-/* Call before fd is closed. After it nothing more is reported for fd, not even
-   what the last net_poll_wait had found but not yet handed out. */
+/* Call before fd is closed. Nothing more is reported for fd then, not even
+   events of the current batch. */
 void net_poll_del (net_poll *p, net_fd fd);
 
-/* Waits at most timeout seconds (0: not at all, < 0: for ever), then hands out
-   what is ready by net_poll_next (1 and *r, or 0 at the end of the batch).
-   Returns the number found (some may be void by the time they are handed out),
-   0 at the timeout, NET_AGAIN when a signal interrupted it, NET_ERROR. The
-   timeout is rounded up, never down to a spin. While a batch is not handed out
-   to its end, it is not waited for another. */
+/* Waits at most timeout seconds (0: not at all, < 0: for ever) for a batch of
+   events, which net_poll_next returns one by one (1 and *r, or 0 at the end).
+   Returns their number (some may be void by then), 0 at the timeout, NET_AGAIN
+   if a signal interrupted it, NET_ERROR. Rounds the timeout up, so that the
+   caller does not spin. Does not wait while events of a batch are left. */
 int net_poll_wait (net_poll *p, double timeout);
 int net_poll_next (net_poll *p, net_ready *r);
 
@@ -131,68 +129,69 @@ int net_poll_next (net_poll *p, net_ready *r);
    something, NET_NONE where there is none (poll). */
 net_fd net_poll_fd (const net_poll *p);
 
-/* In a child after fork: gives up what is shared with the parent (epoll) and
-   registers everything anew. 0 or NET_ERROR. Whatever changes or waits calls it
-   by itself after a fork. */
+/* In a child after fork: closes what is shared with the parent (epoll) and
+   registers everything again. 0 or NET_ERROR. The functions that change or wait
+   call it by themselves. */
 int net_poll_forked (net_poll *p);
 
 /* ---- net_timer.c: a binary heap with back-indices */
 typedef struct net_timers net_timers;
 net_timers *net_timers_new (void);
 void net_timers_free (net_timers *t);
-/* Sets a new timer at this time (any clock, seconds) with the caller's slot;
-   returns its handle (>= 0), or NET_ERROR without memory. Handles of timers
-   that are gone are used again. */
+/* Sets a new timer at this time (any clock, seconds) with the caller's slot.
+   Returns its handle (>= 0), or NET_ERROR without memory. Handles of timers
+   that are gone are reused. */
 int net_timer_set (net_timers *t, double at, uint32_t slot);
 void net_timer_move (net_timers *t, int handle, double at);
 void net_timer_cancel (net_timers *t, int handle);
-/* The time it is set to; HUGE_VAL for a timer that is gone. */
+/* Returns a timer's time; HUGE_VAL for one that is gone. */
 double net_timer_at (const net_timers *t, int handle);
-/* The earliest time; 0 if there is no timer. */
+/* Returns 1 and the earliest time, 0 if there is no timer. */
 int net_timer_first (const net_timers *t, double *at);
-/* Takes the earliest timer out if it is due at now: 1 and *handle, *slot, or
-   0. */
+/* Removes the earliest timer if it is due at now. Returns 1 and *handle, *slot,
+   or 0. */
 int net_timer_due (net_timers *t, double now, int *handle, uint32_t *slot);
 
 double net_now (void); /* CLOCK_MONOTONIC, seconds */
 
 /* ---- net_lookup.c: getaddrinfo on a detached helper thread */
 typedef struct net_lookup net_lookup;
-/* Begins to look host up; family NET_INET, NET_INET6, or -1 for both. NULL
-   without memory, descriptors or threads. Uses malloc only; the thread outlives
-   the caller safely. In a child after fork the answer never comes. */
+/* Begins to look host up; family NET_INET, NET_INET6, or -1 for both. Returns
+   NULL without memory, descriptors or threads. Uses malloc only; the thread may
+   outlive the caller. In a child after fork the answer never arrives. */
 net_lookup *net_lookup_new (const char *host, int family);
-/* Becomes readable when the answer is there. */
+/* Becomes readable when the answer has arrived. */
 net_fd net_lookup_fd (const net_lookup *l);
-/* Addresses in getaddrinfo's order: their number, NET_AGAIN if not done,
-   NET_ERROR with *why a text ("host not found", ...). *list belongs to l. */
+/* Returns the number of addresses and *list, in getaddrinfo's order; NET_AGAIN
+   if not done; NET_ERROR and a text in *why ("host not found", ...). *list
+   belongs to l. */
 int net_lookup_take (net_lookup *l, const net_address **list, const char **why);
 void net_lookup_free (net_lookup *l); /* at any time */
-/* The same at once for what needs no look-up, an address in digits
-   ("127.0.0.1", "::1", "fe80::1%eth0"): 1 and *a, or 0. */
+/* Converts a numeric address ("127.0.0.1", "::1", "fe80::1%eth0"), which needs
+   no look-up. Returns 1 and *a, or 0. */
 int net_numeric (const char *host, net_address *a);
 
 /* ---- net_signal.c: signals as a readable descriptor */
-/* A user of signals; each gets all that it catches. One thread uses it, several
-   may use one each. NULL on error. Its pipe stays open when it is freed. */
+/* A user of signals gets all those that it catches. Each is used by one thread;
+   there may be several. NULL on error. Its pipe stays open when it is freed. */
 typedef struct net_signals net_signals;
 net_signals *net_signals_new (void);
-/* Gives up all that it catches. NULL is allowed. */
+/* Restores all signals that it catches. NULL is allowed. */
 void net_signals_free (net_signals *s);
-/* Readable when a signal has arrived. A child after fork has a pipe of its own
+/* Readable when a signal has arrived. After fork the child has its own pipe
    under the same number. */
 net_fd net_signals_fd (const net_signals *s);
-/* Catches signal number signo from now on, or gives it up: once nobody catches
-   it, what was there before is put back, unless the program has replaced our
+/* Begin and end to catch signal number signo. When its last user ends, the
+   disposition from before is restored, unless the program has replaced our
    handler. 0, or NET_ERROR: no such signal, or one that cannot be caught. */
 int net_signals_catch (net_signals *s, int signo);
 int net_signals_restore (net_signals *s, int signo);
-/* A caught signal that has arrived since it was last told, or 0. Drains the
-   pipe: call it until it is 0. */
+/* Returns a signal that has arrived since it was last returned, or 0. Drains
+   the pipe: call it until it returns 0. */
 int net_signals_next (net_signals *s);
-/* The number of a name without SIG ("TERM"), 0 if there is none. */
+/* Returns the number of a name without SIG ("TERM"), 0 if there is none. */
 int net_signal_number (const char *name);
-/* The other way round, NULL if there is none. */
+/* Returns the name of a number, NULL if there is none. */
 const char *net_signal_name (int signo);
 
 /* ---- net_stay.c */

@@ -1,8 +1,8 @@
 /*
-** net_lookup.c - getaddrinfo on a helper thread, since it blocks for as long as
-** a name server does not answer. The thread is detached and shares one block
-** of memory with whoever asked; the last of the two to let go frees it. It uses
-** malloc only, and no lock: after a fork nobody would give it back.
+** net_lookup.c - getaddrinfo on a helper thread, because it blocks until a name
+** server answers. The thread is detached and shares one block of memory with
+** its owner; the last of the two to release it frees it. It uses malloc only,
+** and no lock: after a fork the thread that holds one does not exist.
 */
 #include "net_posix.h"
 
@@ -22,7 +22,7 @@ enum { STACK = 256 * 1024 };
 
 struct net_lookup {
   int users; /* thread and owner, counted atomically: the last one frees */
-  int done;  /* once it is set, what the thread wrote may be read; atomic */
+  int done;  /* atomic: once set, the owner may read the thread's results */
   int error; /* getaddrinfo's */
   int family;
   int n;
@@ -31,7 +31,7 @@ struct net_lookup {
   char *host;
 };
 
-static void let_go (net_lookup *l) {
+static void release (net_lookup *l) {
   if (__atomic_sub_fetch(&l->users, 1, __ATOMIC_ACQ_REL) > 0) return;
   free(l->list);
   free(l->host);
@@ -43,7 +43,7 @@ static int family_of (int family) {
   return family == NET_INET6 ? AF_INET6 : AF_UNSPEC;
 }
 
-/* One address in digits; 0 if it is of no use to us. */
+/* Prints one numeric address. Returns 0 for a family that we do not use. */
 static int print (const struct addrinfo *ai, net_address *a) {
   if (ai->ai_family != AF_INET && ai->ai_family != AF_INET6) return 0;
   a->family = ai->ai_family == AF_INET ? NET_INET : NET_INET6;
@@ -72,8 +72,8 @@ static void collect (net_lookup *l, const struct addrinfo *all) {
   }
 }
 
-/* A byte, since the end alone does not come through while a forked child holds
-   the pipe too. */
+/* Writes a byte, because closing alone is not noticed while a forked child has
+   the pipe open too. */
 static void tell (net_fd write_end) {
   ssize_t written = write(write_end, "", 1); /* SIGPIPE is blocked here */
   (void)written;
@@ -93,11 +93,12 @@ static void *look_up (void *arg) {
   }
   __atomic_store_n(&l->done, 1, __ATOMIC_RELEASE);
   tell(l->write_end);
-  let_go(l);
+  release(l);
   return NULL;
 }
 
-/* The thread takes no signals: they are for the program's own threads. */
+/* Starts the thread with all signals blocked: they are for the program's own
+   threads. */
 static int start (net_lookup *l) {
   sigset_t all, before;
   pthread_attr_t attr;
@@ -120,7 +121,7 @@ net_lookup *net_lookup_new (const char *host, int family) {
   net_lookup *l = calloc(1, sizeof *l);
   int ends[2];
   if (l == NULL) return NULL;
-  net_stay_loaded(); /* the thread runs it */
+  net_stay_loaded(); /* the thread runs this code */
   l->host = strdup(host);
   if (l->host == NULL || pipe(ends) < 0) {
     free(l->host);
@@ -166,7 +167,7 @@ int net_lookup_take (net_lookup *l, const net_address **list,
 void net_lookup_free (net_lookup *l) {
   if (l == NULL) return;
   close(l->read_end);
-  let_go(l);
+  release(l);
 }
 
 int net_numeric (const char *host, net_address *a) {

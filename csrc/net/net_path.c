@@ -1,6 +1,6 @@
 /*
-** net_path.c - the paths of Unix sockets: which socket a path leads to, so that
-** nobody removes another's.
+** net_path.c - the paths of Unix sockets: which socket a path names, so that a
+** server removes no other's.
 */
 #include "net_posix.h"
 

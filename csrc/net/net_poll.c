@@ -1,7 +1,8 @@
 /*
-** net_poll.c - the poller: which descriptors are registered how. The back ends
-** talk to the kernel. A descriptor number that is used anew, even within one
-** batch of events, hits nobody: each use has a generation of its own.
+** net_poll.c - the poller: keeps the registrations; the back ends call the
+** kernel. Each use of a descriptor number has its own generation, so an event
+** of a closed descriptor never reaches the next user of its number, even within
+** one batch.
 */
 #include "net_posix.h"
 
@@ -26,7 +27,7 @@ static const net_backend *const backends[] = {
 
 enum { NBACKENDS = sizeof backends / sizeof backends[0] };
 
-/* How often this process is a fork of the one that loaded us. */
+/* The number of forks between the process that loaded us and this one. */
 static unsigned forks;
 static void count_fork (void) { forks++; }
 static void install (void) { pthread_atfork(NULL, NULL, count_fork); }
@@ -87,8 +88,8 @@ static int kind_of (const net_poll *p, net_fd fd) {
   return fd >= 0 && fd < p->nentries ? p->entries[fd].kind : ENTRY_NONE;
 }
 
-/* Each change begins another generation: what was found before it is void. A
-   child lets go of its parent's poller before it touches it. */
+/* Each change begins another generation, which voids the events found before.
+   A forked child first replaces its parent's poller. */
 static int change (net_poll *p, net_fd fd, net_entry to) {
   if (p->forks != forks && net_poll_forked(p) < 0) return NET_ERROR;
   net_entry *e = &p->entries[fd];
@@ -101,7 +102,8 @@ static int change (net_poll *p, net_fd fd, net_entry to) {
   return NET_ERROR;
 }
 
-/* A number that is no open descriptor must not make the table grow. */
+/* Rejects a number that is no open descriptor, which must not make the table
+   grow. */
 static int set (net_poll *p, net_fd fd, net_entry to) {
   if (!is_open(fd)) return NET_ERROR;
   if (fd >= p->nentries && grow(p, fd) < 0) return NET_ERROR;
@@ -111,7 +113,7 @@ static int set (net_poll *p, net_fd fd, net_entry to) {
 int net_poll_add (net_poll *p, net_fd fd, uint32_t slot) {
   net_entry e = {.slot = slot, .kind = ENTRY_EDGE};
   e.want = NET_READ | NET_WRITE | NET_HANGUP;
-  net_poll_del(p, fd); /* where its number came back: see net.h */
+  net_poll_del(p, fd); /* its number may have been reused: see net.h */
   return set(p, fd, e);
 }
 
@@ -140,7 +142,8 @@ void net_poll_del (net_poll *p, net_fd fd) {
 
 /* ---------------------------------------------------------------- waiting */
 
-/* A watch that was reported is forgotten; what is closed now is refused. */
+/* Registers fd with the new kernel object. Drops a watch that was reported
+   already, and a descriptor that is closed by now. */
 static void register_anew (net_poll *p, net_fd fd) {
   net_entry *e = &p->entries[fd];
   if (e->kind == ENTRY_EDGE) e->want = NET_READ | NET_WRITE | NET_HANGUP;
@@ -151,8 +154,8 @@ static void register_anew (net_poll *p, net_fd fd) {
 
 int net_poll_forked (net_poll *p) {
   p->nfound = p->next = 0;
-  if (!p->backend->outlives_fork) p->fd = NET_NONE; /* a stranger's by now */
-  p->backend->close(p); /* a copy: the parent's goes on */
+  if (!p->backend->outlives_fork) p->fd = NET_NONE; /* now somebody else's */
+  p->backend->close(p); /* our copy; the parent's stays open */
   if (p->backend->open(p) < 0) return NET_ERROR;
   p->forks = forks;
   for (net_fd fd = 0; fd < p->nentries; fd++) register_anew(p, fd);
@@ -165,7 +168,7 @@ static int to_milliseconds (double timeout) {
   return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
-/* Leaves out what was found and is void by now; 0 at the batch's end. */
+/* Skips void events. Returns 0 at the end of the batch. */
 static int skip_void (net_poll *p) {
   for (; p->next < p->nfound; p->next++) {
     const net_found *f = &p->found[p->next];

@@ -12,13 +12,13 @@ enum { NET_BATCH = 256 }; /* events found by one wait */
 
 enum { ENTRY_NONE, ENTRY_EDGE, ENTRY_WATCH };
 
-/* What is known of a descriptor, by its number. */
+/* A registration, by descriptor number. */
 typedef struct net_entry {
   uint32_t slot;
   uint32_t generation; /* of this use of the number */
   unsigned char kind;
   unsigned char want; /* what is armed: a set of NET_READ ... NET_HANGUP */
-  uint64_t file;      /* which it is, where the kernel does not remember */
+  uint64_t file;      /* identifies the open file, for the poll back end */
 } net_entry;
 
 typedef struct net_found {
@@ -29,14 +29,13 @@ typedef struct net_found {
 
 typedef struct net_backend {
   const char *name;
-  int outlives_fork; /* the child has p->fd too, shared with its parent */
+  int outlives_fork;        /* a forked child inherits p->fd */
   int (*open)(net_poll *p); /* 0 or NET_ERROR */
   void (*close)(net_poll *p);
-  /* Makes the kernel's view of fd that of p->entries[fd], whose kind was
-     `before`. */
+  /* Tells the kernel about p->entries[fd], whose kind was `before`. */
   int (*set)(net_poll *p, net_fd fd, int before);
-  /* Whether fd is still what p->entries[fd] was registered for, and not another
-     one by that number. */
+  /* Whether fd is still the file that p->entries[fd] was registered for, not
+     another one under the same number. */
   int (*has)(net_poll *p, net_fd fd);
   /* Fills the empty p->found; like net_poll_wait. milliseconds < 0: for
      ever. */
@@ -45,13 +44,13 @@ typedef struct net_backend {
 
 struct net_poll {
   const net_backend *backend;
-  net_fd fd; /* the kernel's object, if there is one */
-  void *own; /* the back end's */
+  net_fd fd; /* the kernel object, or NET_NONE */
+  void *own; /* the back end's data */
   net_entry *entries;
   net_fd nentries;
   net_found found[NET_BATCH];
   int nfound, next;
-  unsigned forks; /* net_forks when fd was made */
+  unsigned forks; /* net_poll.c's `forks` when fd was created */
 };
 
 extern const net_backend net_backend_epoll, net_backend_kqueue,

@@ -1,6 +1,6 @@
 /*
 ** net_poll_epoll.c - the poller's back end on Linux. Connections are registered
-** once, edge-triggered; others' descriptors one shot at a time.
+** once, edge-triggered; users' descriptors with EPOLLONESHOT.
 */
 #if defined(__linux__)
 
@@ -29,8 +29,8 @@ static uint32_t mask_of (const net_entry *e) {
   return mask;
 }
 
-/* A descriptor that was closed and opened anew behind our back is not what
-   `before` says. */
+/* Returns the operation to try instead, for a descriptor that was closed and
+   opened again without our knowledge; 0 for other errors. */
 static int other_op (int op) {
   if (op == EPOLL_CTL_MOD && errno == ENOENT) return EPOLL_CTL_ADD;
   if (op == EPOLL_CTL_ADD && errno == EEXIST) return EPOLL_CTL_MOD;
@@ -49,8 +49,8 @@ static int epoll_set (net_poll *p, net_fd fd, int before) {
   return op != 0 && epoll_ctl(p->fd, op, fd, &ev) == 0 ? 0 : NET_ERROR;
 }
 
-/* A registration goes with its file: MOD finds it, and changes nothing but that
-   what is ready is told once more. */
+/* The kernel drops a registration with its file, so MOD succeeds only for the
+   same file. It changes nothing, but reports once more what is ready. */
 static int epoll_has (net_poll *p, net_fd fd) {
   const net_entry *e = &p->entries[fd];
   struct epoll_event ev;

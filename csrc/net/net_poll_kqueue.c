@@ -1,6 +1,6 @@
 /*
 ** net_poll_kqueue.c - the poller's back end on the BSDs and macOS. Connections
-** are registered with EV_CLEAR, which is kqueue's edge trigger, others'
+** are registered with EV_CLEAR, which is kqueue's edge trigger, users'
 ** descriptors with EV_ONESHOT.
 */
 #if defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || \
@@ -47,7 +47,8 @@ static int kqueue_set (net_poll *p, net_fd fd, int before) {
   return set_filter(p, fd, EVFILT_WRITE, write);
 }
 
-/* A filter goes with its descriptor: one that is there can be enabled. */
+/* The kernel drops a filter with its descriptor: enabling it succeeds only if
+   it is still there. */
 static int kqueue_has (net_poll *p, net_fd fd) {
   struct kevent ev;
   EV_SET(&ev, fd, EVFILT_READ, EV_ENABLE, 0, 0,

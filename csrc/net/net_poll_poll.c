@@ -1,7 +1,7 @@
 /*
-** net_poll_poll.c - the poller's back end for everywhere else. It keeps the
-** edge-triggered contract by masking: a direction that was reported is not
-** asked for again until net_poll_rearm, a hangup is reported once.
+** net_poll_poll.c - the poller's back end for all other systems. Masking makes
+** it edge-triggered: a direction that was reported is not polled again until
+** net_poll_rearm, and a hangup is reported once.
 */
 #include "net_posix.h"
 
@@ -16,11 +16,11 @@
 #define POLLRDHUP 0
 #endif
 
-/* The list that poll gets, made anew for each call. */
+/* The list for poll, filled for each call. */
 typedef struct pollset {
   struct pollfd *list;
   size_t room;
-  int first; /* where to look first, so that a full batch starves nobody */
+  int first; /* index to begin at, so that a full batch starves no descriptor */
 } pollset;
 
 static int poll_open (net_poll *p) {
@@ -42,11 +42,11 @@ static int poll_set (net_poll *p, net_fd fd, int before) {
   if (fstat(fd, &st) < 0) return NET_ERROR;
   p->entries[fd].file = (uint64_t)st.st_ino;
   if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) return 0;
-  errno = EPERM; /* as epoll has it */
+  errno = EPERM; /* as epoll does */
   return NET_ERROR;
 }
 
-/* Sockets and pipes have numbers of their own, as files have. */
+/* Sockets and pipes have inode numbers, as files do. */
 static int poll_has (net_poll *p, net_fd fd) {
   struct stat st;
   return fstat(fd, &st) == 0 && p->entries[fd].file == (uint64_t)st.st_ino;
@@ -60,7 +60,7 @@ static short events_of (const net_entry *e) {
   return (short)events;
 }
 
-/* The armed descriptors; their number, or NET_ERROR. */
+/* Lists the armed descriptors. Returns their number, or NET_ERROR. */
 static int gather (net_poll *p) {
   pollset *set = p->own;
   int n = 0;
@@ -89,7 +89,8 @@ static int what_of (short revents) {
   return what;
 }
 
-/* What remains armed: HUP and ERR would be told again and again. */
+/* Returns what remains armed: nothing after HUP or ERR, which poll would report
+   again and again. */
 static int still_wanted (const net_entry *e, short revents, int what) {
   if (e->kind == ENTRY_WATCH || revents & (POLLHUP | POLLERR)) return 0;
   return e->want & ~what;
@@ -98,7 +99,7 @@ static int still_wanted (const net_entry *e, short revents, int what) {
 static void report (net_poll *p, const struct pollfd *pfd) {
   net_entry *e = &p->entries[pfd->fd];
   net_found *f = &p->found[p->nfound];
-  if (pfd->revents & POLLNVAL) { /* closed behind our back */
+  if (pfd->revents & POLLNVAL) { /* closed without our knowledge */
     e->kind = ENTRY_NONE;
     return;
   }

@@ -4,8 +4,8 @@
 ** writes a byte into that user's pipe.
 **
 ** The handler takes no lock, so it only reads what stays valid for ever:
-** records of users are never freed, and their pipes never closed. Who comes
-** later uses them again.
+** records of users are never freed and their pipes never closed, but reused by
+** later users.
 */
 #include "net_posix.h"
 
@@ -33,8 +33,8 @@ struct net_signals {
 
 static net_signals *all; /* read by the handler, so set atomically */
 
-/* The users of each signal, and what was there before the first of them. The
-   lock guards these, `used` and the list's growth. */
+/* The number of users of each signal, and the disposition before the first of
+   them. The lock guards these, `used` and additions to the list. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned users[NSIG];
 static struct sigaction before[NSIG];
@@ -81,7 +81,8 @@ static net_signals *first (void) {
   return __atomic_load_n(&all, __ATOMIC_ACQUIRE);
 }
 
-/* A full pipe loses no signal: it is marked, and the pipe is readable. */
+/* A full pipe loses no signal: it is marked as arrived, and the pipe is
+   readable. */
 static void handler (int signo) {
   int err = errno;
   for (net_signals *s = first(); s; s = s->next) {
@@ -100,7 +101,7 @@ int net_signals_next (net_signals *s) {
   for (int signo = 1; signo < NSIG; signo++) {
     if (!is_set(&s->arrived[signo])) continue;
     set(&s->arrived[signo], 0);
-    /* a handler on another thread may mark a signal that is given up by now */
+    /* a handler on another thread may mark a signal just restored */
     if (is_set(&s->wanted[signo])) return signo;
   }
   return 0;
@@ -115,12 +116,13 @@ static int make_pipe (net_fd made[2]) {
   return 0;
 }
 
-static void hold (void) { pthread_mutex_lock(&lock); }
-static void let_go (void) { pthread_mutex_unlock(&lock); }
+static void acquire (void) { pthread_mutex_lock(&lock); }
+static void release (void) { pthread_mutex_unlock(&lock); }
 
-/* In a child: what wakes it must not wake its parent, and what arrived before
-   was the parent's. The numbers stay, since pollers know them. */
-static void part_from_parent (void) {
+/* In a forked child: replaces the pipes, which are shared with the parent, and
+   drops the parent's signals. Pollers know the pipes by number, so the numbers
+   stay. */
+static void replace_pipes (void) {
   for (net_signals *s = first(); s; s = s->next) {
     net_fd made[2];
     memset(s->arrived, 0, sizeof s->arrived);
@@ -131,7 +133,7 @@ static void part_from_parent (void) {
       close(made[i]);
     }
   }
-  let_go();
+  release();
 }
 
 static net_signals *add_record (void) {
@@ -141,8 +143,8 @@ static net_signals *add_record (void) {
     return NULL;
   }
   if (all == NULL) {
-    net_stay_loaded(); /* for the handler may be called at any time */
-    pthread_atfork(hold, let_go, part_from_parent);
+    net_stay_loaded(); /* the handler may be called at any time */
+    pthread_atfork(acquire, release, replace_pipes);
   }
   s->next = all;
   __atomic_store_n(&all, s, __ATOMIC_RELEASE);
@@ -151,11 +153,11 @@ static net_signals *add_record (void) {
 
 net_signals *net_signals_new (void) {
   net_signals *s;
-  hold();
+  acquire();
   for (s = all; s && s->used; s = s->next) continue;
   if (s == NULL) s = add_record();
   if (s) s->used = 1;
-  let_go();
+  release();
   return s;
 }
 
@@ -163,9 +165,9 @@ void net_signals_free (net_signals *s) {
   if (s == NULL) return;
   for (int signo = 1; signo < NSIG; signo++) net_signals_restore(s, signo);
   while (net_signals_next(s) != 0) continue;
-  hold();
+  acquire();
   s->used = 0;
-  let_go();
+  release();
 }
 
 net_fd net_signals_fd (const net_signals *s) { return s->ends[0]; }
@@ -176,12 +178,12 @@ static int install (int signo) {
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_handler = handler;
-  action.sa_flags = SA_RESTART; /* waiting for events ends all the same */
+  action.sa_flags = SA_RESTART; /* poll and epoll_wait return EINTR even so */
   sigfillset(&action.sa_mask);
   return sigaction(signo, &action, &before[signo]) < 0 ? NET_ERROR : 0;
 }
 
-/* Somebody else's handler, set after ours, stays. */
+/* Restores the disposition from before, unless a handler was set after ours. */
 static int put_back (int signo) {
   struct sigaction now;
   if (sigaction(signo, NULL, &now) < 0) return NET_ERROR;
@@ -210,9 +212,9 @@ static int locked (int (*change)(net_signals *, int), net_signals *s,
                    int signo) {
   int result;
   if (signo <= 0 || signo >= NSIG) return NET_ERROR;
-  hold();
+  acquire();
   result = change(s, signo);
-  let_go();
+  release();
   return result;
 }
 

@@ -1,6 +1,6 @@
 /*
-** net_socket.c - one system call each, on descriptors that do not block: what
-** differs between systems, and what has to be retried, is dealt with here.
+** net_socket.c - one system call each, on non-blocking descriptors. Handles
+** the differences between systems, and retries after EINTR.
 */
 #include "net_posix.h"
 
@@ -51,7 +51,7 @@ const char *net_error_text (int err) {
   }
 }
 
-/* What a call's result means. */
+/* Converts the result of a system call. */
 static long outcome (ssize_t n) {
   if (n >= 0) return (long)n;
   return errno == EAGAIN || errno == EWOULDBLOCK ? NET_AGAIN : NET_ERROR;
@@ -71,7 +71,7 @@ long net_read (net_fd fd, void *p, size_t n) {
   return r == 0 ? NET_EOF : outcome(r);
 }
 
-/* Cheaper than sendmsg, which copies a list first. */
+/* Cheaper than sendmsg, which first copies the list. */
 static long send_one (net_fd fd, const net_iov *v) {
   ssize_t r;
   do r = send(fd, v->base, v->len, MSG_NOSIGNAL);
@@ -117,7 +117,7 @@ int net_shutdown_write (net_fd fd) {
 
 void net_close (net_fd fd) {
   int err = errno;
-  close(fd); /* after EINTR the descriptor is gone all the same (Linux) */
+  close(fd); /* even after EINTR the descriptor is closed (Linux) */
   errno = err;
 }
 
@@ -218,8 +218,8 @@ static net_fd accept_one (net_fd listener, any_address *from, socklen_t *size) {
 #endif
 }
 
-/* What befell a connection before it was accepted, which Linux tells here,
-   is no failure of the listener. */
+/* Whether accept reports an error of the new connection, as Linux does, and
+   not one of the listener. */
 static int is_its_own (int err) {
   switch (err) {
     case EINTR:
@@ -235,7 +235,7 @@ static int is_its_own (int err) {
 
 net_fd net_accept (net_fd listener, net_address *peer) {
   for (;;) {
-    any_address from = {.sa.sa_family = AF_UNSPEC}; /* should none be told */
+    any_address from = {.sa.sa_family = AF_UNSPEC}; /* accept may set none */
     socklen_t size = sizeof from;
     net_fd fd = accept_one(listener, &from, &size);
     if (fd >= 0) {

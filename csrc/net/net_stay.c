@@ -1,7 +1,7 @@
 /*
-** net_stay.c - keeps the code in memory once something may run it at any time:
-** a thread, a signal handler. Lua unloads its modules when a state closes, and
-** LuaRocks cannot pass -z nodelete to the linker.
+** net_stay.c - keeps this code loaded once a thread or a signal handler may run
+** it at any time. Lua unloads its modules when a state closes, and LuaRocks
+** cannot pass -z nodelete to the linker.
 */
 #include "net_posix.h"
 
@@ -11,7 +11,7 @@
 #include "net.h"
 
 #ifndef RTLD_NODELETE
-#define RTLD_NODELETE 0 /* counting one user more does it as well */
+#define RTLD_NODELETE 0 /* the additional reference keeps it loaded too */
 #endif
 
 void net_stay_loaded (void) {

@@ -15,8 +15,8 @@ typedef struct node {
   int handle;
 } node;
 
-/* What a handle stands for: its place in the heap while it runs, else the next
-   free handle. */
+/* A handle's timer: its place in the heap while it runs, else the next free
+   handle. */
 typedef struct timer {
   int place; /* -1: not running */
   int next;

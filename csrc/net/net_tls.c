@@ -1,11 +1,11 @@
 /*
 ** net_tls.c - one TLS connection over a descriptor.
 **
-** What OpenSSL writes is gathered (net_tls_bio.c) and sent at the end of each
-** verb. What the kernel does not take waits in t->left, and nothing is
-** encrypted until that is gone: its plaintext stays with the caller, and is
-** told as taken as its records leave. So OpenSSL never waits for room, and only
-** the handshake wants to read in order to write.
+** net_tls_bio.c gathers what OpenSSL writes, and each verb sends it at its end.
+** What the kernel does not take is kept in t->left, and nothing more is
+** encrypted until that is sent: the caller keeps the plaintext, and it counts
+** as taken when its records have left. So OpenSSL never waits for room, and
+** only the handshake needs to read in order to write.
 */
 #include "net_posix.h"
 
@@ -17,12 +17,12 @@
 
 #include "net_tls_int.h"
 
-/* Plaintext that is encrypted for one send. */
+/* Bytes of plaintext encrypted for one send. */
 enum { BATCH = 8 * NET_TLS_RECORD };
 
 /* -------------------------------------------------------------------- life */
 
-/* "name place", what sessions are kept by. */
+/* Returns "name place", the key of a session. */
 static char *place_of (const char *name, const char *place) {
   size_t n = strlen(name) + strlen(place) + 2;
   char *both = malloc(n);
@@ -64,8 +64,8 @@ net_tls *net_tls_new (net_tls_ctx *ctx, net_fd fd, const char *name,
   return NULL;
 }
 
-/* A session stays good for resumption however its connection ended (RFC 8446
-   appendix C.4 has no rule about it), unless TLS itself failed. */
+/* A session can be resumed however its connection ended (RFC 8446 appendix C.4
+   has no rule about it), unless TLS itself failed. */
 static void drop (net_tls *t) {
   if (t->ssl == NULL) return;
   if (!t->failed)
@@ -95,14 +95,14 @@ void net_tls_free (net_tls *t) {
 
 /* ---------------------------------------------------------- bytes that left */
 
-/* Each verb begins with this: nothing of another connection's is in the room
-   that all share, nor in OpenSSL's queue of errors. */
+/* Begins each verb: empties the buffer that all connections share, and
+   OpenSSL's queue of errors. */
 static void enter (net_tls *t) {
   t->ctx->out.at = t->ctx->out.n = 0;
   ERR_clear_error();
 }
 
-/* One send of the bytes: 1 when none are left, NET_AGAIN or NET_ERROR. */
+/* Sends the bytes by one call: 1 when none are left, NET_AGAIN or NET_ERROR. */
 static int send_bytes (net_tls *t, net_tls_bytes *b) {
   net_iov v;
   long sent;
@@ -116,7 +116,7 @@ static int send_bytes (net_tls *t, net_tls_bytes *b) {
   return b->at == b->n ? 1 : NET_AGAIN;
 }
 
-/* Moves what the kernel did not take out of the room that all share. */
+/* Moves what the kernel did not take out of the shared buffer. */
 static int set_aside (net_tls *t) {
   const net_tls_bytes *out = &t->ctx->out;
   size_t n = out->n - out->at;
@@ -136,7 +136,7 @@ static int settle (net_tls *t, int r) {
   return r;
 }
 
-/* Sends what has been written since `enter`, unless older bytes wait. */
+/* Sends what was written since `enter`, unless older bytes are unsent. */
 static int send_out (net_tls *t) {
   net_tls_bytes *out = &t->ctx->out;
   int r;
@@ -159,7 +159,7 @@ uint64_t net_tls_sent (const net_tls *t) { return t->sent; }
 
 /* ------------------------------------------------------------ the handshake */
 
-/* What a call of OpenSSL that returned r <= 0 means. */
+/* Converts the result r <= 0 of a call of OpenSSL. */
 static long outcome (net_tls *t, int r) {
   switch (SSL_get_error(t->ssl, r)) {
     case SSL_ERROR_WANT_READ:
@@ -201,7 +201,7 @@ static long read_records (net_tls *t, char *p, size_t n) {
     if (got <= 0) {
       long end = outcome(t, got);
       if (total == 0) return end;
-      t->more = end != NET_AGAIN; /* it is told by the next call */
+      t->more = end != NET_AGAIN; /* the next call returns it */
       break;
     }
     total += (size_t)got;
@@ -244,7 +244,7 @@ int net_tls_unread (const net_tls *t) {
 
 /* ----------------------------------------------------------------- sending */
 
-/* Copies what stands in the pieces from byte `skip` on into one record. */
+/* Copies the pieces, from byte `skip` on, into one record. */
 static size_t gather (net_tls *t, const net_iov *v, int n, size_t skip) {
   size_t size = 0;
   for (; n > 0 && size < NET_TLS_RECORD; v++, n--, skip = 0) {
@@ -256,8 +256,8 @@ static size_t gather (net_tls *t, const net_iov *v, int n, size_t skip) {
   return size;
 }
 
-/* The plaintext of the next record, from byte `skip` of the pieces on; copied
-   only if it is in several. */
+/* Returns the plaintext of the next record, from byte `skip` of the pieces on.
+   Copies it only if it is in several pieces. */
 static size_t next_record (net_tls *t, const net_iov *v, int n, size_t skip,
                            const void **p) {
   size_t size;
@@ -272,9 +272,8 @@ static size_t next_record (net_tls *t, const net_iov *v, int n, size_t skip,
   return gather(t, v, n, skip);
 }
 
-/* What a call of SSL_write that returned r <= 0 means, behind so many bytes.
-   Once the peer has said its close_notify, OpenSSL takes whatever fails for
-   that. */
+/* Converts the result r <= 0 of an SSL_write, after `total` bytes. Once the
+   peer has sent close_notify, OpenSSL reports every failure as that. */
 static long unwritten (net_tls *t, int r, size_t total) {
   long what = outcome(t, r);
   if (what == NET_AGAIN) return total > 0 ? (long)total : NET_AGAIN;
@@ -282,8 +281,8 @@ static long unwritten (net_tls *t, int r, size_t total) {
   return NET_ERROR;
 }
 
-/* Encrypts a batch of what stands in the pieces from byte `from` on: bytes, 0
-   when there is nothing, or a result below zero. */
+/* Encrypts a batch of the pieces from byte `from` on. Returns its bytes, 0 if
+   there are none, or a negative result. */
 static long encrypt_batch (net_tls *t, const net_iov *v, int n, size_t from) {
   const void *p;
   size_t size, total = 0;
@@ -296,8 +295,8 @@ static long encrypt_batch (net_tls *t, const net_iov *v, int n, size_t from) {
   return (long)total;
 }
 
-/* What of the plaintext offered has left for certain: as much as is not among
-   the encrypted bytes that have not. */
+/* Returns how many bytes of the offered plaintext have left for certain: all
+   but as many as there are encrypted bytes unsent. */
 static size_t taken (net_tls *t) {
   size_t unsent = net_tls_unsent(t);
   size_t n = t->offered > unsent ? t->offered - unsent : 0;

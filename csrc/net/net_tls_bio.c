@@ -1,8 +1,8 @@
 /*
-** net_tls_bio.c - OpenSSL's way to the descriptor. OpenSSL's own would write
-** with write(), which raises SIGPIPE, and once per record; ours gathers records
-** for one send. And once a read came up short there is nothing more to read:
-** the poller tells when there is again.
+** net_tls_bio.c - the BIO by which OpenSSL uses the descriptor. OpenSSL's own
+** would call write() once per record, which raises SIGPIPE; ours gathers
+** records for one send. After a short read it reads no more until the poller
+** reports the descriptor again.
 */
 #include "net_posix.h"
 
@@ -13,11 +13,11 @@
 
 #include "net_tls_int.h"
 
-/* Full reads of one verb. Records that carry no data, such as KeyUpdates
-   (RFC 8446 section 4.6.3), could keep it reading for as long as they come. */
+/* Limit of full reads in one verb. Records without data, such as KeyUpdates
+   (RFC 8446 section 4.6.3), could keep it reading without end. */
 enum { MOST_READS = 2 };
 
-/* Limit of what waits to be written for a peer that never reads. */
+/* Limit of unsent bytes for a peer that never reads. */
 enum { MOST_LEFT = 1 << 20 };
 
 void net_tls_bytes_free (net_tls_bytes *b) {
@@ -38,7 +38,7 @@ int net_tls_bytes_add (net_tls_bytes *b, const void *p, size_t n) {
   return 1;
 }
 
-/* What somebody else has read comes first. */
+/* Reads from the bytes of net_tls_give, which come first. */
 static int read_given (net_tls *t, char *p, int n) {
   net_tls_bytes *b = &t->given;
   if ((size_t)n > b->n - b->at) n = (int)(b->n - b->at);
@@ -90,7 +90,7 @@ static long bio_ctrl (BIO *bio, int what, long number, void *pointer) {
   return what == BIO_CTRL_FLUSH; /* each verb sends at its end */
 }
 
-/* For all connections, for ever. */
+/* Shared by all connections; never freed. */
 static BIO_METHOD *method;
 
 static void make_method (void) {

@@ -29,7 +29,7 @@ static int has (const unsigned char *list, unsigned n,
   return 0;
 }
 
-/* RFC 7301 section 3.2: the first of ours that the client offers. */
+/* RFC 7301 section 3.2: chooses the first of ours that the client offers. */
 static int choose_alpn (SSL *ssl, const unsigned char **out,
                         unsigned char *size, const unsigned char *offered,
                         unsigned n, void *ud) {
@@ -60,7 +60,8 @@ static int set_alpn (net_tls_ctx *ctx, const net_tls_settings *s) {
 
 /* ------------------------------------------------------------------ keylog */
 
-/* One write a line, so that several processes can share the file. */
+/* Writes each line by one call, so that several processes can share the
+   file. */
 static void log_key (const SSL *ssl, const char *line) {
   size_t n = strlen(line);
   char *copy = malloc(n + 1);
@@ -69,7 +70,7 @@ static void log_key (const SSL *ssl, const char *line) {
   memcpy(copy, line, n);
   copy[n] = '\n';
   written = write(of_ssl(ssl)->keylog, copy, n + 1);
-  (void)written; /* there is nobody to be told */
+  (void)written; /* there is no caller to report an error to */
   free(copy);
 }
 
@@ -96,9 +97,8 @@ static void set_modes (SSL_CTX *ssl) {
   SSL_CTX_set_default_read_buffer_len(ssl, READ_BUFFER);
 }
 
-/* Suites without a certificate on the other side would pass any
-   verification, those without encryption make no TLS: whoever asks for "ALL"
-   means neither. */
+/* Excludes suites without a certificate, which would pass any verification, and
+   suites without encryption: a list such as "ALL" means neither. */
 static int set_ciphers (SSL_CTX *ssl, const char *list) {
   static const char but[] = ":!aNULL:!eNULL";
   size_t n = strlen(list);
@@ -127,8 +127,8 @@ static int set_versions (net_tls_ctx *ctx, const net_tls_settings *s,
   return 0;
 }
 
-/* Asked for a certificate that we do not have: the handshake goes on
-   without. */
+/* Called for a certificate that we do not have: the handshake continues without
+   one. */
 static int no_cert (SSL *ssl, X509 **cert, EVP_PKEY **key) {
   net_tls *t = SSL_get_app_data(ssl);
   (void)cert;
@@ -150,7 +150,7 @@ static int set_cert (net_tls_ctx *ctx, const net_tls_settings *s, char *why) {
          net_tls_load_key(ctx, s->key, why);
 }
 
-/* The authorities of the system, which take a while to read: once for all. */
+/* The authorities of the system: reading them is slow, so it is done once. */
 static X509_STORE *the_system;
 
 static void read_system (void) {
@@ -171,8 +171,8 @@ static int trust_system (net_tls_ctx *ctx, char *why) {
   return 1;
 }
 
-/* OpenSSL looks into the folder only when it needs an authority: one that is
-   not there would be told as an unknown authority. */
+/* Checks that the folder exists: OpenSSL opens it only when it needs an
+   authority, and would report a missing one as an unknown authority. */
 static int trust_folder (net_tls_ctx *ctx, const char *path, char *why) {
   char inside[4096];
   const char *failed = NULL;
@@ -203,8 +203,8 @@ static int set_client (net_tls_ctx *ctx, const net_tls_settings *s, char *why) {
   return set_authorities(ctx, s, why);
 }
 
-/* Sessions are in the tickets that clients keep, not here; they come from this
-   context only, and a ticket's key goes with it. */
+/* Sessions are kept in the clients' tickets, not here. The key of a ticket
+   belongs to this context and is freed with it. */
 static int set_server (net_tls_ctx *ctx, const net_tls_settings *s, char *why) {
   static const unsigned char id[] = "websock";
   SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);

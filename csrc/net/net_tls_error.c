@@ -1,5 +1,5 @@
 /*
-** net_tls_error.c - what failed, in a person's words.
+** net_tls_error.c - TLS errors as messages for people.
 */
 #include <ctype.h>
 #include <stdio.h>
@@ -55,7 +55,7 @@ static const char dislikes_ours[] = "peer refuses our certificate";
 static const char renegotiation[] =
     "peer insists on a renegotiation, which is refused";
 
-/* What OpenSSL finds on our side. */
+/* Errors that OpenSSL finds on our side. */
 static const words reasons[] = {
     {SSL_R_UNSUPPORTED_PROTOCOL, no_version},
     {SSL_R_VERSION_TOO_LOW, no_version},
@@ -85,8 +85,8 @@ static const words reasons[] = {
      "a record was changed on its way"},
     {0, NULL}};
 
-/* What peers tell: the alerts of RFC 8446 section 6, RFC 5246 section 7.2 and
-   RFC 6066 section 9. */
+/* Alerts that the peer sends: RFC 8446 section 6, RFC 5246 section 7.2 and RFC
+   6066 section 9. */
 static const words alerts[] = {
     {SSL_AD_BAD_RECORD_MAC, "peer got a record that was changed on its way"},
     {SSL_AD_PROTOCOL_VERSION, no_version},
@@ -113,14 +113,14 @@ static const char *look_up (const words *table, long code) {
   return table->text;
 }
 
-/* How servers tell, in the handshake, that they want a certificate and got
-   none: each library has its own way. */
+/* Whether a server's alert in the handshake means that it wants a certificate
+   and got none. Each library sends a different one. */
 static int is_about_ours (int alert) {
   return alert == SSL_AD_HANDSHAKE_FAILURE || alert == SSL_AD_BAD_CERTIFICATE ||
          alert == SSL_AD_CERTIFICATE_UNKNOWN || alert == SSL_AD_ACCESS_DENIED;
 }
 
-/* The text of ours for a fatal alert of the peer's, or NULL. */
+/* Returns our text for a fatal alert of the peer's, or NULL. */
 static const char *of_alert (const net_tls *t, int alert) {
   if (t->refused &&
       (alert == SSL_AD_HANDSHAKE_FAILURE || alert == SSL_AD_NO_RENEGOTIATION))
@@ -131,7 +131,7 @@ static const char *of_alert (const net_tls *t, int alert) {
   return look_up(alerts, alert);
 }
 
-/* The peer speaks something else. */
+/* Returns our text for a peer that does not speak TLS. */
 static const char *of_garbage (const net_tls *t, int reason) {
   switch (reason) {
     case SSL_R_HTTP_REQUEST:
@@ -146,7 +146,7 @@ static const char *of_garbage (const net_tls *t, int reason) {
   return t->ctx->server ? "not a TLS client" : "not a TLS server";
 }
 
-/* The number of the alert that an error is about, or -1. */
+/* Returns the number of the alert in an error, or -1. */
 static int alert_of (unsigned long err) {
   int reason = ERR_GET_REASON(err);
   if (ERR_GET_LIB(err) != ERR_LIB_SSL || reason < SSL_AD_REASON_OFFSET)
@@ -159,7 +159,7 @@ static int is_certificate (unsigned long err) {
          ERR_GET_REASON(err) == SSL_R_CERTIFICATE_VERIFY_FAILED;
 }
 
-/* The text of ours for what has failed, or NULL. */
+/* Returns our text for an error, or NULL. */
 static const char *our_text (const net_tls *t, unsigned long err) {
   int reason = ERR_GET_REASON(err);
   const char *text;
@@ -187,7 +187,8 @@ static char *copy (const char *text) {
   return s ? strcpy(s, text) : NULL;
 }
 
-/* "tls: " and the text, in which %s is whom the client has asked for. */
+/* Returns "tls: " and the text, in which %s is the name that the client has
+   asked for. */
 static char *spell (const net_tls *t, const char *text) {
   char s[NET_TLS_WHY];
   int n = t->place ? (int)strcspn(t->place, " ") : 0;
@@ -200,8 +201,8 @@ static char *spell (const net_tls *t, const char *text) {
   return copy(s);
 }
 
-/* OpenSSL's text of an alert without what stands before it: "sslv3 alert ...",
-   "tlsv1 ...". */
+/* Returns OpenSSL's text of an alert without its prefix, such as "sslv3 alert "
+   or "tlsv1 ". */
 static const char *alert_name (unsigned long err) {
   const char *text = ERR_reason_error_string(err);
   const char *alert = text ? strstr(text, "alert ") : NULL;
@@ -210,8 +211,8 @@ static const char *alert_name (unsigned long err) {
   return text ? text + 1 : NULL;
 }
 
-/* The same with OpenSSL's text, in lower case; an alert that has none with its
-   number. */
+/* As spell, with OpenSSL's text in lower case, or the number of an alert that
+   has no text. */
 static char *spell_foreign (const net_tls *t, unsigned long err) {
   char s[NET_TLS_WHY];
   const char *name = alert_of(err) >= 0 ? alert_name(err) : NULL;
@@ -229,24 +230,25 @@ static char *spell_foreign (const net_tls *t, unsigned long err) {
 #define SSL_R_UNEXPECTED_EOF_WHILE_READING (-1) /* OpenSSL 1.1.1 */
 #endif
 
-/* The peer's end of the stream, or its close_notify in the handshake. */
+/* Whether the peer has ended the stream, or sent close_notify in the
+   handshake. */
 static int is_end (const net_tls *t, unsigned long err) {
   if (err == 0) return t->eof || t->saved == 0;
   return t->eof && ERR_GET_LIB(err) == ERR_LIB_SSL &&
          ERR_GET_REASON(err) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
 }
 
-/* What to say of an end that is not TLS's doing, or NULL. With TLS 1.3 a server
-   looks at a client's certificate when the client's handshake is over, and not
-   every one says why it then ends the connection. */
+/* Returns the text for an end that TLS did not cause, or NULL. With TLS 1.3 a
+   server checks the client's certificate after the client's handshake is over,
+   and not every server says why it then ends the connection. */
 static const char *of_end (const net_tls *t, const char *in_handshake) {
   if (!t->done) return in_handshake;
   if (t->refused) return renegotiation;
   return t->asked && !t->got ? wants_ours : NULL;
 }
 
-/* Sets t->why, and returns the text to report, or NULL for the end of a stream
-   that was in use. */
+/* Sets t->why. Returns the text to report, or NULL for the end of a stream that
+   was in use. */
 static char *report (net_tls *t, unsigned long err) {
   const char *text;
   if (is_end(t, err)) {
@@ -263,7 +265,7 @@ static char *report (net_tls *t, unsigned long err) {
   return text ? spell(t, text) : NULL;
 }
 
-/* Whoever speaks plain HTTP to a server is told in plain HTTP. */
+/* Answers a client that speaks plain HTTP in plain HTTP. */
 static void answer_plain (net_tls *t, unsigned long err) {
   static const char text[] =
       "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"

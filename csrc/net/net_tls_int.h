@@ -16,7 +16,7 @@
 typedef struct net_tls_session {
   char *place;
   SSL_SESSION *session;
-  unsigned stamp; /* when it came */
+  unsigned stamp; /* order of arrival */
 } net_tls_session;
 
 enum { NET_TLS_SESSIONS = 64, NET_TLS_RECORD = 16384 };
@@ -37,7 +37,7 @@ struct net_tls_ctx {
   net_fd keylog;
   net_tls_session sessions[NET_TLS_SESSIONS];
   unsigned stamp;
-  /* Room for whichever connection is in a call; empty when that begins. */
+  /* Buffer of the connection that is in a verb; empty when that begins. */
   net_tls_bytes out;
   unsigned char *record;
 };
@@ -46,11 +46,11 @@ struct net_tls {
   SSL *ssl; /* NULL once ended */
   net_tls_ctx *ctx;
   net_fd fd;
-  pid_t pid; /* whose connection it is: a child's end leaves it alone */
-  net_tls_bytes given; /* read by somebody else */
+  pid_t pid; /* the process that owns it: a forked child sends nothing */
+  net_tls_bytes given; /* see net_tls_give */
   net_tls_bytes left;  /* what the kernel has not taken */
   uint64_t sent;       /* bytes that the kernel has taken */
-  size_t offered; /* bytes at the front of net_tls_sendv's that are encrypted */
+  size_t offered;      /* leading bytes of net_tls_sendv's that are encrypted */
   char *place;
   const char *why;
   char *error;
@@ -69,12 +69,13 @@ int net_tls_bytes_add (net_tls_bytes *b, const void *p, size_t n);
 void net_tls_bytes_free (net_tls_bytes *b);
 
 /* ---- net_tls_error.c */
-/* Keeps what has just failed (t->why, t->error), from OpenSSL's queue. */
+/* Keeps the error that has just occurred, from OpenSSL's queue, in t->why and
+   t->error. */
 void net_tls_failed (net_tls *t);
-/* OpenSSL's info callback: keeps that a renegotiation was refused. */
+/* OpenSSL's info callback: notes that a renegotiation was refused. */
 void net_tls_note (const SSL *ssl, int where, int alert);
-/* "tls: what: where: detail"; without `where` if that is NULL, with the last of
-   OpenSSL's reasons if detail is NULL. */
+/* Writes "tls: what: where: detail"; without `where` if that is NULL, with the
+   last of OpenSSL's reasons if detail is NULL. */
 void net_tls_explain (char why[NET_TLS_WHY], const char *what,
                       const char *where, const char *detail);
 

@@ -1,6 +1,6 @@
 /*
-** net_tls_name.c - whom a client asks for, and holds the certificate against: a
-** host name, or an address in digits.
+** net_tls_name.c - the name that a client sends and checks the certificate
+** against: a host name, or a numeric address.
 */
 #include <ctype.h>
 #include <stdlib.h>
@@ -12,7 +12,8 @@
 
 enum { MOST = 255 }; /* bytes of a host name (RFC 1035 section 2.3.4) */
 
-/* The address that a name is, as certificates have it: without a zone. */
+/* Whether a name is an address; converts it to the form in certificates,
+   without a zone. */
 static int is_address (const char *name, net_address *a) {
   char digits[64];
   size_t n = strcspn(name, "%");
@@ -22,14 +23,14 @@ static int is_address (const char *name, net_address *a) {
   return net_numeric(digits, a);
 }
 
-/* Without the dot that may end it, which is not sent (RFC 6066 section 3). */
+/* Its length without a final dot, which is not sent (RFC 6066 section 3). */
 static size_t length (const char *name) {
   size_t n = strlen(name);
   return n > 1 && name[n - 1] == '.' ? n - 1 : n;
 }
 
-/* To OpenSSL a dot at the front means every subdomain, and nothing at all means
-   every name: what could be more than one host is none. */
+/* Rejects what could be more than one host: to OpenSSL a leading dot means
+   every subdomain, and an empty name means every name. */
 static int is_host (const char *name) {
   size_t n = length(name);
   if (n == 0 || n > MOST || *name == '.') return 0;
@@ -43,8 +44,8 @@ int net_tls_is_name (const char *name) {
   return name != NULL && (is_address(name, &a) || is_host(name));
 }
 
-/* RFC 6125, RFC 9525: alternative names only, a wildcard for one whole
-   label. */
+/* RFC 6125, RFC 9525: checks alternative names only, with wildcards for one
+   whole label. */
 static int set_host (SSL *ssl, const char *host, int verify) {
   X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
   X509_VERIFY_PARAM_set_hostflags(param,
@@ -54,7 +55,7 @@ static int set_host (SSL *ssl, const char *host, int verify) {
          (!verify || X509_VERIFY_PARAM_set1_host(param, host, 0));
 }
 
-/* Is not sent as a name (RFC 6066 section 3). */
+/* Checks an address, which is not sent as a name (RFC 6066 section 3). */
 static int set_address (SSL *ssl, const net_address *a, int verify) {
   return !verify || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), a->host);
 }

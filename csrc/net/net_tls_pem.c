@@ -18,7 +18,7 @@ static const char *path_of (const char *pem) {
   return is_text(pem) ? NULL : pem;
 }
 
-/* NULL, and why, for a file that cannot be opened. */
+/* Returns NULL, and why, if the file cannot be opened. */
 static BIO *open_pem (const char *pem, const char *what, char *why) {
   BIO *bio;
   errno = 0;
@@ -35,12 +35,12 @@ static int no_password (char *p, int size, int writing, void *ud) {
   return 0;
 }
 
-/* The next certificate, or NULL at the end. */
+/* Returns the next certificate, or NULL at the end. */
 static X509 *next_cert (BIO *bio) {
   return PEM_read_bio_X509(bio, NULL, no_password, NULL);
 }
 
-/* Whether reading came to the end of the text, and not to something broken. */
+/* Whether reading stopped at the end of the text, not at a broken entry. */
 static int at_end (void) {
   return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
 }
@@ -76,7 +76,7 @@ typedef struct secret {
   int asked;
 } secret;
 
-/* Never asks at the terminal. */
+/* Gives OpenSSL the password, so that it never asks at the terminal. */
 static int give_password (char *p, int size, int writing, void *ud) {
   secret *s = ud;
   size_t n = s->password ? strlen(s->password) : 0;
@@ -87,7 +87,7 @@ static int give_password (char *p, int size, int writing, void *ud) {
   return (int)n;
 }
 
-/* Why no key could be read. */
+/* Returns why no key could be read. */
 static const char *key_trouble (const secret *s) {
   if (!s->asked) return "no private key in PEM";
   return s->password ? "wrong password" : "needs a password";
@@ -100,7 +100,7 @@ int net_tls_load_key (net_tls_ctx *ctx, const char *pem, char *why) {
   int ok;
   if (bio == NULL) return 0;
   key = PEM_read_bio_PrivateKey(bio, NULL, give_password, &s);
-  /* the second looks at keys of another kind than the certificate's, too */
+  /* the second call also detects a key of another type than the certificate */
   ok = key && SSL_CTX_use_PrivateKey(ctx->ssl, key) &&
        SSL_CTX_check_private_key(ctx->ssl);
   if (key == NULL)

@@ -1,7 +1,8 @@
 /*
 ** net_tls_session.c - the sessions that a client context can resume (RFC 8446
-** section 2.2, RFC 5077): one for each place, the oldest goes. They stay within
-** the context, so that what was verified by other settings is never trusted.
+** section 2.2, RFC 5077): one for each place; a new one replaces the oldest.
+** They stay within the context, so that a session verified under other settings
+** is never trusted.
 */
 #include "net_posix.h"
 
@@ -24,7 +25,7 @@ static net_tls_session *find (net_tls_ctx *ctx, const char *place) {
   return NULL;
 }
 
-/* A slot for one more: a free one, or the oldest's. */
+/* Returns a free slot, or frees the oldest session's. */
 static net_tls_session *make_slot (net_tls_ctx *ctx) {
   net_tls_session *oldest = &ctx->sessions[0];
   for (int i = 0; i < NET_TLS_SESSIONS; i++) {
@@ -36,7 +37,7 @@ static net_tls_session *make_slot (net_tls_ctx *ctx) {
   return oldest;
 }
 
-/* OpenSSL has a session for us, and its reference if we return 1. */
+/* Called by OpenSSL with a new session; returning 1 keeps its reference. */
 static int keep (SSL *ssl, SSL_SESSION *session) {
   net_tls *t = SSL_get_app_data(ssl);
   net_tls_session *s;
