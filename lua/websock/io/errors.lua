@@ -1,6 +1,6 @@
--- Errors that belong to no connection: a spawned function's, the library's own,
--- and what memory ran out in. All go one way: to on_error, or to stderr and what
--- `run` returns.
+-- Errors that belong to no connection: those of spawned functions, of the library
+-- itself, and lack of memory. All go to on_error; without one, to stderr, and the
+-- first of a spawned function is returned by `run`.
 
 local log = require "websock.base.log"
 local text_of = require "websock.base.text"
@@ -22,7 +22,7 @@ function errors.report(err, thread, traceback)
 end
 
 --- Calls object:method(...). An error there is the library's own or means that
---- memory ran out: it costs this object, and nobody else.
+--- memory ran out: it ends this object only.
 function errors.guarded(object, method, ...)
   local ok, err = pcall(object[method], object, ...)
   if ok then return end
@@ -30,14 +30,15 @@ function errors.guarded(object, method, ...)
   errors.report(err, nil, text_of(err))
 end
 
---- A spawned function has raised, and nobody has asked to be told.
+--- Keeps the first error of a spawned function for `outcome`, unless there is an
+--- on_error.
 function errors.remember(err)
   if failure or errors.on_error then return end
   if err == nil then err = "nil" end  -- "nil, nil" would name no error
   failure = {err}
 end
 
---- How a run has gone; what came before it, since the last one, counts too.
+--- What `run` returns: the first error kept since the last call.
 ---@return true|nil, any err
 function errors.outcome()
   if not failure then return true end

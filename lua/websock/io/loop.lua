@@ -1,7 +1,7 @@
--- The built-in loop, one per Lua state, put together from its parts: the reactor
--- serves descriptors and timers, the scheduler lets threads go on. A turn of the
--- loop is both in one order; a call that has to wait outside any coroutine turns it
--- itself.
+-- The built-in event loop, one per Lua state, put together from its parts: the
+-- reactor serves descriptors and timers, the scheduler resumes threads. A turn of the
+-- loop runs both, in a fixed order. A call that has to wait outside any coroutine
+-- turns the loop itself.
 
 local errors = require "websock.io.errors"
 local misuse = require "websock.base.misuse"
@@ -19,7 +19,7 @@ local stopped = false
 
 local loop = {
   name = "loop", now = now,
-  --- What serves connections in C.
+  --- The part of the loop that serves connections in C.
   turn = in_c,
 
   at = reactor.at, advance = reactor.advance, cancel = reactor.cancel,
@@ -39,16 +39,16 @@ local loop = {
 
 misuse.caller = scheduler.caller
 
--- Links look at this field instead of calling: only the poll back end has to be
--- told of what came up short.
+-- Links test this field before they call it: only the poll back end has to be told of
+-- short reads and writes.
 function reactor.on_open(needs_rearm)
   loop.rearm = needs_rearm and reactor.rearm or nil
 end
 
 -- Turning ---------------------------------------------------------------------
 
--- The part of a turn before it waits: for how long it may, and how far the queues
--- of what goes on are this turn's.
+-- The part of a turn before it waits. Returns how long it may wait, and up to which
+-- places the queues belong to this turn.
 local function begin(timeout)
   if rested.first <= rested.last then rested:serve(rested.last, get_ready) end
   in_c:flush()
@@ -57,7 +57,7 @@ local function begin(timeout)
   return wait, stop, sated.last
 end
 
--- The part after it. Whom those that are ready wake has its turn in the next.
+-- The part after it. Threads that are woken meanwhile run in the next turn.
 local function serve(stop, behind, has_polled)
   react(stop, has_polled)
   if ready.first <= ready.last then ready:serve(ready.last, resume) end
@@ -68,9 +68,9 @@ local function serve(stop, behind, has_polled)
   end
 end
 
--- One turn; waits at most `timeout` seconds (nil: as long as it takes). Outside of
--- its two parts an error may break it off, and nothing is lost: what the poller has
--- found waits for the next.
+-- One turn; waits at most `timeout` seconds (nil: without limit). Ctrl-C may raise an
+-- error between its two parts. Nothing is lost then: the next turn serves what the
+-- poller has found.
 local function turn(timeout)
   local wait, stop, behind = in_c:enter(begin, timeout)
   local has_polled = poll(wait)
@@ -118,25 +118,25 @@ function loop.stop()
   stopped = true
 end
 
--- From outside ----------------------------------------------------------------
+-- Calls from outside ----------------------------------------------------------
 
 local turn_until = scheduler.waiter(turn)
 
---- f as it is called from outside the loop: in a thread of the library's own,
---- where an error ends nothing but a wait.
+--- Returns a function that calls f; if it is called outside the loop, in a thread of
+--- the library's own, where Ctrl-C can interrupt nothing but a wait.
 ---@param f function
 ---@return function
 function loop.wrap(f)
   return in_c:wrap(f, turn_until)
 end
 
---- The same for these of an object's methods.
+--- Wraps these methods of an object.
 ---@param names string
 function loop.wrap_methods(object, names)
   for name in names:gmatch "%g+" do object[name] = loop.wrap(object[name]) end
 end
 
---- Calls f(...) so.
+--- Calls f(...) wrapped.
 loop.call = loop.wrap(function(f, ...) return f(...) end)
 
 --- See scheduler.park and watch.wait.

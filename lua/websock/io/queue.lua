@@ -1,5 +1,5 @@
--- A queue that may be broken off anywhere (by Ctrl-C, say): what was not served
--- stays in it.
+-- A queue whose service an error may interrupt anywhere (Ctrl-C, for example): values
+-- that were not served stay in it.
 
 local Queue = {}
 Queue.__index = Queue
@@ -14,14 +14,14 @@ function Queue:add(value)
   self.last = last
 end
 
--- The loop compares first and last itself, as this does, where it asks in each turn:
--- a call costs more there than all that is asked.
+-- In each turn the loop compares first and last itself, as this does: a call would
+-- cost more than the comparison.
 function Queue:is_empty()
   return self.first > self.last
 end
 
---- Takes those out that are not behind place `stop` (queue.last: those that are
---- there now) and calls f with each.
+--- Removes the values up to place `stop` (queue.last: all that are there now) and
+--- calls f with each.
 function Queue:serve(stop, f)
   while self.first <= stop do
     local first = self.first

@@ -1,15 +1,14 @@
--- The reactor: descriptors, timers, and what goes on in the next turn. It knows
--- nothing of WebSocket and nothing of threads: what it calls are
+-- The reactor: descriptors, timers, and work left for the next turn. It knows nothing
+-- of WebSocket and nothing of threads. Its callbacks are
 --
 --   watcher:ready(what)          a registered descriptor is ready (register, watch)
---   source:again()               what stopped early goes on (again)
+--   source:again()               a source that stopped early may continue (again)
 --   object:expired(handle, late) a timer is due (at)
 --
--- All of these are made by the library and never wait. Watchers and timers are
--- referred to weakly: users, waiters and `hold` of the scheduler keep them alive. A
--- watcher may also be a conn of the core, and one whose queue is to be written at
--- the end of the turn always is: these are served in C (csrc/binding/lua_turn.c),
--- as long as nothing has to be decided about them.
+-- All of them are the library's and never wait. References to watchers and timers are
+-- weak: users, waiters and the scheduler's `hold` keep them alive. A watcher may also
+-- be a conn of the core, which is served in C (csrc/binding/lua_turn.c) as long as
+-- nothing has to be decided about it; so is every conn that is marked.
 
 local core = require "websock.core"
 local guarded = require("websock.io.errors").guarded
@@ -20,17 +19,17 @@ local now = core.now
 local reactor = {}
 
 local poller
-local turn  -- that of lua_turn.c, see `open`
+local turn  -- the userdata of lua_turn.c, see `open`
 local timers = core.timers()
 local WEAK = {__mode = "v"}
 local timed = setmetatable({}, WEAK)     -- timer handle -> object
 local watchers = setmetatable({}, WEAK)  -- descriptor -> watcher
 local sources = Queue.new()
 
---- Makes the part of a turn that is in C, once. It resumes threads, and takes them
---- out of the tables parked and woken then: after(thread, ok, err) is told of those
---- that have yielded by themselves or ended, left(thread) of those that have ended out
---- of its sight.
+--- Creates the part of a turn that is in C, once. It resumes threads, and removes them
+--- from the tables parked and woken then. It calls after(thread, ok, err) when one
+--- yields by itself or ends, left(thread) when one was closed or ended by another
+--- resumer.
 ---@return userdata turn
 function reactor.open(parked, woken, after, left)
   turn = core.turn(watchers, parked, woken, guarded, after, left)
@@ -40,15 +39,15 @@ end
 
 -- Timers ----------------------------------------------------------------------
 
---- Calls object:expired(handle, late) at this time, or late seconds after it
---- where the turn before took longer; returns a handle for `cancel`.
+--- Calls object:expired(handle, late) at this time, or `late` seconds after it if a
+--- turn takes that long. Returns a handle for `cancel`.
 function reactor.at(time, object)
   local handle = timers:set(time, 0)
   timed[handle] = object
   return handle
 end
 
---- Has a timer expire at this time, if it is set to a later one.
+--- Moves a timer to this time, if it is set to a later one.
 function reactor.advance(handle, time)
   if time < timers:at(handle) then timers:move(handle, time) end
 end
@@ -77,11 +76,11 @@ end
 
 -- Descriptors -----------------------------------------------------------------
 
---- Is called once, when the poller has been made.
----@param needs_rearm boolean # whether it has to be told of short reads and writes
+--- Called once, when the poller has been created.
+---@param needs_rearm boolean # whether it must be told of short reads and writes
 function reactor.on_open() end
 
--- The poller, made at the first need of it: or nil, "too many open files".
+-- Returns the poller, which is created on the first call; or nil, err.
 local function open_poller()
   if poller then return poller end
   local err
@@ -91,7 +90,7 @@ local function open_poller()
   return poller
 end
 
---- The same for who cannot do without.
+--- The same; raises on failure.
 function reactor.poller()
   return assert(open_poller())
 end
@@ -103,8 +102,8 @@ function reactor.pollfd()
 end
 
 --- Reports readiness of fd to watcher:ready(what), edge-triggered: what is a set
---- of 1 (read), 2 (write), 4 (hangup). Where the watcher is a conn, its link is
---- told what the turn in C cannot deal with.
+--- of 1 (read), 2 (write), 4 (hangup). If the watcher is a conn, methods of its link
+--- are called for what the turn in C does not decide.
 ---@return true|nil, string? err
 function reactor.register(fd, watcher)
   local ok, err = open_poller()
@@ -113,13 +112,13 @@ function reactor.register(fd, watcher)
   return ok, err
 end
 
---- A read or write on fd came up short: tell when it is ready again. The poll back
---- end has to be told; for others this does nothing.
+--- Has fd reported again after a short read or write. Only the poll back end needs
+--- this.
 function reactor.rearm(fd, what)
   poller:rearm(fd, what)
 end
 
---- One-shot, level-triggered interest in somebody else's descriptor.
+--- Watches a user's descriptor, one-shot and level-triggered.
 ---@param what integer # 1 (read), 2 (write) or both
 ---@return true|nil, string? err
 function reactor.watch(fd, watcher, what)
@@ -129,7 +128,7 @@ function reactor.watch(fd, watcher, what)
   return ok, err
 end
 
---- Ends it. The poller may know fd as a connection's, and never have heard of it.
+--- Ends it. Does nothing if fd has another watcher, such as a connection.
 function reactor.unwatch(fd, watcher)
   if watchers[fd] == watcher then reactor.unregister(fd) end
 end
@@ -147,8 +146,8 @@ function reactor.again(source)
   sources:add(source)
 end
 
---- Has a conn's queue written at the end of this turn (or the beginning of the
---- next), or calls its link's flush.
+--- Marks a conn: its queue is written, or its link's flush called, at the end of this
+--- turn or the beginning of the next.
 function reactor.mark(conn)
   turn:mark(conn)
 end
@@ -161,16 +160,16 @@ local function time_left()
   return left > 0 and left or 0
 end
 
---- The same; 0 when something goes on in the next turn.
+--- The same; 0 when there is work for the next turn.
 function reactor.timeout()
   if turn:marks() or not sources:is_empty() then return 0 end
   return time_left()
 end
 
---- The part of a turn before it waits, once the marked conns were flushed.
----@param timeout number? # seconds that it may wait at most
----@return number? wait # for how long it may; nil: as long as it takes
----@return integer stop # for `react`: how far the sources are this turn's
+--- The part of a turn before it waits, after the marked conns were flushed.
+---@param timeout number? # the most seconds that it may wait
+---@return number? wait # seconds that it may wait; nil: without limit
+---@return integer stop # for `react`: the last source of this turn
 function reactor.prepare(timeout)
   if not poller then reactor.poller() end
   if timeout == 0 or sources.first <= sources.last then return 0, sources.last end
@@ -179,9 +178,9 @@ function reactor.prepare(timeout)
   return wait, sources.last
 end
 
---- Waits until something is ready. A signal that interrupts this, such as SIGCONT,
---- hides what is: then that is asked for once more, without waiting.
----@return boolean # whether the poller has told it: else no timer is judged
+--- Waits until something is ready. If a signal such as SIGCONT interrupts this, asks
+--- once more, without waiting, what is ready.
+---@return boolean # whether the poller has answered: if not, no timer may expire yet
 function reactor.poll(seconds)
   local n, err = poller:wait(seconds)
   if err == "interrupted" then n, err = poller:wait(0) end
@@ -191,7 +190,7 @@ end
 
 local function serve_source(source) guarded(source, "again") end
 
---- The part after it: sources that were there before, what is ready, timers.
+--- The part after it: serves sources up to `stop`, what is ready, timers.
 function reactor.react(stop, has_polled)
   if sources.first <= stop then sources:serve(stop, serve_source) end
   turn:serve(poller)

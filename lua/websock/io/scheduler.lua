@@ -1,12 +1,12 @@
--- The scheduler: the threads of the loop, what each of them waits for, and who goes
--- on when.
+-- The scheduler: the threads of the loop, what each of them waits for, and the order
+-- in which they are resumed.
 --
--- Two kinds of callers wait. A thread of the loop yields, and goes on from a queue.
--- A caller outside the loop is served at a desk, a thread of the library's own (see
--- lua_threads.c); it goes on as soon as it is woken, for the loop is turned until
--- then. `how` (websock_how in C) tells which of them calls, `park` and
--- lua_receive.c how it waits, `let_go_on` how it goes on: coroutines of other
--- schedulers would be a third kind there.
+-- Two kinds of callers wait. A thread of the loop yields, and is resumed from a queue.
+-- A call from outside the loop runs at the desk, a thread of the library's own (see
+-- lua_threads.c), while its caller turns the loop until the desk is woken. `how`
+-- (websock_how in C) tells which of them calls, `park` and lua_receive.c how it waits,
+-- `let_go_on` how it is resumed: coroutines of other schedulers would be a third kind
+-- there.
 
 local errors = require "websock.io.errors"
 local misuse = require "websock.base.misuse"
@@ -17,29 +17,29 @@ local text_of = require "websock.base.text"
 local running, status = coroutine.running, coroutine.status
 local unpack = table.unpack
 
--- The loop looks into the queues.
-local ready = Queue.new()   -- threads that will go on
-local rested = Queue.new()  -- threads that go on in the next turn
-local sated = Queue.new()   -- those that have taken their share of messages
+-- The loop reads the queues.
+local ready = Queue.new()   -- threads to resume
+local rested = Queue.new()  -- threads to resume in the next turn
+local sated = Queue.new()   -- threads that have taken their share of messages
 
 local scheduler = {ready = ready, rested = rested, sated = sated}
 
-local held = {}   -- what keeps `run` going: spawned thread -> who is told of its
-                  -- end, or true; another object -> true
-local work = 0    -- how many these are
+local held = {}   -- what keeps `run` going: spawned thread -> owner, whose
+                  -- thread_ended is called, or true; other object -> true
+local work = 0    -- the number of these
 
 local function weak_keys() return setmetatable({}, {__mode = "k"}) end
 
--- Weak, for a host may drop a coroutine while it waits. Threads of the loop are held,
--- and a desk is on the stack of its caller.
+-- Weak, because a host may drop a coroutine while it waits. Threads of the loop are
+-- in `held`, and a desk is on the stack of its caller.
 local parked = weak_keys()     -- waiting thread -> what it waits for, until it goes on
 local deadlines = weak_keys()  -- waiting thread -> handle of its timer
 local sleeping = setmetatable({}, {__mode = "v"})  -- that handle -> the thread
-local values = weak_keys()     -- thread that will go on -> packed values
+local values = weak_keys()     -- woken thread -> packed values
 local desks = weak_keys()      -- desk that has waited -> true
 local visitors = weak_keys()   -- a caller outside that waits -> its desk
 
-local turn  -- that of lua_turn.c
+local turn  -- the userdata of lua_turn.c
 
 -- Work ------------------------------------------------------------------------
 
@@ -50,7 +50,7 @@ function scheduler.hold(object)
   work = work + 1
 end
 
--- Returns the owner of a thread, true of what has none, nil where nothing is held.
+-- Returns the owner of a thread, true if it has none, nil if `object` is not held.
 local function release(object)
   local owner = held[object]
   if not owner then return nil end
@@ -78,17 +78,17 @@ local function cancel_deadline(thread)
   deadlines[thread] = nil
 end
 
--- A thread goes on with these values at the next turn of the ready list, or of
--- another queue. Where this raises for lack of memory it waits as before: a thread
--- in a queue that has no values stays where it is.
+-- Queues a thread to be resumed with these values, in the ready queue or another. If
+-- this raises for lack of memory the thread waits as before: `resume` ignores a queued
+-- thread that has no values.
 local function let_go_on(thread, packed, queue)
   if not desks[thread] then (queue or ready):add(thread) end
   values[thread] = packed
   if deadlines[thread] then cancel_deadline(thread) end
 end
 
---- Lets a thread that waits for `what` go on with these values, at the loop's
---- next turn of the ready list, never inside this call.
+--- Wakes a thread that waits for `what`, with these values. The loop resumes it from
+--- the ready queue, never inside this call.
 ---@return boolean # false if it does not wait for that (any more)
 function scheduler.wake(what, thread, ...)
   if parked[thread] ~= what or values[thread] then return false end
@@ -96,28 +96,28 @@ function scheduler.wake(what, thread, ...)
   return true
 end
 
---- Lets a thread go on that has the seat of a conn: it waits for nothing that is
---- known here, but may have a deadline. last: after everybody else, with those that
---- have had their share of messages.
+--- Wakes a thread that has the seat of a conn: it is not in `parked`, but may have a
+--- deadline. last: resumes it after all others, with those that have taken their share
+--- of messages.
 function scheduler.go_on(thread, last)
   if not values[thread] then let_go_on(thread, NONE, last and sated) end
 end
 
---- Whether a thread waits for `what`, or has been woken from it and not yet gone
---- on. One that was closed or interrupted does not.
+--- Whether a thread waits for `what`, or was woken from it and not yet resumed. One
+--- that was closed or interrupted does not.
 function scheduler.waits_for(what, thread)
   return parked[thread] == what
 end
 
 -- The end of a thread ---------------------------------------------------------
 
--- A thread goes on, or never will.
+-- Forgets that a thread waits: it is resumed now, or has ended.
 local function unpark(thread)
   if deadlines[thread] then cancel_deadline(thread) end
   parked[thread], values[thread] = nil, nil
 end
 
--- The traceback of a thread that raised, whose variables are then closed.
+-- Returns the traceback of a thread that raised, and closes its variables.
 local function post_mortem(thread, err)
   local told, traceback = pcall(debug.traceback, thread, text_of(err))
   if not told then traceback = text_of(err) end  -- no memory for it
@@ -128,8 +128,8 @@ local function post_mortem(thread, err)
   return traceback
 end
 
--- A thread has ended: it has returned, raised, run out of memory or been closed. It
--- is forgotten, and its owner told, the first time that this is noticed.
+-- Forgets a thread that has returned, raised, run out of memory or been closed, and
+-- tells its owner. Only the first call for a thread does so.
 local function finish(thread, ok, err)
   unpark(thread)
   local owner = release(thread)
@@ -143,21 +143,23 @@ local function finish(thread, ok, err)
   end
 end
 
--- One that somebody has closed, or a stranger resumed to its end; or a desk.
+-- Called for a thread that was closed, or that another resumer ran to its end; also
+-- for a desk.
 local function left(thread)
   finish(thread, true)
 end
 
--- The same where nothing has told of it: it had not begun, or has raised.
+-- The same for a dead thread of which `left` was not called: it had not begun, or has
+-- raised.
 local function bury(thread)
   local raised, err = turn:has_raised(thread)
   finish(thread, not raised, err)
 end
 
--- Going on --------------------------------------------------------------------
+-- Resuming --------------------------------------------------------------------
 
--- A thread that was resumed has yielded or ended; ok is nil if it has parked, and
--- false if it can be let go on no more.
+-- Called when a resumed thread has yielded or ended. ok is nil if it has parked, false
+-- if it cannot be resumed any more.
 local function after(thread, ok, ...)
   if ok == nil then return end
   if not ok or status(thread) == "dead" then
@@ -167,36 +169,35 @@ local function after(thread, ok, ...)
   elseif turn:has_rested() then
     let_go_on(thread, NONE, sated)
   else
-    rested:add(thread)  -- it yielded by itself: a turn for the others
+    rested:add(thread)  -- it yielded by itself, so that others run
   end
 end
 
 turn = reactor.open(parked, values, after, left)
 
---- A new turn: a thread that has rested is ready. It has no deadline.
+--- Makes a rested thread ready, in a new turn. It has no deadline.
 function scheduler.get_ready(thread)
   ready:add(thread)
   values[thread] = NONE
 end
 
---- A thread from a queue goes on.
+--- Resumes a thread from a queue.
 function scheduler.resume(thread)
   local state = status(thread)
   if state == "dead" then
     bury(thread)
-  elseif state ~= "suspended" then  -- it rested, and a stranger has it now
+  elseif state ~= "suspended" then  -- it rested, and another resumer runs it now
     rested:add(thread)
-  elseif values[thread] then  -- else it has gone on already
+  elseif values[thread] then  -- else it was resumed already
     after(thread, turn:resume(thread))
   end
 end
 
-local SHARE = 1 << 20  -- bytes of messages in a turn, for all who are sated
+local SHARE = 1 << 20  -- bytes of messages in a turn, for all sated threads
 
---- Those who have had their share go on in their order, each once and as long as
---- they take no more than one share in all; after everybody else, whose answers
---- leave before.
----@param behind integer # how far the sated are this turn's
+--- Resumes the sated threads in order, each once, until together they have taken one
+--- share. The loop calls this after all other threads ran and their output was written.
+---@param behind integer # the last place of this turn's in the queue
 function scheduler.share(behind)
   local limit = turn:delivered() + SHARE
   while sated.first <= behind and not sated:is_empty() and turn:delivered() < limit do
@@ -214,7 +215,7 @@ function scheduler.spawn_for(owner, f, ...)
   local thread, packed = turn:thread(), pack(f, ...)
   held[thread] = owner or true
   let_go_on(thread, packed)
-  work = work + 1  -- last: all before may raise for lack of memory
+  work = work + 1  -- last, because the lines above may raise for lack of memory
   return thread
 end
 
@@ -224,8 +225,8 @@ end
 
 -- Waiting ---------------------------------------------------------------------
 
---- How a call made here can wait: "yield" in a thread of the loop, "turn"
---- outside all of them, nil where it cannot.
+--- How a call made here can wait: "yield" in a thread of the loop, "turn" outside
+--- the loop, nil if it cannot.
 function scheduler.how()
   return turn:how()
 end
@@ -250,7 +251,7 @@ local function obstacle()
     .. "loop's, but runs inside one"
 end
 
---- The same for who has to wait: raises where it cannot.
+--- The same; raises if the call cannot wait.
 ---@param where? string # who was called
 function scheduler.must(where)
   local how = turn:how()
@@ -258,10 +259,10 @@ function scheduler.must(where)
   misuse("%s: cannot wait here: %s", where or "park", obstacle())
 end
 
--- What the timers of all deadlines belong to.
+-- The object of all deadlines' timers.
 local alarm = {}
 
---- The reactor: somebody has waited for long enough.
+--- Called by the reactor when a deadline is over.
 function alarm.expired(_, handle)
   local thread = sleeping[handle]
   sleeping[handle] = nil
@@ -270,15 +271,15 @@ function alarm.expired(_, handle)
   if not values[thread] then let_go_on(thread, TIMEOUT) end
 end
 
---- Lets the running thread, which then waits, go on with nil, "timeout" at this
---- time of `now`.
+--- Wakes the running thread, which waits next, with nil, "timeout" at this time of
+--- `now`.
 function scheduler.deadline(at)
   local thread, handle = running(), reactor.at(at, alarm)
   sleeping[handle] = thread
   deadlines[thread] = handle
 end
 
--- At the desk a wait may end by an error.
+-- An error may end a wait at the desk.
 local desk_guard = {__close = function(self) visitors[self.caller] = nil end}
 
 local function park_at_desk(desk)
@@ -288,9 +289,9 @@ local function park_at_desk(desk)
   return turn:park()
 end
 
---- Waits until somebody wakes the calling thread from this.
+--- Waits until `wake` is called for the calling thread.
 ---@param deadline number? # a time of `now`
----@param what any # what it waits for: only who names it wakes it
+---@param what any # what it waits for: `wake` has to name the same
 ---@param where? string # who was called
 ---@return any ... # the values of `wake`, or nil, "timeout"
 function scheduler.park(deadline, what, where)
@@ -302,14 +303,14 @@ function scheduler.park(deadline, what, where)
   return turn:park()
 end
 
---- The thread that waits for one outside the loop; others wait for themselves.
+--- The desk that waits for a caller outside the loop; any other thread itself.
 function scheduler.visitor(thread)
   return visitors[thread] or thread
 end
 
---- What a desk waits by: turns the loop until it has been woken and returns the
---- values for it; called without a desk, turns once. Runs in the caller's thread:
---- Ctrl-C may end it anywhere.
+--- Returns the function by which a desk waits: it turns the loop until the desk is
+--- woken and returns the values for it; without a desk it turns the loop once. It runs
+--- in the caller's thread, where Ctrl-C may interrupt it anywhere.
 ---@param turn_once function
 ---@return fun(desk: thread?): any ...
 function scheduler.waiter(turn_once)

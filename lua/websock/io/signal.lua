@@ -1,4 +1,4 @@
--- Functions that run in a thread of the loop when a signal has arrived, not in the
+-- Runs functions in a thread of the loop when a signal has arrived, not in the signal
 -- handler.
 
 local core = require "websock.core"
@@ -8,7 +8,7 @@ local scheduler = require "websock.io.scheduler"
 local handlers = {}  -- name -> function
 local watcher = {}
 
---- The reactor: signals have arrived.
+--- Called by the reactor when signals have arrived.
 function watcher.ready()
   for name in core.signal_next do
     if handlers[name] then scheduler.spawn(handlers[name], name) end
@@ -16,8 +16,8 @@ function watcher.ready()
   reactor.rearm(core.signal_fd(), 1)
 end
 
---- Has f called in a thread of the loop when the signal arrives; nil puts back
---- what was there before.
+--- Calls f in a thread of the loop whenever the signal arrives; nil restores the
+--- disposition from before.
 ---@return true|nil, string? err
 return function(name, f)
   if not f then

@@ -1,5 +1,5 @@
--- Waiting for users' descriptors: level-triggered, one shot at a time, one waiter
--- for each direction.
+-- Waits for users' descriptors: level-triggered, one-shot, with one waiter for each
+-- direction.
 
 local core = require "websock.core"
 local reactor = require "websock.io.reactor"
@@ -17,7 +17,7 @@ function Watch:interest()
   return (self[READ] and READ or 0) | (self[WRITE] and WRITE or 0)
 end
 
--- Brings the poller up to date; without waiters the descriptor is forgotten.
+-- Updates the poller; forgets the descriptor if there are no waiters.
 function Watch:update()
   local what = self:interest()
   if what ~= 0 then return reactor.watch(self.fd, self, what) end
@@ -31,7 +31,7 @@ function Watch:serve(direction)
   if thread then scheduler.wake(self, thread, true) end
 end
 
---- The reactor: the descriptor is ready.
+--- Called by the reactor when the descriptor is ready.
 function Watch:ready(what)
   if what & (READ | HANGUP) ~= 0 then self:serve(READ) end
   if what & (WRITE | HANGUP) ~= 0 then self:serve(WRITE) end
@@ -47,8 +47,8 @@ local function watch_of(fd)
   return found
 end
 
--- Who waits for a direction. Leaving, it lets go of that, if nobody else waits for
--- it by now.
+-- The waiter for a direction. Closing it removes it, unless another waiter has
+-- replaced it.
 local Waiter = {__close = function(waiter)
   local self, direction = waiter.watch, waiter.direction
   if self[direction] ~= waiter.thread then return end
@@ -71,14 +71,14 @@ function watch.wait(fd, mode, deadline)
   self[direction] = thread
   local ok, err = self:update()
   if ok then ok, err = scheduler.park(deadline, self) end
-  if err == "timeout" then ok, err = watch.probe(fd, mode) end  -- late, perhaps
+  if err == "timeout" then ok, err = watch.probe(fd, mode) end  -- ready by now?
   if ok or err == "not pollable" then return true end  -- a file: always ready
   return nil, err
 end
 
-local prober  -- a poller beside the loop's, that reports to no watcher
+local prober  -- a second poller, which has no watchers
 
---- Whether fd is ready now: as `wait`, without a turn of the loop.
+--- Whether fd is ready now. Returns as `wait`, without a turn of the loop.
 ---@return boolean|nil, string? # nil, "timeout" | nil, err
 function watch.probe(fd, mode)
   prober = prober or assert(core.poller "poll")

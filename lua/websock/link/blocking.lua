@@ -1,4 +1,4 @@
--- What methods of a connection that may wait have in common.
+-- What the methods of a connection that may wait share.
 
 local blocking = {}
 
@@ -8,8 +8,8 @@ function blocking.closed(link)
   return nil, "closed", code, reason
 end
 
---- Whether a method that is called outside the loop may wait: on a server's
---- connections none does in the main chunk, for a host's tick must not stall.
+--- Whether a method that is called outside the loop may wait. On a server's connections
+--- none does so in the main chunk, because a host's tick must not stall.
 ---@return boolean
 function blocking.may_turn(link)
   if link.role == "client" then return true end
@@ -17,15 +17,15 @@ function blocking.may_turn(link)
   return not is_main
 end
 
---- Whether a method may wait here, whose timeout has been checked.
----@param where string # who was called
+--- Whether a method with this timeout, which was checked, may wait here.
+---@param where string # the method called
 ---@return boolean
 function blocking.may_wait(link, timeout, where)
   if timeout == 0 then return false end
   return link.loop.must(where) == "yield" or blocking.may_turn(link)
 end
 
---- Without the nils at the end: print(ws:receive()) shows what there is.
+--- Drops trailing nils, so that print(ws:receive()) shows none.
 function blocking.trim(a, b, c, d)
   if d ~= nil then return a, b, c, d end
   if c ~= nil then return a, b, c end

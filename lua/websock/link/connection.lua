@@ -1,6 +1,6 @@
--- The connection as users see it: a table `ws` that is theirs for fields of their
--- own, with the methods and fields of docs/reference.md behind its metatable.
--- All of its state is in its link.
+-- The connection as users see it: a table `ws` in which they may set fields of their
+-- own; its metatable has the methods and fields of docs/reference.md. All state is in
+-- its link.
 
 local blocking = require "websock.link.blocking"
 local core = require "websock.core"
@@ -17,11 +17,11 @@ local trim = blocking.trim
 
 local running = coroutine.running
 
-local CONN = {}  -- the key of a ws's conn, which knows its link: nobody else has it
+local CONN = {}  -- the private key of a ws's conn, which refers to its link
 
 local methods, fields = {}, {}
 
--- The link of a method's first argument.
+-- Returns the link of a method's first argument.
 local function link_of(ws, method)
   local conn = type(ws) == "table" and rawget(ws, CONN)
   if conn then return core.link(conn) end
@@ -82,7 +82,7 @@ end
 -- Ping ------------------------------------------------------------------------
 
 local pings = 0
-local WEAK = {__mode = "v"}  -- a ping keeps nobody alive who waits for its pong
+local WEAK = {__mode = "v"}  -- a ping does not keep the waiting coroutine alive
 
 --- Sends a ping and waits for its pong.
 ---@param payload? string # at most 125 bytes
@@ -124,7 +124,7 @@ end
 
 -- Ending ----------------------------------------------------------------------
 
--- How the closing went, once it is over.
+-- What `close` returns once the connection has ended.
 local function outcome(link)
   local code, reason, clean = link.conn:ending()
   if clean then return true end
@@ -132,8 +132,8 @@ local function outcome(link)
   return nil, "closed", code, reason
 end
 
-local A_TURN = 0.05  -- seconds until the Close frame has left, which the deadline of
-                     -- the connection counts from: both end together
+local A_TURN = 0.05  -- seconds until the Close frame has left: the connection's own
+                     -- deadline begins only then
 
 local function wait_for_end(link, timeout)
   local deadline = deadline_of(link, timeout or link.options.close_timeout + A_TURN)
@@ -150,7 +150,7 @@ local function wait_for_end(link, timeout)
   return outcome(link)
 end
 
--- What may stand in a Close frame (RFC 6455 section 7.4); the core checks the
+-- Checks a Close frame's code (RFC 6455 section 7.4) and types; the core checks the
 -- reason's length and that it is UTF-8.
 local function check_close(code, reason)
   if code ~= nil and math.type(code) ~= "integer" then
@@ -204,7 +204,7 @@ function methods.state(ws)
   return stage == "gone" and "closed" or stage
 end
 
---- The peer's address, as LuaSocket tells it.
+--- The peer's address, in the form of LuaSocket's getpeername.
 ---@return string|nil host, integer|string port_or_err, string? family
 function methods.getpeername(ws)
   local link = link_of(ws, "getpeername")
@@ -237,7 +237,7 @@ end
 
 -- Topics ----------------------------------------------------------------------
 
--- Raises about a topic that is none.
+-- Raises about a topic that is not a string.
 local function no_topic(where, topic)
   misuse("%s: topic: string expected, got %s", where, type(topic))
 end
@@ -320,7 +320,7 @@ function Connection.__tostring(ws)
   return ("websock.connection (%s): %p"):format(methods.state(ws), ws)
 end
 
--- In the main chunk this waits as `close` does; elsewhere it only begins.
+-- Closes: a client outside the loop waits as in `close`, all others only begin.
 function Connection.__close(ws, err)
   local link = core.link(ws[CONN])
   local waits = link.loop.how() == "turn" and link.role == "client"
@@ -334,12 +334,12 @@ end
 
 local connection = {check_message = sender.check_message, no_topic = no_topic}
 
--- What somebody calls a method of a connection with that is none.
+-- Raises about a first argument that is not a connection.
 local function no_connection(where, value)
   link_of(value, where)
 end
 
---- Has the loop run what may wait: see loop.wrap. What is called most is in C, see
+--- Wraps the methods that may wait: see loop.wrap. Those called most are in C, see
 --- lua_receive.c and lua_fast.c. To be called once, before there are connections.
 function connection.wrap_for(loop)
   methods.receive, methods.receive_part, next_message =
@@ -350,14 +350,14 @@ function connection.wrap_for(loop)
   writer.wrap_for(loop)
 end
 
---- The ws of a link whose handshake is done.
+--- Returns a new ws for a link whose handshake is done.
 function connection.new(link)
   local ws = setmetatable({[CONN] = link.conn}, Connection)
   link:opened(ws)
   return ws
 end
 
---- The link of a ws, nil of anything else.
+--- Returns the link of a ws, nil for anything else.
 function connection.link(ws)
   return getmetatable(ws) == Connection and core.link(ws[CONN]) or nil
 end

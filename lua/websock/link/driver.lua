@@ -1,11 +1,11 @@
--- How a link's bytes are moved: `native` over a descriptor that the connection
--- owns, `methods` through the methods of a socket object that cannot be taken
--- over (LuaSec's, or a user's own: receive, send, getfd, settimeout).
+-- The drivers that move a link's bytes: `native` over a descriptor that the connection
+-- owns, `methods` through the methods of a socket object whose descriptor cannot be
+-- taken over (LuaSec's, or a user's own: receive, send, getfd, settimeout).
 --
 --   open(link, fd, ...)   pull(link, want) -> flags | nil, err
 --   push(link, ready) -> bytes left | nil, err
---   unread(link) -> bytes that a close would destroy
---   shutdown(link): our side has ended    close(link)
+--   unread(link) -> bytes that a close would discard
+--   shutdown(link): ends our side         close(link)
 
 local core = require "websock.core"
 local text_of = require "websock.base.text"
@@ -41,7 +41,7 @@ local methods = {}
 local MORE, END, DRY = core.SAW.MORE, core.SAW.END, core.SAW.DRY
 local CHUNK = 8192
 
--- What LuaSocket and LuaSec say where nothing is wrong.
+-- Errors of LuaSocket and LuaSec that only mean "not now".
 local NOT_READY = {timeout = true, wantread = true, wantwrite = true}
 
 function methods.open(link, _, socket)
@@ -49,7 +49,7 @@ function methods.open(link, _, socket)
   socket:settimeout(0)
 end
 
--- Calls a method of the socket object. One that raises has lost its connection.
+-- Calls a method of the socket object. If it raises, the connection counts as lost.
 local function invoke(link, name, ...)
   local ok, a, b, c = pcall(link.object[name], link.object, ...)
   if ok then return a, b, c end
@@ -75,8 +75,8 @@ function methods.pull(link, want)
   return flags | more
 end
 
--- A socket object keeps no promise about bytes it has refused: what is offered
--- once is offered again, unchanged, until it is taken (OpenSSL insists on it).
+-- Offers the same bytes again, unchanged, until the socket object takes them: OpenSSL
+-- requires that, and other objects may.
 function methods.push(link)
   while true do
     local bytes = link.offered or link.conn:output(CHUNK)

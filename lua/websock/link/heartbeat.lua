@@ -1,12 +1,12 @@
 -- The heartbeat of a link, with one timer: pings that notice a vanished peer
 -- (RFC 6455 section 5.5.2) and measure the round trip; peers that accept nothing;
--- connections without messages (idle_timeout). What happens on the connection
--- is only noted; the timer looks at the notes.
+-- connections without messages (idle_timeout). Traffic only leaves notes in the conn
+-- and the link; the timer checks them.
 --
--- A peer is given up only if nothing at all has come from it, and nothing waits
--- to be read from the transport: an application that is busy, or a loop that was
--- not turned for a while, is never mistaken for a dead peer. Nor is one that is
--- slow to read, and finds the ping behind all that was queued before.
+-- A peer is dropped only if nothing at all has come from it and nothing is unread in
+-- the transport, so that a busy application, or a loop that was not turned for a while,
+-- is not mistaken for a dead peer. Neither is a slow reader, which gets the ping only
+-- after everything queued before it.
 --
 -- Before any of this is judged, the connection is read and written once more: see
 -- deadline.lua.
@@ -16,8 +16,8 @@ local deadline = require "websock.link.deadline"
 local heartbeat = {}
 
 local NEVER = math.huge
-local GRACE = 1  -- the last second of ping_timeout: a second look, a turn later
-local MANY = 65536  -- bytes before a ping that are more than just on their way
+local GRACE = 1  -- the last second of ping_timeout is for a second check
+local MANY = 65536  -- more bytes before a ping than are usually in flight
 
 local pings = 0
 
@@ -29,7 +29,7 @@ local function set_timer(link, at)
   link.beat = at < NEVER and link.loop.at(at, link) or nil
 end
 
--- Looks not later than `at`.
+-- Has the timer expire not later than `at`.
 local function look_by(link, at)
   if link.beat then link.loop.advance(link.beat, at) end
 end
@@ -41,7 +41,7 @@ local function send_ping(link, time)
   local accepted, left = link.conn:accepted()
   link.pinged_at = (link.stuck or left > MANY) and accepted or nil
   pings = pings + 1
-  -- seven bytes: those of ws:ping have eight, and answer for themselves
+  -- seven bytes, to differ from the eight of ws:ping
   link.ping_serial = link.conn:ping(string.pack(">I7", pings))
   link.pinged, link.suspect = time, nil
   link.conn:heard(false)
@@ -50,13 +50,14 @@ local function send_ping(link, time)
   return time + o.ping_timeout - grace(o)
 end
 
--- Is there, or may there be, something of the peer's that nobody has read yet?
--- What was read, and waits for the application, has been heard.
+-- Whether the transport has, or may have, unread bytes. Bytes that were read and wait
+-- for the application have set conn:heard.
 local function has_unread(link)
   return link.conn:more() or link.driver.unread(link) > 0
 end
 
--- The ping stood behind bytes that the peer had not accepted, and it accepts them.
+-- Whether the ping was queued behind unaccepted bytes, of which the peer has accepted
+-- some since.
 local function takes_bytes(link)
   return link.pinged_at and link.conn:accepted() ~= link.pinged_at
 end
@@ -65,7 +66,7 @@ local function is_alive(link)
   return link.conn:heard() or has_unread(link) or takes_bytes(link)
 end
 
--- A second look, later by as much as the first one came late.
+-- Sets the time of a second check, later by as much as the first one was late.
 local function suspect(link, time, late)
   local after = grace(link.options)
   if late > deadline.LATE then after = math.max(after, late) end
@@ -73,8 +74,8 @@ local function suspect(link, time, late)
   return link.suspect
 end
 
--- Whether the ping is answered, by whatever the peer does; else nil, and the time
--- of the next look.
+-- Returns true if the ping is answered, by anything that the peer does; else nil and
+-- the time of the next check.
 local function is_answered(link, time)
   local o = link.options
   local due = link.suspect or link.pinged + o.ping_timeout - grace(o)
@@ -87,7 +88,7 @@ local function is_answered(link, time)
   return nil, NEVER
 end
 
--- The time of the next look.
+-- Returns the time of the next check.
 local function check_ping(link, time)
   if not link.options.ping_interval then return NEVER end
   if link.pinged then
@@ -99,7 +100,7 @@ local function check_ping(link, time)
   return send_ping(link, time)
 end
 
---- The core has seen a pong: the round trip, if it answers the heartbeat's ping.
+--- Called for a pong; notes the round trip if it answers the heartbeat's ping.
 function heartbeat.answered(link, serial, time)
   if not link.pinged or serial < link.ping_serial then return end
   link.latency = time - link.pinged
@@ -109,7 +110,7 @@ end
 
 -- Writing ---------------------------------------------------------------------
 
--- Whether bytes still wait; notes when the peer has accepted some.
+-- Whether bytes are still queued; notes when the peer has accepted some.
 local function is_stuck(link, time)
   local accepted = link.conn:accepted()
   if accepted ~= link.stuck_at then link.stuck, link.stuck_at = time, accepted end
@@ -131,7 +132,7 @@ local function check_writing(link, time)
   return NEVER
 end
 
---- A write came up short: bytes wait for the peer.
+--- Called after a short write, when bytes stay queued.
 function heartbeat.stuck(link)
   if link.stuck or not link.beat then return end
   local time, o = link.loop.now(), link.options
@@ -143,14 +144,14 @@ end
 
 -- Idleness --------------------------------------------------------------------
 
--- When the connection is idle for too long, as things are at this time.
+-- Returns when the connection will have been idle for too long, as of now.
 local function idle_at(link, time)
   if link.conn:waiting() or link.stuck then link.conn:used(time) end
-  -- kept: turns to come know nothing of how long that one took
+  -- stored: later turns do not know how long that one took
   return link.conn:used(link.loop.turn:latest(link.conn:used())) + link.options.idle_timeout
 end
 
--- The loop was late: as long again, once, for neither side could do anything.
+-- Extends the limit by as much as the loop was late, once: neither side could send.
 local function put_off(link, time, late)
   if late <= deadline.LATE or link.conn:used() == link.put_off then return nil end
   local limit = link.options.idle_timeout
@@ -172,14 +173,14 @@ local function check_idle(link, time)
   return NEVER
 end
 
---- A message was received or sent.
+--- Called when a message was received or sent.
 function heartbeat.used(link)
   link.conn:used(link.loop.now())
 end
 
 -- The timer -------------------------------------------------------------------
 
---- Begins, when the connection opens.
+--- Starts the heartbeat when the connection opens.
 function heartbeat.start(link)
   local o, time = link.options, link.loop.now()
   if o.idle_timeout then link.conn:used(time) end
@@ -195,7 +196,7 @@ end
 
 local checks = {check_ping, check_writing, check_idle}
 
---- The timer's time has come.
+--- Runs the checks when the timer is due, and sets it for the next.
 function heartbeat.look(link)
   link.beat = nil
   local time, at = link.loop.now(), NEVER

@@ -8,7 +8,7 @@ function Line.new()
   return setmetatable({first = 1, last = 0}, Line)
 end
 
---- Puts a thread at the end, or before all others.
+--- Adds a thread at the end, or before all others.
 function Line:join(thread, at_head)
   local place = at_head and self.first - 1 or self.last + 1
   self[place] = thread
@@ -21,14 +21,15 @@ function Line:leave(thread)
   end
 end
 
---- Whether nobody stands before this thread.
+--- Whether no thread is before this one.
 function Line:is_first(thread)
   local i = self.first
   while i < self.last and self[i] == nil do i = i + 1 end
   return self[i] == thread
 end
 
---- The first that waits for the link; those before it have left. nil: nobody does.
+--- Returns the first thread that still waits for the link, nil if there is none;
+--- removes those before it.
 function Line:head(link)
   while self.first <= self.last do
     local thread = self[self.first]
@@ -38,7 +39,7 @@ function Line:head(link)
   end
 end
 
---- Wakes all that wait for the link.
+--- Wakes all threads that wait for the link.
 function Line:wake(link)
   for i = self.first, self.last do
     if self[i] then link.loop.wake(link, self[i]) end

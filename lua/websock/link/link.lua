@@ -1,12 +1,12 @@
 -- A link drives one connection's state machine (websock.core's conn) over its
--- transport on the loop: reads when the descriptor is ready, whoever receives;
--- writes what was queued, once a turn; keeps the deadlines of the opening and
--- the closing handshake; and lets go of the descriptor as RFC 6455 section 7
--- wants it. The loop holds the reader's role for all coroutines: they park and
--- are woken when there is something for them.
+-- transport on the event loop. It reads when the descriptor is ready, whether or not
+-- a coroutine receives; writes the queue once a turn; keeps the deadlines of the
+-- opening and the closing handshake; and closes the descriptor as RFC 6455 section 7
+-- requires. Coroutines never read: they park and are woken when there is something
+-- for them.
 --
 -- Stages: "handshake" -> "open" -> "closing" (a Close frame was sent or seen)
--- -> "closed" (the WebSocket is; the transport drains) -> "gone".
+-- -> "closed" (the WebSocket is closed; the transport drains) -> "gone".
 
 local core = require "websock.core"
 local deadline = require "websock.link.deadline"
@@ -15,19 +15,19 @@ local Line = require "websock.link.line"
 
 local READ, WRITE, HANGUP = core.READ, core.WRITE, core.HANGUP
 local SAW = core.SAW    -- the flags of conn:pull and poll
-local WANT = core.WANT  -- what they look for
+local WANT = core.WANT  -- what these look for
 local EVENT, MORE, PONG, STATE, OUT, END, DRY, HELD, SWELLS = SAW.EVENT, SAW.MORE,
   SAW.PONG, SAW.STATE, SAW.OUT, SAW.END, SAW.DRY, SAW.HELD, SAW.SWELLS
 
--- Ten thousand idle links pay for each field: flags that are down are nil.
+-- Each field costs memory in ten thousand idle links: flags that are off are nil.
 local Link = {}
 
---- What links of one kind have in common, in one table behind all of them: role,
---- loop, options (max_queue, close_timeout, ...), driver, as far as it is common;
---- and what they call: on_handshake(link) once there is a request, on_leave(link)
---- when the connection is no longer open, on_gone(link) when the descriptor is,
---- thread_ended as loop.spawn_for has it. Without on_handshake a coroutine waits for
---- the request or response: see opening.lua.
+--- Makes a class of `common`, the fields that links of one kind share: role, loop,
+--- options (max_queue, close_timeout, ...) and perhaps driver; and the callbacks
+--- on_handshake(link) when the request has arrived, on_leave(link) when the connection
+--- is no longer open, on_gone(link) when the descriptor is closed, and thread_ended
+--- (see scheduler.spawn_for). Without on_handshake a coroutine waits for the request
+--- or response: see opening.lua.
 ---@return table class # for Link.new
 function Link.class(common)
   for name, method in pairs(Link) do common[name] = common[name] or method end
@@ -35,7 +35,7 @@ function Link.class(common)
   return common
 end
 
---- A link for a connection in its opening handshake; `attach` gives it a
+--- Returns a link for a connection in its opening handshake; `attach` gives it a
 --- transport.
 ---@param config userdata # of the core
 function Link.new(class, config)
@@ -46,13 +46,13 @@ function Link.new(class, config)
   return self
 end
 
---- When the stage that has begun has to be over: so many seconds from now.
+--- Sets the deadline of the current stage, in seconds from now.
 ---@param seconds? number|false # nil, false: no limit
 function Link:set_deadline(seconds)
   deadline.set(self, seconds)
 end
 
---- Takes over the transport that driver.open was given.
+--- Takes ownership of a transport; the arguments are driver.open's.
 ---@return true|nil, string? err # then the link is gone
 function Link:attach(fd, ...)
   self.fd = fd
@@ -65,8 +65,8 @@ function Link:attach(fd, ...)
   return nil, err
 end
 
---- Puts TLS on the descriptor. received: what somebody has read from it already;
---- a client says whom it asks for, and by what place it keeps sessions.
+--- Starts TLS on the descriptor. received: bytes that were read from it already. A
+--- client passes the server's name, and the place under which it keeps sessions.
 ---@return true|nil, string? err # then the link is gone
 function Link:secure(context, received, name, place)
   local ok, err = self.conn:secure(context, received, name, place)
@@ -83,8 +83,8 @@ end
 
 -- Reading ---------------------------------------------------------------------
 
--- What is to be looked for. A receiver that has yielded for a turn, or was woken,
--- still has messages to take: nothing is read for it.
+-- Returns what a read looks for. A receiver that has yielded for a turn, or was woken,
+-- still has messages to take, so nothing is read for it.
 local function wanted(self)
   if self.stage == "handshake" then
     return self.asked and WANT.NOTHING or WANT.MESSAGE
@@ -92,14 +92,14 @@ local function wanted(self)
   return self.conn:wanted()
 end
 
--- Whether the application is so far behind (or still answering the request) that
--- reading stops.
+-- Whether reading stops because too much is unread: the application is behind, or
+-- still answering the request.
 local function is_behind(self, want)
   return want == WANT.NOTHING and (self.stage == "open" or self.stage == "handshake")
     and self.conn:is_behind()
 end
 
--- One read, if there may be something and somebody has room for it.
+-- Reads once, unless reading has stopped.
 function Link:pump(want)
   want = want or wanted(self)
   if self.stage == "gone" or self.held or is_behind(self, want) then return end
@@ -111,7 +111,7 @@ function Link:pump(want)
   self:pulled(flags)
 end
 
---- Something was read; flags: what that has brought.
+--- Handles the flags of a read.
 function Link:pulled(flags)
   local conn = self.conn
   conn:more(flags & MORE ~= 0 or self.hangup and flags & (DRY | END) == 0)
@@ -124,7 +124,7 @@ function Link:pulled(flags)
   end
 end
 
---- Goes on reading in the next turn, if there may be more.
+--- Continues reading in the next turn, if there may be more.
 function Link:read_on()
   if not self.in_again and self.conn:more() then
     self.in_again = true
@@ -141,7 +141,7 @@ function Link:again()
   if self.conn:more() then self:pump() end
 end
 
---- The loop: the descriptor is ready.
+--- Called by the loop when the descriptor is ready.
 function Link:ready(what)
   if what & (WRITE | HANGUP) ~= 0 then self:push(true) end
   if what & (READ | HANGUP) ~= 0 and self.stage ~= "gone" then
@@ -151,18 +151,18 @@ function Link:ready(what)
   end
 end
 
--- Looks at what the state machine has found, without reading.
+-- Handles what the state machine has found, without reading.
 function Link:look_at_core()
   self:digest(self.conn:poll(WANT.NOTHING))
 end
 
---- A receiver has found that there will be no more messages: a payload that breaks
---- a rule is looked at only when it is taken.
+--- Called when a receiver finds that no more messages will come: the core checks some
+--- payloads only when they are taken, and one may break a rule.
 function Link:ended_in_receive()
   if self.stage ~= "gone" then self:look_at_core() end
 end
 
--- Lets everybody know what the state machine has found.
+-- Acts on flags: marks the conn, wakes waiters, follows the state.
 function Link:digest(flags)
   if flags & OUT ~= 0 then self:mark() end
   if flags & PONG ~= 0 then self:wake_pingers() end
@@ -191,17 +191,17 @@ end
 
 -- Writing ---------------------------------------------------------------------
 
---- Has what is queued written at the end of this turn.
+--- Has the queue written at the end of this turn.
 function Link:mark()
   self.loop.mark(self.conn)
 end
 
---- The loop: it is time for that, and more than just writing.
+--- Called by the loop for a marked conn, if there is more to do than writing.
 function Link:flush()
   if self.stage ~= "gone" then self:push() end
 end
 
---- Writes now. ready: the descriptor takes bytes again.
+--- Writes the queue now. ready: the descriptor is writable again.
 function Link:push(ready)
   local left, err = self.driver.push(self, ready)
   if not left then
@@ -225,8 +225,8 @@ function Link:push(ready)
   if self.moved and self.stage ~= "gone" then deadline.note(self, self.loop.now()) end
 end
 
--- Only the sending side has ended: what the peer sent before is still read, an
--- answer or a TLS alert that tells a client why.
+-- Keeps reading after a failed write, which ends only the sending side: an answer or a
+-- TLS alert that the peer sent before may tell a client why.
 function Link:write_failed()
   if self.stage == "handshake" and self.role == "server" then return self:drop "reset" end
   self.hangup = true
@@ -236,22 +236,22 @@ end
 
 -- Waking ----------------------------------------------------------------------
 
--- Whose turn it is to send: the writer's, who is in the middle of a message, or
--- the first sender's; that one will let the next go on.
+-- Wakes the coroutine that may send next: the writer's while its message is not
+-- finished, else the first sender, which wakes the next one in turn.
 function Link:wake_sender()
   local thread = self:first_in(self.writing and "writers" or "senders")
   if thread then self.loop.wake(self, thread) end
 end
 
---- Has a thread wait in one of the lines: "senders", "writers" (who continue a
---- message), "closers".
+--- Adds a thread to one of the lines: "senders", "writers" (which continue a message),
+--- "closers".
 ---@param at_head? boolean # before all others
 function Link:line_up(name, thread, at_head)
   self[name] = self[name] or Line.new()
   self[name]:join(thread, at_head)
 end
 
---- The first in a line, nil if there is none.
+--- Returns the first thread in a line, nil if there is none.
 function Link:first_in(name)
   local line = self[name]
   if not line then return nil end
@@ -260,8 +260,8 @@ function Link:first_in(name)
   return thread
 end
 
---- Whoever waits in `receive`.
----@param last boolean? # after everybody else: what it takes may be much
+--- Wakes the coroutine that waits in `receive`.
+---@param last boolean? # after all others: its message may inflate to much
 function Link:wake_receiver(last)
   local thread = self.conn:wake()
   if thread then self.loop.go_on(thread, last) end
@@ -293,15 +293,15 @@ end
 
 -- Ending ----------------------------------------------------------------------
 
--- It is no longer open: nobody counts on it any more.
+-- Called when the connection is no longer open.
 local function leave(self)
   heartbeat.stop(self)
   self.writing = nil
   if self.on_leave then self:on_leave() end
 end
 
---- A Close, or a broken rule, stands behind messages: it takes effect when whoever
---- took them, or is to take them, comes back to receive or closes, and at the latest
+--- Called when a Close, or a broken rule, is held behind messages. It takes effect
+--- when the application has taken them and receives again, or closes; at the latest
 --- after close_timeout. Meanwhile nothing is read.
 function Link:await_end()
   if self.held or self.stage ~= "open" then return end
@@ -310,9 +310,9 @@ function Link:await_end()
   self:set_deadline(self.options.close_timeout)
 end
 
---- The connection is the application's: its handler runs, or connect or accept
---- returns. An end that was here before waits for it; in the next turn only if it has
---- received by then.
+--- Called when the application gets the connection: its handler runs, or connect or
+--- accept returns. An end that arrived before is held until the next turn, and longer
+--- only if the application has received by then.
 function Link:hand_over()
   if not self.held then
     self.conn:hold(false)
@@ -322,14 +322,14 @@ function Link:hand_over()
   end
 end
 
--- It takes effect, and the transport is read to its end.
+-- Called when a held end takes effect: the transport is read to its end.
 local function end_is_over(self)
   if not self.held then return end
   self.held = nil
   self:read_on()
 end
 
---- The handshake is done: ws exists.
+--- Called when the handshake is done and ws exists.
 function Link:opened(ws)
   deadline.clear(self)
   self.stage, self.asked = "open", nil
@@ -339,8 +339,8 @@ function Link:opened(ws)
   self:advance()  -- a Close frame may have come with the answer
 end
 
---- Follows the state machine into "closing" and "closed"; not before whoever
---- connects has seen that it was open.
+--- Follows the state machine into "closing" and "closed"; for a client not before
+--- `connect` has seen that the connection was open.
 function Link:advance()
   if self.stage == "handshake" and self.role == "client" and not self.dropped
       and self.conn:handshake() == "open" then
@@ -367,11 +367,11 @@ function Link:advance()
   end
 end
 
--- RFC 6455 section 7.1.1: lets go of the transport as soon as everything is
--- written and closing it cannot destroy that. A close with unread input would
--- reset the connection and take the Close frame in flight along; so, unless the
--- closing handshake was clean and nothing is left to read, our side is shut
--- down and input is read to its end. A client waits for the server to close.
+-- RFC 6455 section 7.1.1: closes the transport when everything is written and closing
+-- cannot destroy it. A close with unread input resets the connection, and the peer may
+-- lose the Close frame in flight. So, unless the closing handshake was clean and
+-- nothing is left to read, this shuts our side down, and input is read to its end. A
+-- client waits for the server to close.
 function Link:shut()
   if self.stage == "gone" then return end
   if self.dropped then return self:release() end
@@ -387,7 +387,7 @@ function Link:shut()
   end
 end
 
---- Gives the descriptor up.
+--- Closes the descriptor and wakes all waiters.
 function Link:release()
   if self.stage == "gone" then return end
   self.stage = "gone"
@@ -408,13 +408,12 @@ function Link:drop(why)
   self:advance()
 end
 
---- The loop: an error inside the library.
+--- Called by errors.guarded after an error inside the library.
 function Link:failed()
   self:drop "aborted"
 end
 
---- The loop: it is time for the heartbeat, or the deadline of the stage that it
---- is in may be over.
+--- Called by the loop when the timer of the heartbeat or of the deadline is due.
 ---@param late number # seconds since that time
 function Link:expired(timer, late)
   if timer ~= self.timer then return heartbeat.look(self, late) end
@@ -436,8 +435,8 @@ function Link:begin_close(code, reason)
   return ok, rule
 end
 
---- Reads and writes once, before somebody judges what has not happened by now: the
---- loop may not have come to it.
+--- Reads and writes once, before a deadline is judged: the loop may not have served
+--- this connection yet.
 function Link:last_look()
   self:pump()
   if self.stage ~= "gone" then self:push(true) end
@@ -454,10 +453,10 @@ function Link:catch_up(want)
   flush_now(self)
 end
 
-local LOOKS = 16  -- reads in one `look` at most: its caller wants to send
+local LOOKS = 16  -- limit of reads in one `look`: its caller wants to send
 
---- Takes what has arrived for nobody: pings, Close frames. For calls outside the
---- loop, which may be all that this connection ever gets.
+--- Handles pings and Close frames that have arrived. For calls outside the loop, which
+--- may be all that ever reads this connection.
 function Link:look()
   local left = LOOKS
   repeat

@@ -1,6 +1,6 @@
--- The opening handshake of a link as connect and accept do it: a coroutine waits
--- until the peer has done its part, or until nothing is left to wait for. A server
--- that listens waits nowhere: its links tell it (on_handshake).
+-- The opening handshake of a link for connect and accept: a coroutine waits until the
+-- peer's request or response has arrived, or the link has ended. A server that listens
+-- does not wait: its links call on_handshake.
 
 local core = require "websock.core"
 local driver = require "websock.link.driver"
@@ -12,15 +12,16 @@ local Unopened = {__close = function(self)
   if link.stage == "handshake" then link:drop "aborted" end
 end}
 
---- For a to-be-closed variable: the link goes, and its descriptor with it, unless it
---- has opened when the call ends, by coroutine.close or an error perhaps.
+--- Returns a guard for a to-be-closed variable, which drops the link, and closes its
+--- descriptor, unless it has opened when the call ends (also by coroutine.close or an
+--- error).
 function opening.guard(link)
   return setmetatable({link = link}, Unopened)
 end
 
---- Begins on the link's transport, of which somebody has read `received` already. A
---- socket object that is driven by its methods is LuaSec's, or is taken for one: it
---- has its TLS already.
+--- Begins on the link's transport, from which `received` was read already. A socket
+--- object that is driven through its methods is taken for LuaSec's, which has its own
+--- TLS.
 ---@param context? userdata # for TLS; name and place: see Link:secure
 ---@return true|nil, string? err # then the link is gone
 function opening.start(link, context, received, name, place)
@@ -38,15 +39,15 @@ function opening.start(link, context, received, name, place)
   return true
 end
 
---- Waits until there is a request or response, or the link has ended; at its
---- deadline it has.
+--- Waits until the request or response has arrived, or the link has ended, which it
+--- does at its deadline.
 function opening.wait(link)
   link.opener = coroutine.running()
   while link.stage == "handshake" and not link.asked do link.loop.park(nil, link) end
   link.opener = nil
 end
 
---- What the link has ended by, if it was its deadline or TLS.
+--- Returns why the link has ended, if its deadline or TLS was the reason.
 ---@return string? err # "timeout", "tls: ..."
 function opening.failure(link)
   if link.timed_out then return "timeout" end

@@ -1,5 +1,5 @@
--- What ws:receive, ws:receive_part and ws:messages ask of Lua. They are C
--- functions, csrc/binding/lua_receive.c; what they do to the link is in link.lua.
+-- The Lua functions that ws:receive, ws:receive_part and ws:messages call. Those are C
+-- functions, in csrc/binding/lua_receive.c; they also call methods of link.lua.
 
 local blocking = require "websock.link.blocking"
 local core = require "websock.core"
@@ -20,7 +20,7 @@ function mistakes.busy(where)
   misuse("%s: another coroutine is receiving", where)
 end
 
---- The three functions.
+--- Returns the three functions.
 ---@param key table # of a ws's conn
 ---@param loop table
 ---@param no_connection function # raises: (where, value that is no ws)

@@ -1,6 +1,6 @@
--- The request of a connection: one table through all hooks and then ws.request.
--- A server keeps it as one string until somebody asks: ten thousand idle
--- connections would pay for tables that nobody looks at.
+-- The request of a connection: the same table for all hooks and for ws.request. A
+-- server keeps it as one string until the application asks for it, as tables for ten
+-- thousand idle connections would cost much memory.
 
 local core = require "websock.core"
 local headers = require "websock.base.headers"
@@ -25,7 +25,7 @@ local function new(head, remote)
   }
 end
 
---- Keeps what has been received, shortly; the connection is about to open.
+--- Keeps the request in its short form, before the connection opens.
 function request.keep(link)
   if link.request then return end
   local remote = link.remote
@@ -34,7 +34,7 @@ function request.keep(link)
   link.remote = nil
 end
 
--- The head was valid when it came, so it is now; it may be a little longer.
+-- Parses the kept head, which was valid when it arrived; it may be a little longer.
 local function parse(text)
   local conn = core.conn(core.config("server", {max_header = #text + 1024}))
   conn:feed(text)
@@ -48,7 +48,7 @@ local function unfold(link)
   return new(parse(link.head:sub(from)), remote)
 end
 
---- The request of a link, at any time from its arrival on.
+--- Returns the request of a link, at any time after its arrival.
 function request.of(link)
   if not link.request then
     if link.head then

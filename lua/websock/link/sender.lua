@@ -1,5 +1,4 @@
--- Frames into the queue of a link: at once if there is room, else in line behind
--- those who came before.
+-- Queues frames on a link: at once if there is room, else after waiting in line.
 
 local blocking = require "websock.link.blocking"
 local core = require "websock.core"
@@ -23,19 +22,19 @@ function sender.check_message(where, message, kind)
   end
 end
 
--- What has just been queued leaves with the turn; outside the loop, now.
+-- Has the queue written at the end of the turn; outside the loop, now.
 function sender.queued(link, bytes)
   if bytes == 0 then return end
   if link.loop.how() == "turn" then link:push() else link:mark() end
 end
 
---- Raises about a text message that is none.
+--- Raises about a text message that is not UTF-8.
 function sender.no_text(where)
   misuse('%s: a text message must be UTF-8 (or send it as "binary")', where)
 end
 
--- One frame into the queue, if there is room. writer: it is a writer's; compress:
--- nil leaves it to the core.
+-- Queues one frame, if there is room. writer: a writer sends it; compress: nil leaves
+-- it to the core.
 local function try_send(where, link, message, opcode, more, writer, compress)
   if link.stage ~= "open" then return closed(link) end
   if link.writing and not writer then return nil, "writing" end
@@ -53,16 +52,16 @@ local function try_send(where, link, message, opcode, more, writer, compress)
   return nil, err
 end
 
--- A place in the line. Whoever leaves it, to send or for good (its coroutine may
--- be closed), lets the next have a look: there may be room for both.
+-- A place in the line. Closing it, to send or because the coroutine ends, wakes the
+-- next sender, as there may be room for both.
 local Place = {__close = function(self)
   local link = self.link
   if link[self.line] then link[self.line]:leave(self.thread) end
   if link.conn:backlog() <= link.options.max_queue then link:wake_sender() end
 end}
 
--- Waits: a writer in front of the line, others in it, at its head again if their
--- turn had come. Returns what ended it, and whether nobody is before this one.
+-- Waits in line. first: at its head, because the thread was first before. Returns the
+-- error of `park`, and whether this thread is now first.
 local function wait_in_line(link, deadline, first, writer)
   local thread, line = running(), writer and "writers" or "senders"
   local _ <close> = setmetatable({link = link, thread = thread, line = line}, Place)
@@ -86,8 +85,8 @@ local function send_in_turn(where, link, timeout, message, opcode, more, writer,
   return nil, "timeout"
 end
 
--- Whether it cannot wait: for the end of the message that this coroutine itself is
--- writing, or beside another one that waits to write with the same writer.
+-- Whether waiting would never end, as this coroutine itself has the writer open; or
+-- whether another coroutine already waits with the same writer.
 local function is_busy(link, writer)
   if not writer then
     return link.writing and link.writing[1] == link.loop.caller()
@@ -95,10 +94,10 @@ local function is_busy(link, writer)
   return link:first_in "writers"
 end
 
--- In this order: closed, its own writer, the line, try, wait. Outside the loop
--- nobody else may ever read: then it looks whether a Close has come, and has pings
--- answered.
--- where: who was called.
+-- Sends a frame. Checks in this order: closed, own writer, the line; then tries, then
+-- waits. Outside the loop this call may be the only one that reads, so it first
+-- handles Close frames and pings that have arrived.
+-- where: the name of the method called.
 function sender.send(where, link, timeout, message, opcode, more, writer, compress)
   if link.stage == "open" and link.loop.how() == "turn" then link:look() end
   if link.stage ~= "open" then return closed(link) end

@@ -1,5 +1,5 @@
--- Sockets that come from LuaSocket, or look like it: taking their descriptors
--- over where that is possible, and LuaSocket objects for descriptors of ours.
+-- Sockets of LuaSocket, or objects with its methods: takes their descriptors over where
+-- that is possible, and makes LuaSocket objects for our descriptors.
 
 local core = require "websock.core"
 local luasocket = require "socket"
@@ -9,7 +9,7 @@ local text_of = require "websock.base.text"
 
 local socket = {}
 
--- Copas wraps sockets; what it wraps is in .socket.
+-- Copas wraps sockets, and keeps the socket in .socket.
 local function unwrap(object)
   if tostring(object):find("(copas wrapped)", 1, true) then return object.socket end
   return object
@@ -26,21 +26,20 @@ function socket.is_foreign(object)
   return not is_luasocket(unwrap(object))
 end
 
--- An object is closed with this unless it was taken.
+-- Closes an object unless it was taken.
 local Given = {__close = function(self)
   if not self.taken then pcall(function() self.object:close() end) end
 end}
 
---- For a to-be-closed variable: a socket object, or what was given for one, belongs
---- to the library from the call on. It is closed however the call ends, unless
---- `taken` is set.
+--- Returns a guard for a to-be-closed variable: the library owns the socket object that
+--- it was given, and closes it however the call ends, unless `taken` is set.
 ---@return table? # nil if nothing was given
 function socket.given(object)
   if not object then return nil end
   return setmetatable({object = object}, Given)
 end
 
--- The bytes that LuaSocket has read ahead.
+-- Returns the bytes that LuaSocket has read ahead.
 local function drain(object)
   local bytes = {}
   while object:dirty() do
@@ -60,8 +59,8 @@ local function check_methods(where, object)
   end
 end
 
---- The descriptor of a socket object; raises where it has none.
----@param where string # who was called, and perhaps by which option
+--- Takes the descriptor of a socket object; raises if it has none.
+---@param where string # the function called, and perhaps the option
 ---@return integer fd, table driver, any object, string received
 function socket.take(where, object)
   object = unwrap(object)
@@ -76,7 +75,7 @@ function socket.take(where, object)
   return fd, driver.native, nil, received
 end
 
---- The same of a listening one.
+--- The same for a listening socket object.
 function socket.take_listener(where, object)
   object = unwrap(object)
   if not is_luasocket(object) or not tostring(object):find("{server}", 1, true) then

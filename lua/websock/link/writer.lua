@@ -1,6 +1,5 @@
--- A message that is sent in pieces. The link knows only that somebody writes, so
--- that a writer that is forgotten can be collected, and aborts the connection
--- then.
+-- A message that is sent in pieces. The link does not refer to the writer, so a writer
+-- that the application drops is collected, which aborts the connection.
 
 local blocking = require "websock.link.blocking"
 local misuse = require "websock.base.misuse"
@@ -9,8 +8,8 @@ local sender = require "websock.link.sender"
 
 local trim = blocking.trim
 
--- A coroutine that somebody drops takes its writer along: the link must not keep
--- it.
+-- The link must not keep the coroutine alive: one that is dropped is collected
+-- together with its writer.
 local WEAK = {__mode = "v"}
 
 local Writer = {__name = "websock.writer"}
@@ -26,7 +25,7 @@ local function write(where, self, chunk, timeout, more)
   sender.check_message(where, chunk, "text")
   options.check_timeout(timeout, where)
   local link = self.link
-  if link.writing then link.writing[1] = link.loop.caller() end  -- whose it is now
+  if link.writing then link.writing[1] = link.loop.caller() end  -- its owner now
   local ok, err, code, reason =
     sender.send(where, link, timeout, chunk, self.opcode, more, true, self.compress)
   if ok then self.opcode = "continuation" end
@@ -70,7 +69,7 @@ end
 
 local writer = {}
 
---- The writer of a link that nobody else is writing on.
+--- Returns a writer for a link that has none.
 ---@param kind "text"|"binary"
 ---@param compress? boolean # nil leaves it to the core
 function writer.new(link, kind, compress)
@@ -79,7 +78,7 @@ function writer.new(link, kind, compress)
   return setmetatable({link = link, opcode = kind, compress = compress}, Writer)
 end
 
---- Has the loop run what may wait: see loop.wrap.
+--- Wraps the methods that may wait: see loop.wrap.
 function writer.wrap_for(loop)
   loop.wrap_methods(Writer, "write finish __close")
 end
