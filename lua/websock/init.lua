@@ -1,5 +1,5 @@
--- websock: WebSocket (RFC 6455) for Lua 5.4. The functions of the module; what
--- they do is in docs/reference.md.
+-- websock: WebSocket (RFC 6455) for Lua 5.4. The functions of the module, which
+-- docs/reference.md describes.
 
 assert(_VERSION == "Lua 5.4" or _VERSION == "Lua 5.5", "websock needs Lua 5.4 or 5.5")
 
@@ -42,7 +42,7 @@ function websock.listen(opts)
   return loop.call(server.listen, loop, opts, "listen")
 end
 
---- listen, and run until server:stop().
+--- Calls listen, and runs the loop until server:stop().
 ---@param opts table
 ---@return true|nil, any err # of listen, or as of run
 function websock.serve(opts)
@@ -112,9 +112,9 @@ local function deadline(where, timeout)
   return timeout and loop.now() + timeout
 end
 
-local PARK = {}  -- what `park` waits for: `wake` ends no wait of the library
+local PARK = {}  -- what `park` waits for, so that `wake` ends no wait of the library
 
---- Waits until somebody wakes this coroutine.
+--- Waits until `wake` is called for this coroutine.
 ---@param timeout? number
 ---@return any ... # the values of `wake`, or nil, "timeout"
 function websock.park(timeout)
@@ -123,7 +123,7 @@ function websock.park(timeout)
   return loop.park(at, PARK, "park")
 end
 
---- Lets a parked coroutine go on with these values.
+--- Wakes a parked coroutine with these values.
 ---@param thread thread
 ---@return boolean # false if it is not parked
 function websock.wake(thread, ...)
@@ -149,7 +149,7 @@ local function descriptor(object)
   return fd, inner
 end
 
--- Bytes that LuaSocket has read ahead make no descriptor readable.
+-- Whether LuaSocket has read bytes ahead, for which the descriptor is not readable.
 local function has_buffered(object)
   local ok, dirty = pcall(function() return object:dirty() end)
   return ok and dirty == true
@@ -184,8 +184,8 @@ function websock.timeout()
   return loop.timeout()
 end
 
---- Calls f in a coroutine of the loop when a signal arrives; nil restores what
---- was there before.
+--- Calls f in a coroutine of the loop when a signal arrives; nil restores the
+--- disposition from before.
 ---@param name string # "TERM", "INT", "HUP", ...
 ---@param f? function
 function websock.signal(name, f)
@@ -211,7 +211,7 @@ end
 
 websock.core = core
 
--- Fields that are kept elsewhere: on_error is of functions that were spawned.
+-- Fields that are kept elsewhere; on_error is for spawned functions.
 local get, set = {}, {}
 
 function get.on_error() return errors.on_error end

@@ -1,5 +1,5 @@
--- HTTP header fields: from users' tables to the flat lists of the core, and from
--- the core's tables to ones that any case may index.
+-- HTTP header fields: converts users' tables to the flat lists of the core, and the
+-- core's tables to tables that can be indexed in any case.
 
 local misuse = require "websock.base.misuse"
 
@@ -26,8 +26,8 @@ local function add(flat, where, name, value)
   end
 end
 
---- The list {name, value, name, value, ...} of a map name -> value or list of
---- values, or of a list of pairs; the map in the order of its names.
+--- Returns the list {name, value, name, value, ...} of a list of pairs, or of a map
+--- name -> value or list of values, sorted by name.
 ---@param where string # named in the error that a wrong type raises
 ---@param given table?
 ---@return string[]
@@ -51,7 +51,7 @@ function headers.flatten(where, given)
   return flat
 end
 
---- How often such a list has a field of this name, in any case.
+--- Counts the fields of such a list that have this name, in any case.
 ---@param flat string[]
 ---@param name string
 ---@return integer
@@ -69,12 +69,12 @@ local any_case = {__index = function(fields, name)
   if lower ~= name then return rawget(fields, lower) end
 end}
 
---- Lets any case index a table whose keys are in lower case.
+--- Makes a table whose keys are in lower case accept keys in any case.
 function headers.any_case(fields)
   return setmetatable(fields, any_case)
 end
 
--- {name, value} of each field line, in order, from a head as it could have been sent.
+-- Returns {name, value} of each field line, in order, of a head in HTTP form.
 local function list(text)
   local fields = {}
   for name, value in text:gmatch "\r\n([^:\r]+): ([^\r]*)" do
@@ -83,8 +83,8 @@ local function list(text)
   return fields
 end
 
--- The values of one field, each on a line: commas are part of a cookie (RFC 9110
--- section 5.3), line feeds of no value.
+-- Returns the values of one field, each on a line: a cookie may contain commas (RFC
+-- 9110 section 5.3), and no value contains a line feed.
 local function lines(fields, name)
   local values = {}
   for _, field in ipairs(fields) do
@@ -93,14 +93,14 @@ local function lines(fields, name)
   return table.concat(values, "\n")
 end
 
---- What conn:head tells of the handshake's event, as users are given it: `fields`
---- has every field line in order of arrival, `headers` a value for each name, in
---- any case; repeats are joined by ", ", those of Set-Cookie by "\n".
+--- Returns the result of conn:head in the form for users: `fields` has every field
+--- line in order of arrival, `headers` a value for each name, in any case; repeats are
+--- joined by ", ", those of Set-Cookie by "\n".
 ---@param conn userdata # of the core
 ---@return table
 function headers.read(conn)
   local head, text = conn:head(), conn:head_text()
-  head.fields = list(text or "")  -- a finalizer may have ended it in between
+  head.fields = list(text or "")  -- a finalizer may have ended the connection
   if head.headers["set-cookie"] then
     head.headers["set-cookie"] = lines(head.fields, "set-cookie")
   end

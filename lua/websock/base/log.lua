@@ -1,27 +1,27 @@
--- The library's log, `websock.log`: what an operator has to know and no caller is
--- told. Errors of handlers and spawned functions are no part of it: these go to
--- on_error. Nothing here raises, whatever the user's function does.
+-- The library's log, `websock.log`: events for the operator that no call returns.
+-- Errors of handlers and spawned functions do not belong here: they go to on_error.
+-- Nothing here raises, even if the user's function does.
 
 local core = require "websock.core"
 local printable = require "websock.base.printable"
 local text_of = require "websock.base.text"
 
 local MOST = 256    -- bytes of a field
-local PERIOD = 60   -- seconds for which the default says an event once
+local PERIOD = 60   -- seconds in which the default writes an event once
 
 local log = {}
 
 log.sink = nil  -- function(level, event, fields); false: none; nil: to stderr
 
---- Writes a line of the library's to stderr.
----@param text string # of any origin; its lines and tabs stay
+--- Writes a message of the library to stderr.
+---@param text string # may contain anything; its newlines and tabs are kept
 function log.stderr(text)
   pcall(io.stderr.write, io.stderr, "websock: ", printable(text, "\n\t"), "\n")
 end
 
 -- Fields ----------------------------------------------------------------------
 
--- The first bytes; no character is cut, if it is one.
+-- Returns the first bytes, without cutting a UTF-8 character.
 local function cut(text)
   if #text <= MOST then return text end
   local last = MOST
@@ -29,19 +29,19 @@ local function cut(text)
   return text:sub(1, last) .. "..."
 end
 
---- What may be said of text that a peer has chosen.
+--- Makes text that a peer has chosen safe to log.
 ---@return string
 function log.shown(text)
   return printable(cut(text))
 end
 
---- A host or origin without user, password, query and fragment.
+--- Returns a host or origin without user, password, query and fragment.
 ---@return string
 function log.bare(text)
   return (text:gsub("[?#].*$", ""):gsub("^([^/]*//)[^/]*@", "%1"):gsub("^[^/]*@", ""))
 end
 
---- "host:port" of a peer.
+--- Returns "host:port" of a peer.
 ---@param remote {host: string, port: integer, family: string?}
 ---@return string
 function log.place(remote)
@@ -60,7 +60,7 @@ end
 
 -- The default -----------------------------------------------------------------
 
-local told = {}  -- event -> {at=, n=}: when it was said, how often it came since
+local told = {}  -- event -> {at=, n=}: when it was written, how often it occurred since
 
 local function line_of(level, event, fields, n)
   local parts, names = {level .. ": " .. event .. ":"}, {}
@@ -95,7 +95,7 @@ local function write(level, event, fields)
   if not ok then to_stderr("error", "websock.log raised", {err = text_of(err)}) end
 end
 
---- Tells the log.
+--- Writes an event to the log.
 ---@param level "debug"|"info"|"warn"|"error"
 ---@param event string # one of a few fixed ones
 ---@param fields table<string, any>

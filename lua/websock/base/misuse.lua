@@ -1,5 +1,5 @@
--- Raises an error about a programmer's mistake at the line of the programmer: the
--- first caller that is not part of the library.
+-- Raises an error about a caller's mistake, with the position of the first caller that
+-- is not part of the library.
 
 local here = debug.getinfo(1, "S").source:match "^(.*)base/misuse%.lua$"
 
@@ -9,7 +9,8 @@ end
 
 local misuse = {}
 
--- The level, for `error` in the function that calls this one, nil if there is none.
+-- Returns that caller's level, for `error` in the function that calls this one; nil if
+-- there is none.
 local function level_of_caller()
   local level = 3
   local info = debug.getinfo(level, "S")
@@ -20,7 +21,7 @@ local function level_of_caller()
   return info and level - 1
 end
 
--- The place where another thread has called the library.
+-- Returns the position where another thread has called the library.
 local function place_in(thread)
   local level = 0
   local info = debug.getinfo(thread, level, "Sl")
@@ -31,7 +32,7 @@ local function place_in(thread)
   return info and ("%s:%d: "):format(info.short_src, info.currentline) or ""
 end
 
---- The loop: which thread has called, if it is another than this one.
+--- Set by the loop: returns the thread that has called, if it is not this one.
 ---@return thread?
 function misuse.caller() end
 

@@ -1,12 +1,12 @@
--- The name that was meant, most likely, by one that there is not.
+-- Finds the name that was probably meant by an unknown one.
 
--- How it may have been written otherwise: pingInterval, PING-INTERVAL.
+-- Removes differences of style: pingInterval, PING-INTERVAL.
 local function plain(name)
   return (name:lower():gsub("[^a-z0-9]", ""))
 end
 
--- How many letters have to be added, dropped or replaced, or neighbours swapped, to
--- make one word of the other.
+-- The edit distance of two words: letters added, dropped or replaced, neighbours
+-- swapped.
 local function distance(a, b)
   local before, last, this = {}, {}, {}
   for j = 0, #b do last[j] = j end
@@ -24,7 +24,7 @@ local function distance(a, b)
   return last[#b]
 end
 
---- The key of `all` that is most like `name`, nil if none is much like it.
+--- Returns the key of `all` that is most like `name`, nil if none is close to it.
 ---@param name string
 ---@param all table<string, any>
 ---@return string?

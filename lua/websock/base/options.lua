@@ -31,7 +31,7 @@ local function integer(min, max)
   end
 end
 
--- value ~= value: not a number at all.
+-- value ~= value: NaN.
 local function seconds(value)
   return type(value) == "number" and value >= 0 and value == value,
     "a number of seconds from 0 up"
@@ -41,7 +41,7 @@ local function positive(value)
   return type(value) == "number" and value > 0, "a number of seconds above 0"
 end
 
--- Strings that C reads.
+-- A string for C: without zero bytes.
 local function plain(value)
   return type(value) == "string" and not value:find("\0", 1, true),
     "a string without zero bytes"
@@ -95,7 +95,7 @@ local function is_socket(value)
   return kind == "userdata" or kind == "table", "a socket object"
 end
 
--- What a later version brings: anything but the values that mean "off".
+-- An option of a later version: only the values that mean "off" are allowed.
 local function later(what, off)
   return function(value)
     if value == off then return true end
@@ -103,7 +103,7 @@ local function later(what, off)
   end
 end
 
--- A switch that may be a table of options of its own.
+-- A boolean, or a table of options of its own.
 local function switch_or_table(value)
   return type(value) == "boolean" or type(value) == "table", "a boolean or a table"
 end
@@ -115,7 +115,7 @@ local count_or_none = either(integer(1), false)
 local boolean, text = is "boolean", is "string"
 local headers = is "table"
 
--- What listen, accept and connect share.
+-- Options that listen, accept and connect share.
 local connection = {
   max_message = {MiB, size_or_none,
     "most bytes of a message that is received; false: no limit"},
@@ -164,7 +164,7 @@ options.connect = extend(connection, {
     "a connected socket object; owned by the connection from the call on"},
 })
 
--- Of one connection to a server, however it came.
+-- Options that listen and accept share.
 local served = extend(connection, {
   protocols = {nil, any_of(is_list_of_strings, callable),
     "subprotocols in order of preference, or function(offered, request) -> one"},
@@ -218,12 +218,12 @@ local function is_list_of_names(value)
   return true
 end
 
---- The metatable of what websock.tls makes: nothing else passes for it, so that no
---- table goes unchecked, and without its defaults, for having a metatable.
+--- The metatable of contexts, which websock.tls returns. A table with any other
+--- metatable is checked as settings.
 options.Context = {__name = "websock.tls"}
 
--- Of the option `tls`, and of websock.tls. The fourth says whose it is, if it means
--- nothing to the other end.
+-- Options of the option `tls`, and of websock.tls. The fourth value is the only role
+-- that an option applies to, if there is one.
 options.tls = {
   verify = {true, boolean, "a client verifies chain and host name", "client"},
   ca_file = {nil, plain, "authorities, in place of the system's", "client"},
@@ -242,7 +242,7 @@ options.tls = {
   keylog = {nil, plain, "a file that gets the keys, for debugging"},
 }
 
--- Of the option `compress`.
+-- Options of the option `compress`.
 local window_bits = either(integer(8, 15), false)
 options.compress = {
   server_no_context_takeover = {true, boolean,
@@ -281,7 +281,7 @@ options.publish = {
 
 options.broadcast = options.publish
 
--- Of each pair only one can count.
+-- Pairs of options that exclude each other.
 local APART = {
   connect = {{"unix", "socket"}, {"family", "unix"}, {"family", "socket"}},
   listen = {
@@ -291,7 +291,7 @@ local APART = {
 }
 APART.serve = APART.listen
 
--- Which end the option `tls` of a function is about; websock.tls is about both.
+-- The role of a function's option `tls`; websock.tls serves both.
 local ROLES = {
   connect = "client", listen = "server", serve = "server", accept = "server",
   set_tls = "server",
@@ -299,7 +299,7 @@ local ROLES = {
 
 -- Checking --------------------------------------------------------------------
 
---- A value as an error message shows it.
+--- Returns a value in the form for an error message.
 function options.show(value)
   return type(value) == "string" and ("%q"):format(value)
     or text_of(value)
@@ -314,7 +314,7 @@ local function check_one(where, name, option, value)
   misuse("%s: option '%s': %s expected, got %s", where, name, expected, show(value))
 end
 
--- Where an option belongs that is none of `all`, in words, or nil.
+-- Describes where an option that is not in `all` belongs; nil if nowhere.
 local function home_of(name, all)
   for _, inner in ipairs {"tls", "compress"} do
     if all[inner] and options[inner][name] then return "it belongs in '" .. inner .. "'" end
@@ -324,7 +324,7 @@ local function home_of(name, all)
   end
 end
 
--- What may help whoever has given an option that there is not.
+-- Returns a hint for the message about an unknown option.
 local function hint(name, all)
   if type(name) ~= "string" then return "" end
   local meant = nearest(name, all)
@@ -338,7 +338,7 @@ local OTHERS = {
   server = "means nothing to a client (who trusts the authorities of `ca_file`)",
 }
 
--- role: the only one that these options are about, if it is.
+-- Rejects an option of the other role. role: nil if both are allowed.
 local function check_role(where, name, option, role)
   local whose = option[4]
   if whose and role and whose ~= role then
@@ -346,7 +346,7 @@ local function check_role(where, name, option, role)
   end
 end
 
--- The options of one table, all of whose names are in `all`.
+-- Checks one table of options against `all`, and adds the defaults.
 local function check_table(where, all, given, role)
   local checked = {}
   for name, option in pairs(all) do checked[name] = option[1] end
@@ -362,7 +362,7 @@ local function check_table(where, all, given, role)
   return checked
 end
 
--- A server that only accepts what others hand to it has no place to listen.
+-- Rejects options of listening for a server that does not listen (port = false).
 local function check_listener(where, given)
   if given.port ~= false or given.unix or given.socket then return end
   for _, one in ipairs {"host", "reuseport", "backlog"} do
@@ -372,7 +372,7 @@ local function check_listener(where, given)
   end
 end
 
--- false is as if it were not given.
+-- Rejects options that exclude each other; false counts as not given.
 local function check_pairs(where, given)
   if where == "listen" or where == "serve" then check_listener(where, given) end
   for _, pair in ipairs(APART[where] or {}) do
@@ -383,9 +383,9 @@ local function check_pairs(where, given)
   end
 end
 
---- The given options with the defaults filled in; raises on one that is unknown
---- or out of range.
----@param where string # whose options they are: "connect", "listen", "send" ...
+--- Returns the given options with the defaults added; raises if one is unknown or out
+--- of range.
+---@param where string # the function they belong to: "connect", "listen", "send" ...
 ---@param given table?
 ---@return table
 function options.check(where, given)
@@ -404,8 +404,8 @@ function options.check(where, given)
   return checked
 end
 
---- Raises unless value is a time to wait: nil or seconds from 0 up.
----@param where? string # whose argument it is
+--- Raises unless value is a timeout: nil or seconds from 0 up.
+---@param where? string # the function whose argument it is
 function options.check_timeout(value, where)
   if value ~= nil and not seconds(value) then
     misuse("%stimeout: a number of seconds from 0 up expected, got %s",

@@ -1,7 +1,7 @@
--- Text of somebody else's as a person may be shown it: what a terminal obeys, or
--- what changes how the rest of a line looks, is spelled out.
+-- Makes foreign text safe to print: spells out control characters, and characters that
+-- change how the rest of a line looks.
 
--- As `cat -v` shows a byte: ^[ is escape, M-^[ the same with the eighth bit.
+-- Spells a byte as `cat -v` does: ^[ is escape, M-^[ the same with the eighth bit.
 local function spell_byte(char)
   local byte = char:byte()
   local low = byte & 0x7f
@@ -10,8 +10,7 @@ local function spell_byte(char)
   return byte > 127 and "M-" .. shown or shown
 end
 
--- C1 controls; marks that turn the direction of what follows (UAX #9); separators
--- of lines.
+-- C1 controls; marks that change the direction of text (UAX #9); line separators.
 local function is_control(code)
   return code >= 0x80 and code <= 0x9f or code == 0x61c or code == 0x200e
     or code == 0x200f or code >= 0x2028 and code <= 0x202e
@@ -23,7 +22,7 @@ local function spell_character(char)
   return is_control(code) and ("<U+%04X>"):format(code) or nil
 end
 
--- A run of bytes from 0x80 up: characters stay, bytes that are none are spelled.
+-- Converts a run of bytes from 0x80 up: keeps UTF-8 characters, spells other bytes.
 local function spell_run(run)
   local parts, from = {}, 1
   repeat
@@ -39,7 +38,7 @@ local function spell_run(run)
 end
 
 ---@param text string
----@param kept? string # control characters that are left as they are
+---@param kept? string # control characters to keep
 ---@return string
 return function(text, kept)
   local function spell(char)

@@ -1,6 +1,6 @@
--- What a program gives for its handshakes, held against the core's rules before
--- there is one. The core has the rules: a handshake is tried with one field or
--- subprotocol after the other, so that the error can name the one that breaks them.
+-- Checks the fields and subprotocols that a program sets for its handshakes, before
+-- there is one. The rules are the core's: this tries a handshake with one field or
+-- subprotocol after the other, so that the error can name the one that breaks a rule.
 
 local core = require "websock.core"
 local misuse = require "websock.base.misuse"
@@ -34,13 +34,13 @@ function try.answer(_, fields)
   return asked():reject(200, fields)
 end
 
--- As an error message may show it.
+-- Returns text in the form for an error message.
 local function printable(text)
   return (text:gsub("%c", "?"))
 end
 
---- Which of these fields may not be in a client's request, a server's 101 or another
---- answer of its, and why; nil if all may.
+--- Returns which of these fields is not allowed in a client's request, a server's 101
+--- or a server's other answers, and why; nil if all are.
 ---@param role "client"|"server"|"answer"
 ---@param flat string[] # name, value, name, value ...
 ---@return string? # "header 'a b': ..."
@@ -52,14 +52,14 @@ function rehearse.culprit(role, flat)
   end
 end
 
---- Raises if there is one.
----@param where string # who was called
+--- Raises about such a field.
+---@param where string # the function called
 function rehearse.fields(where, role, flat)
   local culprit = rehearse.culprit(role, flat)
   if culprit then misuse("%s: %s", where, culprit) end
 end
 
---- Raises unless these are subprotocols that can be offered, or chosen from.
+--- Raises unless these subprotocols can be offered, or chosen.
 function rehearse.protocols(where, list)
   local seen = {}
   for _, protocol in ipairs(list) do
@@ -70,7 +70,7 @@ function rehearse.protocols(where, list)
   end
 end
 
---- Raises unless this may be the Origin field of a request.
+--- Raises unless this can be the Origin field of a request.
 function rehearse.origin(where, value)
   local ok, rule = try.client(nil, {"Origin", value})
   if not ok then misuse("%s: option 'origin': '%s': %s", where, printable(value), rule) end

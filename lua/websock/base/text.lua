@@ -1,5 +1,4 @@
--- What a value says of itself; one that cannot (its __tostring raises) is named by
--- its type.
+-- tostring that never raises: returns the type of a value whose __tostring raises.
 
 ---@param value any
 ---@return string

@@ -1,6 +1,6 @@
--- The settings of TLS: websock.tls, and the contexts of websock.core made of what
--- the option `tls` says. What is not said is safe: chain and host name are
--- verified, against the authorities of the system.
+-- The settings of TLS: websock.tls, and the contexts of websock.core that the option
+-- `tls` stands for. Defaults are safe: chain and host name are verified, against the
+-- authorities of the system.
 
 local core = require "websock.core"
 local misuse = require "websock.base.misuse"
@@ -17,22 +17,22 @@ function Context:__tostring()
   return ("websock.tls%s: %p"):format(self.server and " (with a certificate)" or "", self)
 end
 
--- What browsers offer for wss, so that a server with several protocols on its port
--- gives no other one.
+-- As browsers offer for wss, so that a server with several protocols on its port
+-- chooses no other one.
 local HTTP = {"http/1.1"}
 
--- Others may still use it. What it is made of is collected by itself.
+-- Closing a context does nothing, as connections may still use it; it is collected.
 local function leave_alone() end
 Context.__close, Context.__gc = leave_alone, leave_alone
 
--- RFC 7301 section 3.1: each name behind its length.
+-- RFC 7301 section 3.1: each name is preceded by its length.
 local function wire_form(names)
   local packed = {}
   for i, name in ipairs(names) do packed[i] = string.pack("s1", name) end
   return table.concat(packed)
 end
 
--- Settings that nobody would look at without another one.
+-- Settings that have no effect without another one.
 local NEEDS = {{"cert", "key"}, {"key", "cert"}, {"password", "key"}, {"client_ca", "cert"}}
 
 local function check_needs(where, o)
@@ -43,7 +43,7 @@ local function check_needs(where, o)
   end
 end
 
--- A context of the core for one role: userdata | nil, "tls: ..."
+-- Creates a context of the core for one role: userdata | nil, "tls: ..."
 local function build(o, role)
   local alpn = o.alpn or role == "client" and HTTP or {}
   local settings = {server = role == "server", alpn = wire_form(alpn)}
@@ -51,21 +51,21 @@ local function build(o, role)
   return core.tls(settings)
 end
 
--- What is in a PEM file that could be read just now.
+-- Returns the contents of a PEM file, which `build` could read before.
 local function content_of(pem)
   if not pem or pem:find("-----BEGIN", 1, true) then return pem end
   local file <close> = io.open(pem)
   return file and file:read "a"
 end
 
--- The authorities of the system take long to read: a context with a certificate,
--- which is a server's for the most part, reads them when a client comes.
+-- Defers the context for clients. It reads the authorities of the system, which is
+-- slow, and a context with a certificate is mostly used by servers.
 local function put_off(self, o)
   o.cert, o.key = content_of(o.cert), content_of(o.key)
   self.options = o
 end
 
---- A context that connections can share, whichever end they are.
+--- Creates a context that connections of both roles can share.
 ---@param o table # options that are checked
 ---@return table|nil context, string? err
 local function new(o)
@@ -82,7 +82,7 @@ local function new(o)
   return self
 end
 
--- Builds what was put off.
+-- Creates the context for clients that was deferred.
 local function complete(self)
   local err
   self.client, err = build(self.options, "client")
@@ -91,7 +91,7 @@ local function complete(self)
   return self
 end
 
--- For clients that say nothing.
+-- The context of clients without the option `tls`.
 local default
 
 local function default_context()
@@ -100,7 +100,7 @@ local function default_context()
   return default, err
 end
 
--- What a table of settings means, or none.
+-- Returns the context for a table of settings; without one, the default.
 local function context_of(where, o)
   if not o then return default_context() end
   check_needs(where .. ": tls", o)
@@ -113,12 +113,12 @@ local function check_server(where, o)
   end
 end
 
---- What the option `tls` means, for one role.
----@param where string # whose option it is
+--- Returns the context that the option `tls` stands for, for one role.
+---@param where string # the function whose option it is
 ---@param given? table # checked options, or a context of websock.tls
 ---@param role "client"|"server"
 ---@return table|nil context, string? err # contexts of the core in `client` and `server`; `name`
----   is whom to ask for, in place of the URL's host
+---   is the server name to use instead of the URL's host
 function tls.of(where, given, role)
   local context, err = given, nil
   if getmetatable(given) ~= Context then

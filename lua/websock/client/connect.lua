@@ -22,7 +22,7 @@ local function authorization(target)
   return "Basic " .. b64(target.user .. ":" .. target.password)
 end
 
--- Adds a field that a request has once; what `headers` says of it counts.
+-- Adds a field that a request has only once, unless `headers` has set it.
 local function add_one(flat, name, value)
   local given = headers.count(flat, name)
   if given > 1 then misuse("connect: header '%s': given twice", name) end
@@ -38,7 +38,7 @@ end
 
 local ClientLink = Link.class {role = "client"}
 
--- Raises about what has broken the request.
+-- Raises about the option that has broken a rule of the request.
 local function blame(o, fields, rule)
   if o.origin then rehearse.origin("connect", o.origin) end
   rehearse.protocols("connect", o.protocols or {})
@@ -46,7 +46,7 @@ local function blame(o, fields, rule)
   misuse("connect: %s", rule)
 end
 
--- A link whose request is queued; raises if anything would break the request.
+-- Returns a link whose request is queued; raises if the request breaks a rule.
 local function prepare(loop, o, target)
   local link = Link.new(ClientLink, core.config("client", o))
   link.loop, link.options = loop, o
@@ -57,14 +57,14 @@ local function prepare(loop, o, target)
   return link
 end
 
--- The socket of the options, or one that is dialled.
+-- Returns the socket of the options, or dials.
 local function get_socket(loop, o, target, deadline)
   if o.socket then return o.socket end
   if o.unix then return dial.unix(o.unix) end
   return dial.tcp(loop, target.host, target.port, o.family, deadline)
 end
 
--- Gives the link its transport. Returns what was read from that already.
+-- Gives the link its transport. Returns the bytes that were read from it already.
 local function plug(loop, link, o, target, deadline)
   local object, err = get_socket(loop, o, target, deadline)
   if not object then return nil, err end
@@ -81,7 +81,7 @@ local function plug(loop, link, o, target, deadline)
   return received
 end
 
--- Begins with TLS, if there is a context, or the request.
+-- Begins with TLS, if there is a context, else with the request.
 local function start(link, o, target, context, received)
   local client_tls, name, place
   if context then
@@ -93,7 +93,7 @@ local function start(link, o, target, context, received)
   return ok, err
 end
 
--- "401 Unauthorized"; as it came, so the reason may be missing.
+-- Printed as "401 Unauthorized"; the server may have sent no reason.
 local Response = {__name = "websock.response"}
 
 function Response:__tostring()
@@ -112,7 +112,7 @@ local function open(link)
   link.protocol = conn:chosen()
   conn:taken()
   local ws = connection.new(link)
-  link:look_at_core()  -- what came with the answer
+  link:look_at_core()  -- frames may have arrived with the answer
   link:hand_over()
   return ws
 end
@@ -126,7 +126,7 @@ end
 
 local REASONS = {eof = "the connection ended before the answer"}
 
--- Waits for the answer. A refusal whose body does not end ends with the link, at its
+-- Waits for the answer. A refusal whose body never ends is cut off at the link's
 -- deadline.
 local function shake_hands(link)
   opening.wait(link)
@@ -149,8 +149,8 @@ local function connect(loop, target, context, o)
   return shake_hands(link)
 end
 
--- The context of a connection to this target; nil for one without TLS. Whoever asks
--- for TLS gets it, or an error.
+-- Returns the context for a connection to this target, nil for one without TLS. Asking
+-- for TLS never results in a connection without it.
 local function context_of(target, o)
   if target.scheme == "wss" then
     if o.tls and o.socket and socket.is_foreign(o.socket) then
@@ -169,7 +169,7 @@ function client.connect(loop, text, given)
   local target, err = url.parse(text, "connect")
   if not target then return nil, err end
   loop.must "connect"
-  if o.timeout == 0 then return nil, "timeout" end  -- never wait: it cannot succeed
+  if o.timeout == 0 then return nil, "timeout" end  -- it cannot succeed without waiting
   local context
   context, err = context_of(target, o)
   if err then return nil, err end

@@ -1,5 +1,5 @@
--- From a host and port to a connected socket: look-up on a helper thread, then
--- one address after the other until one answers.
+-- Connects a socket to a host and port: looks the name up on a helper thread, then
+-- tries one address after the other until one answers.
 
 local core = require "websock.core"
 local socket = require "websock.link.socket"
@@ -16,7 +16,7 @@ local function look_up(loop, host, family, deadline)
   return list
 end
 
--- The addresses of a host: a list of {host=, family=}.
+-- Returns the addresses of a host: a list of {host=, family=}.
 local function resolve(loop, host, family, deadline)
   local address, kind = core.numeric(host)
   if not address then return look_up(loop, host, family, deadline) end
@@ -26,13 +26,12 @@ local function resolve(loop, host, family, deadline)
   return {{host = address, family = kind}}
 end
 
--- The socket object of an attempt, closed with it unless it has come to something.
+-- Closes the socket object of an attempt that has failed.
 local attempt = {__close = function(self)
   if not self.done then self.object:close() end
 end}
 
--- true | nil, err: waits until a connect that has begun is decided (SO_ERROR says
--- how).
+-- Waits until a connect has succeeded or failed, as SO_ERROR tells: true | nil, err.
 local function settle(loop, object, deadline)
   local fd = math.tointeger(object:getfd())
   local ok, err = loop.wait(fd, "w", deadline)
@@ -40,8 +39,8 @@ local function settle(loop, object, deadline)
   return err == nil, err
 end
 
--- A socket object that has connected to what object:connect wants to know. A Unix
--- socket connects at once, or never.
+-- Returns a connected socket object; ... are the arguments of object:connect. A Unix
+-- socket connects at once or fails.
 local function try(loop, family, deadline, ...)
   local object, err = socket.new(family)
   if not object then return nil, err:lower() end
@@ -52,14 +51,15 @@ local function try(loop, family, deadline, ...)
   return nil, err:lower()
 end
 
--- No address may use up the time of those after it.
+-- Divides the time left among the addresses left, so that no address uses up the time
+-- of those after it.
 local function share(loop, deadline, left)
   if not deadline then return nil end
   local time = loop.now()
   return time + (deadline - time) / left
 end
 
---- A connected LuaSocket object.
+--- Returns a connected LuaSocket object.
 ---@param deadline number? # a time of loop.now
 ---@return userdata|nil, string? err # "dns: ...", "connect: ...", "timeout"
 function dial.tcp(loop, host, port, family, deadline)

@@ -14,7 +14,7 @@ local function decode(text)
   end))
 end
 
--- Bytes that a request target cannot hold are percent-encoded (RFC 3986 2.1).
+-- Percent-encodes bytes that a request target cannot contain (RFC 3986 2.1).
 local function encode(text)
   return (text:gsub('[\x80-\xff"<>\\^`{|}]', function(byte)
     return ("%%%02X"):format(byte:byte())
@@ -42,15 +42,15 @@ end
 local function host_field(parsed)
   local host = parsed.host
   if host:find(":", 1, true) then
-    host = "[" .. host:gsub("%%.*", "") .. "]"  -- a zone stays here (RFC 6874)
+    host = "[" .. host:gsub("%%.*", "") .. "]"  -- a zone is never sent (RFC 6874)
   end
   if parsed.port == PORTS[parsed.scheme] then return host end
   return host .. ":" .. parsed.port
 end
 
---- Takes a URL apart. CR, LF and NUL raise: nobody types them.
+--- Parses a URL. Raises on CR, LF and NUL, which no URL contains by accident.
 ---@param text string
----@param where? string # who was called, "connect" unless given
+---@param where? string # the function called, "connect" unless given
 ---@return table|nil parsed # scheme ("ws" or "wss"), host, port, target, field (the
 ---   Host field), user and password (decoded) if there is userinfo
 ---@return string? err # "url: ..."

@@ -1,5 +1,5 @@
--- The command's arguments, and its help: `parse` turns what the shell gave into
--- a table, or says what is wrong with it.
+-- The command's arguments, and its help: `parse` turns the arguments into a table, or
+-- returns what is wrong with them.
 
 local arguments = {}
 
@@ -73,7 +73,7 @@ local function header(value)
   return nil, "not of the form 'NAME: VALUE': " .. value
 end
 
--- Option -> field of the result, how its value is read (none: a switch),
+-- Option -> field of the result, function that reads its value (none: a switch),
 -- whether it may be repeated, and which half it belongs to (none: both).
 local OPTIONS = {
   ["--header"]      = {field = "headers", read = header, many = true, half = "client"},
@@ -127,7 +127,7 @@ local function parse_option(result, args, i)
   return i + 1
 end
 
--- What was meant by a host alone.
+-- Returns the URL that was probably meant by a host alone.
 local function suggestion(url)
   local rest = url:match "^%[[%x:.]+%](.*)$" or url:match "^[%w.-]+(.*)$"
   if not rest or not (rest:gsub("^:%d+", "") .. "/"):find "^[/?]" then return "" end
@@ -139,7 +139,8 @@ local function is_secure(url)
   return scheme == "wss" or scheme == "https"
 end
 
--- Whoever asks for TLS gets it or an error, never a connection without.
+-- Rejects options of TLS that would have no effect: asking for TLS never results in a
+-- connection without it.
 local function check_tls(result)
   if (result.cert == nil) ~= (result.key == nil) then
     return nil, "--cert and --key need each other"
@@ -154,7 +155,7 @@ local function check_tls(result)
   return result
 end
 
--- What must hold between the arguments.
+-- Checks the arguments against each other.
 local function check(result)
   local half = result.listen and "server" or "client"
   for name, option in pairs(OPTIONS) do

@@ -1,6 +1,6 @@
 -- The command line: `websock URL` talks to a server by hand or from a pipe,
--- `websock --listen PORT` sends everything back. A module, so that bin/websock
--- stays a few lines; the library itself never loads it.
+-- `websock --listen PORT` is an echo server. A module, so that bin/websock stays a few
+-- lines; the library itself never loads it.
 local websock = require "websock"
 local arguments = require "websock.command.arguments"
 local core = require "websock.core"
@@ -8,28 +8,28 @@ local printable = require "websock.base.printable"
 
 local cli = {}
 
-local MOST_BODY = 1024  -- bytes that are shown of a refusal's body
+local MOST_BODY = 1024  -- bytes of a refusal's body that are shown
 
--- Exit statuses, as --help tells them.
+-- Exit statuses, as in --help.
 local OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 local function say(...)
   io.stderr:write(table.concat({...}), "\n")
 end
 
--- The option's 0 is the library's false.
+-- Converts --max-message: 0 is the library's false.
 local function limit(max_message)
   if max_message == 0 then return false end
   return max_message
 end
 
--- Errors that the library raises say where in this file: of no use to a user.
+-- Removes the position in this file from an error that the library has raised.
 local function without_position(err)
   return (tostring(err):gsub("^[^\n:]*:%d+: ", ""))
 end
 
--- A misuse that only the library recognizes (a header name with a blank, say)
--- is the user's mistake here: a message, not a traceback.
+-- Turns a misuse that only the library recognizes (such as a header name with a blank)
+-- into a message: here it is the user's mistake, and needs no traceback.
 local function attempt(f, ...)
   local results = table.pack(pcall(f, ...))
   if results[1] then return table.unpack(results, 2, results.n) end
@@ -38,12 +38,12 @@ end
 
 --------------------------------------------------------------------- the input
 
--- A line iterator over standard input which lets the loop run meanwhile. The
--- last line need not end in a newline. Chunks are joined only when a line is
--- complete, so that a very long one costs no more than its length.
+-- Returns an iterator over the lines of standard input, which waits by the loop. The
+-- last line need not end in a newline. Chunks are joined only when a line is complete,
+-- so that a very long line takes linear time.
 local function lines()
-  local parts, ended = {}, false    -- of the line that is being read
-  local chunk, at = "", 1           -- what was read last, and how much is used
+  local parts, ended = {}, false    -- of the current line
+  local chunk, at = "", 1           -- what was read last, and where it is unused
   local function rest_of_line(stop)
     parts[#parts + 1] = chunk:sub(at, stop)
     at = stop + 2
@@ -73,9 +73,8 @@ end
 
 -------------------------------------------------------------------- the client
 
--- One run of the client: {ws=, options=, received=, closing=, terminal=}. `closing`
--- tells that we, not the server, began to close; `terminal` that a person reads our
--- output.
+-- One run of the client: {ws=, options=, received=, closing=, terminal=}. `closing`: we,
+-- not the server, began to close; `terminal`: the output is a terminal.
 local Session = {}
 Session.__index = Session
 
@@ -83,7 +82,8 @@ function Session:status(...)
   if not self.options.quiet then say(...) end
 end
 
--- On a terminal a message can neither give orders nor be taken for what we say.
+-- Makes a message safe for a terminal, and marks it, so that it cannot be taken for a
+-- line of ours.
 local function quoted(message)
   return "< " .. printable(message, "\n\t"):gsub("\n", "\n| ")
 end
@@ -97,7 +97,7 @@ function Session:print(message, kind)
   return io.stdout:write(message, "\n") and io.stdout:flush()
 end
 
--- A line of input that comes to nothing.
+-- Reports a line of input that could not be sent.
 function Session:complain(...)
   self.failed = true
   say("websock: ", ...)
@@ -120,7 +120,7 @@ function Session:ping()
   end
 end
 
--- RFC 6455 section 7.4: the codes that an endpoint may send.
+-- RFC 6455 section 7.4: whether an endpoint may send a code.
 local function may_be_sent(code)
   return code and (code >= 1000 and code <= 1003 or code >= 1007 and code <= 1014
     or code >= 3000 and code <= 4999)
@@ -166,11 +166,10 @@ function Session:line(line)
   end
 end
 
--- Waits until the server has answered what it was sent. A pong alone proves
--- little: a server may answer pings ahead of messages that wait for its
--- application. But each round trip gives it a turn, so two in a row that
--- brought nothing else mean that it has no more to say (or thinks for longer:
--- that is what --linger is for).
+-- Waits until the server has answered what it was sent. One pong proves little: a
+-- server may answer pings before messages that its application has yet to take. But
+-- two round trips in a row that bring nothing else mean that it has no more to send
+-- (or needs longer: --linger is for that).
 function Session:settle()
   local deadline = websock.now() + self.options.timeout
   local quiet = 0
@@ -198,7 +197,7 @@ function Session:run()
   websock.spawn(self.read_input, self)
   for message, kind in ws:messages() do
     self.received = self.received + 1
-    if not self:print(message, kind) then    -- the reader of our pipe has gone
+    if not self:print(message, kind) then    -- our output was closed
       self:close(1000)
       break
     end
@@ -211,7 +210,7 @@ function Session:run()
   return ws.close_clean and normal and not self.failed and OK or FAILED
 end
 
--- Calls f when the signal arrives. When it comes again it ends the program.
+-- Calls f when the signal arrives. The second time it ends the program.
 local function on_signal(name, f)
   websock.signal(name, function()
     websock.signal(name)
@@ -219,8 +218,8 @@ local function on_signal(name, f)
   end)
 end
 
--- Runs the loop; returns a status if it ended badly. Of a second Ctrl-C Lua's
--- interpreter makes an error.
+-- Runs the loop; returns a status if it ended with an error, which a second Ctrl-C
+-- raises.
 local function run()
   local ok, ended = pcall(websock.run)
   if ok then return not ended and FAILED or nil end
@@ -228,20 +227,20 @@ local function run()
   error(ended, 0)
 end
 
--- Ctrl-C says good-bye; before there is a connection it just ends.
+-- Called on Ctrl-C: closes the connection, or ends if there is none yet.
 function Session:interrupted(code)
   if not self.ws or self.closing then return websock.stop() end
   self:close(code)
 end
 
--- nil where no option says anything of it.
+-- Returns the option `tls`, nil if no argument sets it.
 local function client_tls(options)
   if not (options.insecure or options.ca or options.cert) then return nil end
   return {verify = not options.insecure, ca_file = options.ca,
           cert = options.cert, key = options.key}
 end
 
--- What a server says of its refusal: its status line, and the first lines of a text.
+-- Describes a refusal: the status line, and the first lines of a text body.
 local function explanation(response)
   if not response then return "" end
   local shown = {printable(": " .. tostring(response))}
@@ -299,7 +298,7 @@ local function echo(ws, status)
   status(peer, " closed ", tostring(ws.close_code))
 end
 
--- nil where no option says anything of it.
+-- Returns the option `origins`, nil if no argument sets it.
 local function origins_of(options)
   local list = options.origins
   return list and list[1] == "*" and "*" or list

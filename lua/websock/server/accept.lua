@@ -1,5 +1,5 @@
 -- websock.accept: the server's side of the opening handshake on a socket that was
--- accepted elsewhere, for a caller who waits for it.
+-- accepted elsewhere; the caller waits for it.
 
 local core = require "websock.core"
 local driver = require "websock.link.driver"
@@ -16,7 +16,7 @@ local text_of = require "websock.base.text"
 local tls = require "websock.base.tls"
 local tracking = require "websock.server.tracking"
 
--- The head of a request that somebody else has read, for the core to check.
+-- Writes the head of a request that the caller has read, for the core to check.
 local function rebuild(request)
   local lines = {}
   local function line(text)
@@ -55,7 +55,7 @@ local function remote_of(fd)
   return {host = host or "", port = port or 0, family = family}
 end
 
--- What connections join that were accepted for no server in particular.
+-- The server of connections that are accepted without one.
 local anonymous
 local function nobodys(loop)
   if not anonymous then
@@ -65,7 +65,7 @@ local function nobodys(loop)
   return anonymous
 end
 
--- A link of this server's, which its own options stand before.
+-- Returns a link of this server with options of its own.
 local function new_link(owner, o, how, remote)
   local link = Link.new(owner.class, core.config("server", o))
   link:set_deadline(o.handshake_timeout)
@@ -75,7 +75,8 @@ local function new_link(owner, o, how, remote)
   return link
 end
 
--- The same over somebody's socket; also what has been read from that already.
+-- The same over the caller's socket. Also returns the bytes that were read from it
+-- already.
 local function adopt(owner, o, mine)
   local fd, how, foreign, received = socket.take("accept", mine.object)
   local remote, native = remote_of(fd), how == driver.native
@@ -106,7 +107,7 @@ local function answer(loop, link, o)
   return ws, err
 end
 
--- received: what was read from the link's transport already.
+-- received: bytes that were read from the link's transport already.
 local function shake_hands(loop, link, o, context, received)
   local _ <close> = opening.guard(link)
   local ok, err = opening.start(link, context and context.server, received)

@@ -1,6 +1,6 @@
 -- An audience: the links that a message goes to, all of a server's or those of a
--- topic. Lists without gaps, so that one call into C reaches all of them; a link
--- that leaves is replaced by the last.
+-- topic. The lists have no gaps, so that one call into C reaches all links: the last
+-- one takes the place of a link that leaves.
 
 local core = require "websock.core"
 
@@ -28,7 +28,7 @@ function Audience:remove(link)
   self.n = n - 1
 end
 
--- Who is over max_queue: "drop" skips them, "close" sends them away with 1008.
+-- Closes connections that are over max_queue with 1008.
 local function close_slow(self, slow)
   for _, conn in ipairs(slow) do
     local link = self.links[self.at[conn]]
@@ -36,12 +36,12 @@ local function close_slow(self, slow)
   end
 end
 
---- Queues a message, which has to be UTF-8 if it is text, on everyone but
---- `except`; never waits. What is queued leaves with the loop's turn, together
---- with what else there is for a connection.
+--- Queues a message, which has to be UTF-8 if it is text, on all links but `except`.
+--- Never waits: queues are written at the end of the turn, together with what else was
+--- queued.
 ---@param turn userdata # of the loop
 ---@param except? table # a link
----@param policy "close"|"drop" # what happens to who is slow
+---@param policy "close"|"drop" # for slow connections
 ---@return integer delivered, integer dropped
 function Audience:tell(turn, message, kind, except, policy)
   if self.n == 0 then return 0, 0 end

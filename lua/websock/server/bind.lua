@@ -1,4 +1,4 @@
--- From the options of `listen` to descriptors that listen: addresses, ports, the
+-- Creates the listening descriptors for the options of `listen`: addresses, ports,
 -- paths of Unix sockets.
 
 local core = require "websock.core"
@@ -22,7 +22,7 @@ local function prepare(object, o)
   return true
 end
 
--- What listens, made by LuaSocket: its descriptor, and the claim to its path.
+-- Makes LuaSocket's object listen: returns its descriptor, and the claim to its path.
 local function listener(object, claim, backlog)
   local ok, err = object:listen(backlog)
   if ok then return {fd = socket.take_listener("listen", object), claim = claim} end
@@ -83,8 +83,8 @@ local function close_all(list)
   for _, bound in ipairs(list) do core.closefd(bound.fd) end
 end
 
--- Binds every address to one port; an address family that this machine lacks is
--- passed over, as long as one is left.
+-- Binds every address to one port. Skips address families that this machine lacks, as
+-- long as one is left.
 local function bind_all(addresses, port, o)
   local list, failure = {}, nil
   for _, address in ipairs(addresses) do
@@ -118,14 +118,14 @@ local function bind_tcp(o)
   return list, err
 end
 
--- Where the options want to listen, as an error tells it.
+-- Returns the address in the options, in the form for an error message.
 local function place_of(o)
   if o.unix then return o.unix end
   local host = o.host:find(":", 1, true) and "[" .. o.host .. "]" or o.host
   return host .. ":" .. o.port
 end
 
---- Binds what the options say.
+--- Binds the addresses, or the path, in the options.
 ---@param o table # checked options of listen
 ---@return table|nil list # of {fd=, claim=}: a claim of websock.path, for a path
 ---@return string? err, string? place # "address in use", "127.0.0.1:8080"

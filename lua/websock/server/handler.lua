@@ -1,5 +1,5 @@
--- What a server runs for a connection: its hooks and its handler, in a thread that
--- begins when the request is there.
+-- Runs a server's hooks and handler for a connection, in a thread that begins when the
+-- request has arrived.
 
 local handshake = require "websock.server.handshake"
 local log = require "websock.base.log"
@@ -8,7 +8,7 @@ local tracking = require "websock.server.tracking"
 
 local handler = {}
 
---- What reports an error of a handler or hook: never raises.
+--- Returns a function that reports an error of a handler or hook, and never raises.
 ---@param on_error? function # the user's
 ---@return fun(err: any, ws?: table, traceback: string)
 function handler.reporter(on_error)
@@ -20,7 +20,7 @@ function handler.reporter(on_error)
   end
 end
 
---- The thread has ended.
+--- Called when the thread has ended.
 function handler.ended(link, ok, err, traceback)
   if link.stage == "handshake" then  -- in the middle of a hook
     if ok then return link:drop "aborted" end
@@ -32,15 +32,15 @@ function handler.ended(link, ok, err, traceback)
   end
 end
 
--- The life of a connection that is open, in a thread of its own. The thread's
--- stack stays small, for this is all that many will ever wait in.
-local function live(link)
+-- The thread of an open connection. Its stack stays small, because most connections
+-- spend their life waiting in it.
+local function run(link)
   link:hand_over()
   link.server.options.handler(link.ws)
 end
 
--- The same from its request on, where hooks may yield.
-local function answer_and_live(link)
+-- The same from the request on, if hooks may yield.
+local function answer_and_run(link)
   local ws = handshake.answer(link, link.server.options)
   if not ws then return end
   tracking.admit(link)
@@ -48,23 +48,23 @@ local function answer_and_live(link)
   link.server.options.handler(ws)
 end
 
--- The core has refused a request by itself, or there will be none.
-local function tell_refused(link)
+-- Logs a request that the core has refused by itself, or that was cut off.
+local function log_refused(link)
   if link.conn:tls_error() then return end
   local _, rule, _, _, _, _, _, status = link.conn:ending()
   log.write("info", "request refused",
     {status = status, rule = rule, remote = log.place(link.remote)})
 end
 
---- The request has arrived.
+--- Called when the request has arrived.
 function handler.on_request(link)
   local o = link.server.options
-  if link.conn:state() == "closed" then return tell_refused(link) end
+  if link.conn:state() == "closed" then return log_refused(link) end
   if handshake.has_hooks(o) then
-    link.loop.spawn_for(link, answer_and_live, link)
+    link.loop.spawn_for(link, answer_and_run, link)
   elseif handshake.answer(link, o) then
     tracking.admit(link)
-    link.loop.spawn_for(link, live, link)
+    link.loop.spawn_for(link, run, link)
   end
 end
 

@@ -24,8 +24,8 @@ local function report(link, failure)
   link.report(failure.err, nil, failure.traceback)
 end
 
--- Sends an answer that ends the connection. false: the hook's fields or status
--- were not fit to be sent.
+-- Sends an answer that ends the connection. Returns false if the hook's fields or
+-- status cannot be sent; then the answer is 500.
 local function reject(link, status, fields, body)
   local flat_ok, flat = pcall(headers.flatten, "answer", fields)
   local rule = flat
@@ -52,7 +52,7 @@ local function fail(link, failure)
   return nil, "refused"
 end
 
---- A hook has raised, or will never end.
+--- Called when a hook has raised, or its thread has failed.
 function handshake.failed(link, err, traceback)
   fail(link, {err = err, traceback = traceback})
 end
@@ -68,7 +68,7 @@ local function run_hook(link, hook, ...)
   return table.unpack(results, 1, results.n)
 end
 
--- What a hook that has returned something wrong is reported as.
+-- Returns the error to report for a hook that has returned a wrong value.
 local function complain(hook, message)
   local info = type(hook) == "function" and debug.getinfo(hook, "S")
   if info then
@@ -100,8 +100,8 @@ local function answer_plain(link, o, received)
   return nil, "refused"
 end
 
--- Where the request was sent: an absolute target counts, not the Host field
--- (RFC 9112 section 3.2.2).
+-- Returns the host of a request: an absolute target takes precedence over the Host
+-- field (RFC 9112 section 3.2.2).
 local function host_of(conn)
   return conn:head_target():match "^%a[%w+.-]*://([^/?]*)"
     or conn:head_field "host"
@@ -111,7 +111,7 @@ local PLAIN = {
   ["Content-Type"] = "text/plain; charset=utf-8", ["X-Content-Type-Options"] = "nosniff",
 }
 
--- The line that would let a page in; nil where there is none.
+-- Returns the option that would allow a page; nil if none can.
 local function remedy(field)
   local ok = pcall(origin.compile, "listen", {field})
   return ok and ("origins = {%q}"):format(log.shown(field)) or nil
@@ -124,8 +124,8 @@ Origin not allowed.
 The option 'origins' of this server says which pages may connect: %s.
 ]]
 
--- A page from another place: told to whoever looks at the answer in the browser,
--- and to the log.
+-- Refuses a page of another origin. The answer, which can be read in the browser, and
+-- the log say why.
 local function refuse_origin(link, o)
   local field, host = link.conn:head_field "origin", host_of(link.conn) or ""
   local line, remote = remedy(field), log.place(link.remote)
@@ -202,9 +202,9 @@ local function upgrade(link, o, protocol, fields)
   return ws
 end
 
---- Checks what the options say of handshakes, once for all of them: `headers` that
---- are a table become `fields`, a list of origins becomes a compiled one.
----@param where string # who was called
+--- Checks and prepares the options of handshakes once for all connections: a table of
+--- `headers` becomes `fields`, a list of origins is compiled.
+---@param where string # the function called
 ---@param o table # checked options of listen or accept; they change
 function handshake.prepare(where, o)
   if o.headers and not callable(o.headers) then
@@ -220,7 +220,7 @@ function handshake.prepare(where, o)
   end
 end
 
---- Whether answering may run hooks of the user's, which may yield.
+--- Whether the answer may run the user's hooks, which may yield.
 ---@param o table # the prepared options of listen or accept
 function handshake.has_hooks(o)
   return o.http or o.authorize or o.headers or o.protocols and callable(o.protocols)

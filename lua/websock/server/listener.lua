@@ -1,11 +1,11 @@
--- Listening sockets: accepting from them, a batch a turn.
+-- Listening sockets: accepts connections, one batch a turn.
 
 local bind = require "websock.server.bind"
 local core = require "websock.core"
 local path = require "websock.server.path"
 
 local BATCH = 64       -- connections accepted in one turn
-local RETRY = 0.1      -- seconds until accept is tried again without descriptors
+local RETRY = 0.1      -- seconds until accept is tried again after a failure
 
 local Listener = {}
 Listener.__index = Listener
@@ -18,7 +18,7 @@ end
 local function start(self)
   local _, _, family = core.localname(self.fd)
   self.family = family
-  -- inherited by what is accepted: one call instead of one per connection
+  -- accepted sockets inherit it, which saves a call for each
   if self.server.options.nodelay and family ~= "unix" then
     core.nodelay(self.fd, true)
   end
@@ -29,13 +29,13 @@ local function start(self)
   return true
 end
 
--- On a failure, or an error, whatever was bound is given up.
+-- Closes what was bound if `open` fails or raises.
 local Started = {__close = function(list)
   if list.all then return end
   for _, listener in ipairs(list) do listener:close() end
 end}
 
---- The listeners of a server, bound and running.
+--- Binds and starts the listeners of a server.
 ---@return table|nil list, string? err, string? place
 function Listener.open(server, o)
   local bound, err, place = bind(o)
@@ -51,7 +51,7 @@ function Listener.open(server, o)
   return list
 end
 
---- The loop: there are connections to accept.
+--- Called by the loop when there are connections to accept.
 function Listener:ready()
   if not self.waiting then self:accept() end
 end
@@ -78,7 +78,7 @@ function Listener:accept()
   later(self)
 end
 
--- accept gave nothing: there is nothing, or no descriptor for it.
+-- Called when accept has returned no connection: none is left, or it has failed.
 function Listener:stopped(err)
   if err == "again" then
     self.told = nil
@@ -92,13 +92,13 @@ function Listener:stopped(err)
   end
 end
 
---- The loop: time to try again.
+--- Called by the loop when it is time to try again.
 function Listener:expired()
   self.waiting = nil
   self:accept()
 end
 
---- A descriptor came free.
+--- Called when a descriptor was closed.
 function Listener:retry()
   if not self.waiting then return end
   self.loop.cancel(self.waiting)
@@ -106,7 +106,7 @@ function Listener:retry()
   later(self)
 end
 
---- Gives the descriptor up, and the path if it has one. Idempotent.
+--- Closes the descriptor, and removes its path if it has one. Idempotent.
 function Listener:close()
   local fd = self.fd
   if not fd then return end

@@ -1,5 +1,5 @@
--- Who may connect from a browser (RFC 6455 section 10.2, RFC 6454): the Origin
--- field against the Host field, or against a list that has been compiled once.
+-- Which pages may connect from a browser (RFC 6455 section 10.2, RFC 6454): compares
+-- the Origin field with the Host field, or with a list that was compiled once.
 
 local core = require "websock.core"
 local misuse = require "websock.base.misuse"
@@ -10,14 +10,14 @@ local PORTS = {http = 80, https = 443}
 
 -- Hosts -----------------------------------------------------------------------
 
--- Browsers write an address in one way only: "127.1" and "[0::1]" are not it.
+-- Accepts an address only in the form that browsers send, not "127.1" or "[0::1]".
 local function address(text, family)
   local canonical, found = core.numeric(text)
   return found == family and canonical or nil
 end
 
--- A host's name in lower case, an address in digits, or nil. A name whose last
--- label is a number is an address, or nothing (URL Standard, 3.5).
+-- Returns a host name in lower case, a numeric address, or nil. A name whose last
+-- label is a number must be an address (URL Standard, 3.5).
 local function canonical_host(text)
   local six = text:match "^%[([%x:.]+)%]$"
   if six then
@@ -31,7 +31,7 @@ local function canonical_host(text)
   return text
 end
 
--- "host[:port]" -> both as they are written
+-- "host[:port]" -> host, port, as they are written
 local function split(text)
   local host, rest = text:match "^(%[[^%]]*%])(.*)$"
   if not host then host, rest = text:match "^([^:]*)(.*)$" end
@@ -67,7 +67,7 @@ local function check_star(where, entry, host)
   end
 end
 
--- Why "host[:port]" is none.
+-- Raises about an invalid "host[:port]", with the reason.
 local function complain(where, entry, host, port)
   check_star(where, entry, host .. port)
   if entry:find "[%c ]" then
@@ -84,7 +84,7 @@ local function complain(where, entry, host, port)
   bad(where, entry, "no host")
 end
 
--- A page's origin, or one of many: "*.example.org:8080".
+-- Adds an origin of pages, perhaps with a wildcard: "*.example.org:8080".
 local function add_page(list, where, entry, scheme, text)
   local wild, rest = text:lower():match "^(%*%.)(.*)$"
   local host, port_text = split(rest or text:lower())
@@ -99,8 +99,8 @@ local function add_page(list, where, entry, scheme, text)
   end
 end
 
--- Of other schemes than the web's ("chrome-extension://...") nothing is known but
--- that they are compared as they are.
+-- Adds an origin of another scheme ("chrome-extension://..."), which is compared as it
+-- is.
 local function add_other(list, where, entry, scheme, rest)
   if scheme == "ws" or scheme == "wss" then
     bad(where, entry, "a page's origin begins with http:// or https://")
@@ -129,8 +129,8 @@ local function add(list, where, entry)
   end
 end
 
---- What a list of origins means; raises on an entry that no origin can match.
----@param where string # whose option it is
+--- Compiles a list of origins; raises on an entry that no origin can match.
+---@param where string # the function whose option it is
 ---@param entries string[] # "https://a.example:8443", "*.a.example" (http and https)
 ---@return table list # for origin.allowed
 function origin.compile(where, entries)
@@ -164,8 +164,8 @@ local function is_same(field, host_field, secure)
   return host ~= nil and port ~= nil and host == own_host and port == own_port
 end
 
---- Whether a request may come from where it says it does. One without an Origin
---- field comes from no browser and passes.
+--- Whether a request's origin is allowed. A request without an Origin field does not
+--- come from a browser, and is allowed.
 ---@param allowed "same"|"*"|table # a list as compiled
 ---@param field string? # the Origin field
 ---@param host_field string? # the Host field

@@ -1,13 +1,13 @@
--- The paths of Unix sockets. A path is claimed by the process that has bound it,
--- and removed only by that one, as long as its socket is still there: a new server
--- may have renamed its own over it, and a forked child must leave it to its parent.
+-- The paths of Unix sockets. The process that has bound a path claims it, and only that
+-- process removes it, if its socket is still there: a new server may have renamed its
+-- own socket over it, and a forked child must leave it to its parent.
 
 local core = require "websock.core"
 local socket = require "websock.link.socket"
 
 local path = {}
 
---- Says that this process has just bound a socket to a path.
+--- Claims a path to which this process has just bound a socket.
 ---@return table claim
 function path.claim(name)
   return {
@@ -16,8 +16,8 @@ function path.claim(name)
   }
 end
 
---- Removes the path of a claim unless it has become another's. To be called while
---- the socket is still open: its inode may be another's after that.
+--- Removes the path of a claim unless another socket is there now. To be called while
+--- the socket is open, because its inode may be reused after that.
 function path.release(claim)
   if claim.process == core.process() and claim.socket
       and core.socket_at(claim.path) == claim.socket then
@@ -25,8 +25,8 @@ function path.release(claim)
   end
 end
 
---- Removes a socket that nobody listens on any more; nothing else.
----@return boolean? # whether it is gone
+--- Removes a socket on which no process listens any more, and nothing else.
+---@return boolean? # whether it was removed
 function path.remove_stale(name)
   local found = core.socket_at(name)
   if not found then return false end

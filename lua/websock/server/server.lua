@@ -1,7 +1,6 @@
--- Servers: websock.listen and websock.serve, and the methods of what they make. A
--- connection has a link from the moment it is accepted, and a coroutine only from
--- the moment its request is there: slow and silent ones cost no more than their
--- link.
+-- Servers: websock.listen and websock.serve, and the methods of a server. A connection
+-- has a link from the moment it is accepted, but a coroutine only once its request has
+-- arrived: slow and silent peers cost no more than a link.
 
 local connection = require "websock.link.connection"
 local core = require "websock.core"
@@ -25,7 +24,7 @@ local server = {}
 local Server = {__name = "websock.server"}
 Server.__index = Server
 
--- Methods want a server before them.
+-- Raises unless a method is called on a server.
 local function check_self(self, method)
   if getmetatable(self) ~= Server then
     misuse("%s: server expected (server:%s, not server.%s)", method, method, method)
@@ -34,8 +33,8 @@ end
 
 -- Connections -----------------------------------------------------------------
 
--- The descriptor of a link is gone. A TLS handshake that has failed concerns nobody
--- here, but for curious operators.
+-- Called when the descriptor of a link is closed. A failed TLS handshake is only of
+-- interest to operators, so it is logged as info.
 local function gone(link)
   local self = link.server
   tracking.untrack(link)
@@ -49,14 +48,14 @@ local function take_in(self, fd, remote, full)
   local link = Link.new(self.class, self.config)
   link:set_deadline(self.options.handshake_timeout)
   link.remote = remote
-  link.refuse = full and 503 or nil  -- once it has said what it wants
+  link.refuse = full and 503 or nil  -- the answer to its request
   tracking.track(link)
   local ok, err = link:attach(fd)
   if ok and self.tls then ok, err = link:secure(self.tls, "") end
   if not ok then self:cannot_accept(err) end
 end
 
---- A connection that has been accepted.
+--- Called for each accepted connection.
 function Server:welcome(fd, remote)
   if not self.options.max_connections then return take_in(self, fd, remote) end
   local full, silent = tracking.is_full(self)
@@ -68,8 +67,8 @@ function Server:welcome(fd, remote)
   if full then tracking.tell_full(self, remote) end
 end
 
---- A connection could not be accepted: on_error is told, else the log. A function
---- in place of the log is told anyhow.
+--- Reports that a connection could not be accepted: to on_error, or without one to the
+--- log. A log function of the user's gets it in any case.
 function Server:cannot_accept(err)
   local on_error = self.options.on_error
   if on_error then self.options.report(err, nil, "websock: accept: " .. err) end
@@ -85,7 +84,7 @@ local function check_listen(where, o)
   end
 end
 
---- A server that does not listen yet.
+--- Returns a server that does not listen yet.
 ---@param o table # checked and prepared options
 function server.new(loop, o)
   o.report = handler.reporter(o.on_error)
@@ -108,7 +107,7 @@ local function listens(o)
 end
 
 --- See docs/reference.md.
----@param where "listen"|"serve" # who was called
+---@param where "listen"|"serve" # the function called
 function server.listen(loop, given, where)
   local mine <close> = socket.given(type(given) == "table" and given.socket)
   local o = options.check(where, given)
@@ -147,7 +146,7 @@ end
 
 -- Methods ---------------------------------------------------------------------
 
---- The open connections, as they are now.
+--- Iterates over the connections that are open now.
 ---@return fun(): table?
 function Server:connections()
   check_self(self, "connections")
@@ -175,9 +174,9 @@ function Server:getsockname()
   return core.localname(listener.fd)
 end
 
---- Stops accepting, closes everyone with 1001, waits for the connections, then
---- aborts what is left. Idempotent.
----@param timeout? number # default: close_timeout; 0 waits for nobody
+--- Stops accepting, closes all connections with 1001, waits for them, then aborts
+--- those that are left. Idempotent.
+---@param timeout? number # default: close_timeout; 0 does not wait
 function Server:stop(timeout)
   check_self(self, "stop")
   options.check_timeout(timeout, "stop")
@@ -194,10 +193,10 @@ function Server:__tostring()
   return ("websock.server (%d open): %p"):format(self.open.n, self)
 end
 
--- To many --------------------------------------------------------------------
+-- Broadcasts -----------------------------------------------------------------
 
--- Checks what is to be told. Returns the link that does not get it, and what happens
--- to who is slow.
+-- Checks the arguments of a broadcast. Returns the link to leave out, and the policy for
+-- slow connections.
 local function check_told(where, message, kind, given)
   connection.check_message(where, message, kind)
   local o = options.check(where, given)
@@ -210,13 +209,13 @@ local function check_told(where, message, kind, given)
   return except, o.slow
 end
 
---- Queues a message on everyone who has subscribed to a topic. Never waits.
+--- Queues a message on all connections that have subscribed to a topic. Never waits.
 ---@param topic string
 ---@param message string
 ---@param kind? "text"|"binary"
 ---@param opts? {except: table?, slow: "close"|"drop"?}
----@return integer delivered # on how many it was queued
----@return integer dropped # how many had too much queued already
+---@return integer delivered # connections on which it was queued
+---@return integer dropped # connections that had too much queued already
 function Server:publish(topic, message, kind, opts)
   check_self(self, "publish")
   if type(topic) ~= "string" then connection.no_topic("publish", topic) end
@@ -225,7 +224,7 @@ function Server:publish(topic, message, kind, opts)
     check_told("publish", message, kind, opts))
 end
 
---- The same for everyone who is connected.
+--- The same for all open connections.
 ---@return integer delivered, integer dropped
 function Server:broadcast(message, kind, opts)
   check_self(self, "broadcast")
@@ -234,9 +233,8 @@ function Server:broadcast(message, kind, opts)
     check_told("broadcast", message, kind, opts))
 end
 
---- Handshakes from now on use these settings; connections that are open stay as
---- they are.
----@param given table # settings, or what websock.tls has made of them
+--- Sets the TLS settings of later handshakes; open connections are not affected.
+---@param given table # settings, or a context of websock.tls
 ---@return true|nil, string? err # "tls: ..."; then nothing has changed
 function Server:set_tls(given)
   check_self(self, "set_tls")
@@ -254,7 +252,7 @@ function server.is(object)
   return getmetatable(object) == Server
 end
 
---- Has the loop run what may wait, or ends connections: see loop.wrap.
+--- Wraps the methods that may wait, or end connections: see loop.wrap.
 function server.wrap_for(loop)
   loop.wrap_methods(Server, "stop publish broadcast set_tls __close")
 end

@@ -1,5 +1,5 @@
--- How a server ends: nobody is accepted any more, everyone is closed with 1001 and
--- waited for, and what is left is aborted.
+-- How a server ends: it stops accepting, closes all connections with 1001, waits for
+-- them, and aborts those that are left.
 
 local core = require "websock.core"
 local tracking = require "websock.server.tracking"
@@ -25,8 +25,8 @@ local function drop_everyone(server)
   for _, link in ipairs(tracking.list(server)) do drop(link) end
 end
 
--- Connections that a forked child has of its parent are not its own to say good-bye
--- on: it only closes its descriptors.
+-- In a forked child, drops the connections of its parent: it must not send Close frames
+-- on them, only close its descriptors.
 local function drop_inherited(server)
   local process = core.process()
   for _, link in ipairs(tracking.list(server)) do
@@ -39,7 +39,7 @@ local function stop_listening(server)
   for _, listener in ipairs(server.listeners) do listener:close() end
 end
 
--- Ends at once, without a word to anybody.
+-- Ends at once, without Close frames.
 local function give_up(server)
   stop_listening(server)
   drop_everyone(server)
@@ -58,7 +58,7 @@ local function wait_for_links(server, timeout)
   for _, link in ipairs(tracking.list(server)) do link:last_look() end
 end
 
---- The last connection has gone: those that wait for it go on.
+--- Called when the last connection has gone: wakes those that wait for it.
 function stop.wake(server)
   for _, thread in ipairs(server.stopping) do server.loop.wake(server, thread) end
 end

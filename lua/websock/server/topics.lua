@@ -1,5 +1,5 @@
--- Topics of a server: who has subscribed to what. Everything goes through the four
--- methods of this object. A bus between servers wraps it: an object with the same
+-- Topics of a server and their subscribers. Everything about topics goes through the
+-- four methods of this object. A bus between servers wraps it: an object with the same
 -- methods, which calls these and sees in `audiences` whether a subscriber was the
 -- first, or the last one to leave.
 
@@ -19,7 +19,7 @@ function Topics:subscribe(link, topic)
   link.topics = link.topics or {}
   link.topics[topic] = true
   local audience
-  repeat  -- again if a finalizer has changed the topics meanwhile
+  repeat  -- a finalizer may have changed the topics meanwhile
     audience = all[topic] or Audience.new()
     all[topic] = all[topic] or audience
     audience:add(link)
@@ -27,7 +27,7 @@ function Topics:subscribe(link, topic)
   if link.stage ~= "open" then self:unsubscribe(link, topic) end  -- or closed this link
 end
 
---- Takes it out again; a topic that nobody has subscribed to is forgotten.
+--- Removes a link from a topic's audience, and the topic if that was its last.
 function Topics:unsubscribe(link, topic)
   if link.topics then link.topics[topic] = nil end
   local audience = self.audiences[topic]
@@ -36,13 +36,13 @@ function Topics:unsubscribe(link, topic)
   if audience.n == 0 then self.audiences[topic] = nil end
 end
 
---- A link that is no longer open leaves all of its topics.
+--- Removes a link that is no longer open from all of its topics.
 function Topics:leave(link)
   for topic in pairs(link.topics) do self:unsubscribe(link, topic) end
   link.topics = nil
 end
 
---- Queues a message on a topic's audience: see Audience:tell.
+--- Queues a message for a topic's audience: see Audience:tell.
 ---@return integer delivered, integer dropped
 function Topics:publish(topic, message, kind, except, policy)
   local audience = self.audiences[topic]

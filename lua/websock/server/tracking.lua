@@ -1,60 +1,61 @@
--- The links of a server, counted in this place only: tracked from the first byte of
--- a connection to its last, admitted while it is open. Of those that are tracked,
--- some are above max_connections and only wait to be told so.
+-- The links of a server, counted in this file only: tracked from the first byte of a
+-- connection to its last, admitted while it is open. Tracked links above
+-- max_connections only wait to be refused.
 
 local Audience = require "websock.server.audience"
 local core = require "websock.core"
 local log = require "websock.base.log"
 
--- Connections above max_connections that are told so at one time; more are just
--- closed.
+-- Connections above max_connections that may wait to be refused; more are closed at
+-- once.
 local MOST_REFUSED = 64
 
 local tracking = {}
 
---- Gives a server what is counted here.
+--- Sets the fields of a server that this file uses.
 function tracking.start(server)
   server.links, server.n_links, server.n_refused = {}, 0, 0
   server.open = Audience.new()
 end
 
 --- Whether one more connection would be above max_connections.
----@return boolean is_full, boolean? is_silent # whether so many are being told so
----   already that this one is just closed
+---@return boolean is_full, boolean? is_silent # whether to close it without an answer, as
+---   many are being refused already
 function tracking.is_full(server)
   local most = server.options.max_connections
   if not most or server.n_links - server.n_refused < most then return false end
   return true, server.n_refused >= MOST_REFUSED
 end
 
---- Tells the log of one that is.
+--- Logs a connection above max_connections.
 function tracking.tell_full(server, remote)
   log.write("warn", "too many connections",
     {max_connections = server.options.max_connections, remote = log.place(remote)})
 end
 
---- Counts a link, from its first byte on. One whose `refuse` is set is to be refused.
+--- Counts a link, from its first byte on. Its field `refuse` is set if it is to be
+--- refused.
 function tracking.track(link)
   local server = link.server
-  server.links[link] = core.process()  -- whose it is: see stop.lua
+  server.links[link] = core.process()  -- its owner: see stop.lua
   server.n_links = server.n_links + 1
   if link.refuse then server.n_refused = server.n_refused + 1 end
 end
 
---- Its handshake is done: broadcasts reach it.
+--- Called when a link's handshake is done: broadcasts now reach it.
 function tracking.admit(link)
   link.server.open:add(link)
-  link:look_at_core()  -- what came with the request
+  link:look_at_core()  -- frames may have arrived with the request
 end
 
---- It is no longer open.
+--- Called when a link is no longer open.
 function tracking.dismiss(link)
   local server = link.server
   server.open:remove(link)
   if link.topics then server.topics:leave(link) end
 end
 
---- Its descriptor is gone.
+--- Called when a link's descriptor is closed.
 function tracking.untrack(link)
   local server = link.server
   server.links[link] = nil
@@ -62,7 +63,7 @@ function tracking.untrack(link)
   if link.refuse then server.n_refused = server.n_refused - 1 end
 end
 
---- The links, which may come and go while the list is gone through.
+--- Returns a copy of the list of links, which may change while the caller iterates.
 ---@return table[]
 function tracking.list(server)
   local list = {}
