@@ -1,12 +1,12 @@
--- What another connection's echo waits for while attackers send little that
--- inflates to much: each 63 messages of 1 MiB, compressed to 1 KiB.
+-- Measures how long another connection's echo waits while attackers send little that
+-- inflates to much: each sends 63 messages of 1 MiB, compressed to 1 KiB.
 --
 --     scripts/lua bench/amplify.lua ATTACKERS [ECHOES]
 --
--- Server, attackers and the one who waits are in this process; only the server's
--- turns are measured, in CPU time. Prints "attackers, KiB sent, MiB inflated, ms of
--- all turns; ms of those that an echo waited for: p50, longest; and the most MiB that
--- were inflated in them", which does not depend on the machine.
+-- The server, the attackers and the client that waits run in this process; only the
+-- server's turns are measured, in CPU time. Prints "attackers, KiB sent, MiB inflated,
+-- ms of all turns; ms of those that an echo waited for: p50, longest; and the most MiB
+-- that were inflated in them". The last one does not depend on the machine.
 
 local socket = require "socket"
 local websock = require "websock"
@@ -33,7 +33,7 @@ local port = select(2, server:getsockname())
 local config = core.config("client", {compress = {}})
 local plain = core.config "client"
 
--- What came; turns the loop until something has.
+-- Turns the loop until something arrives, and returns it.
 local function receive(sock)
   while true do
     local bytes, err, partial = sock:receive(4096)
@@ -44,7 +44,7 @@ local function receive(sock)
   end
 end
 
--- An open connection's socket and core.
+-- Opens a connection: returns its socket and core.
 local function open(kind)
   local sock, conn = assert(socket.connect("127.0.0.1", port)), core.conn(kind)
   sock:settimeout(0)

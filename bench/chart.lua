@@ -1,5 +1,5 @@
--- A chart of multiples: for each row a bar for each of its values, on a
--- logarithmic axis, as SVG.
+-- Draws a chart of multiples as SVG: a bar for each value of each row, on a
+-- logarithmic axis.
 --
 --     chart(rows, names): rows: {title=, values = {name = number}}
 

@@ -1,4 +1,4 @@
--- bench/ideal_client.c on this library.
+-- The same client as bench/ideal_client.c, with this library.
 --
 --     scripts/lua bench/client.lua PORT CONNECTIONS SIZE DEPTH SECONDS
 

@@ -1,10 +1,10 @@
 -- Writes the figures of a run into docs/performance.md, between its two marks, and
--- draws docs/performance.svg. `make bench BENCH=report` measures and then calls it.
+-- draws docs/performance.svg. `make bench BENCH=report` calls it after measuring.
 --
 --     scripts/lua bench/document.lua RESULTS MICRO PAUSE AMPLIFY MACHINE
 --
--- The files: RESULTS of bench/run.lua; what the other three benchmarks print; what
--- the machine is, in words.
+-- The arguments are files: RESULTS of bench/run.lua, the output of the other three
+-- benchmarks, and a description of the machine.
 
 local chart = require "bench.chart"
 local peers = require "bench.peers"
@@ -55,7 +55,7 @@ local function heading(titles)
   return row(titles) .. row(rule)
 end
 
--- The scenarios that `wanted` is true of.
+-- Returns the scenarios for which `wanted` is true.
 local function each(results, wanted)
   local list = {}
   for _, scenario in ipairs(scenarios) do
@@ -72,7 +72,7 @@ local function titles_of(first, ...)
   return titles
 end
 
--- What the yardstick needs, and the others as multiples of that.
+-- The yardstick's figures, and the others as multiples of them.
 local function multiples(results, wanted)
   local out = {heading(titles_of("", "ideal C"))}
   for _, scenario in each(results, wanted) do

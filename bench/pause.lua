@@ -1,11 +1,12 @@
--- How long one websock.step takes under load, in each mode of the collector:
--- 10,000 connections, whose messages are answered, remembered and become garbage.
+-- Measures how long one websock.step takes under load, in each mode of the collector:
+-- 10,000 connections, whose messages are answered, kept and become garbage.
 --
 --     scripts/lua bench/pause.lua MODE [CONNECTIONS [SECONDS]]
 --
 -- MODE: incremental; gentle, the same in smaller steps; generational; or stopped,
--- which shows what is no collector's work. A step is measured in CPU time, since the machine may have other things
--- to do. Prints "messages a second, p50, p99, p99.9, longest in ms, MiB in use".
+-- which shows the time without the collector. Steps are measured in CPU time, because
+-- the machine may be busy. Prints "messages a second, p50, p99, p99.9, longest in ms,
+-- MiB in use".
 
 local websock = require "websock"
 
@@ -13,7 +14,7 @@ local mode, connections, seconds = arg[1], tonumber(arg[2] or 10000), tonumber(a
 local KEPT = 8
 local answered = 0
 
--- A connection's last messages: what an application has beside the connection.
+-- A connection's last messages, as an application would keep them.
 local function handle(ws)
   local last, n = {}, 0
   ws.last = last
@@ -66,4 +67,4 @@ local modes = {
 collectgarbage(table.unpack(modes[mode]))
 settle()
 print_figures(measure())
-os.exit(true) -- and the load ends, since its server has gone
+os.exit(true) -- the load ends when its server has gone

@@ -1,9 +1,9 @@
--- Who is measured, in the order of the columns: the yardstick first.
+-- The libraries that are measured, in the order of the columns: the yardstick first.
 --
--- server: run with the name of a scenario of bench/load.c, and one of the modes
--- that the peer has, with a certificate and its key; it prints its port.
--- client: run with PORT CONNECTIONS SIZE DEPTH SECONDS; it prints what
--- bench/load.c prints, of itself.
+-- server: called with the name of a scenario of bench/load.c, and one of the peer's
+-- modes, with a certificate and its key; it prints its port.
+-- client: called with PORT CONNECTIONS SIZE DEPTH SECONDS; it prints its own figures
+-- as bench/load.c does.
 local python = os.getenv "PYTHON" or "/usr/bin/python3"
 
 return {

@@ -1,7 +1,7 @@
 -- Figures of rounds, and their tables.
 local report = {}
 
--- Median, least and greatest of what `get` finds in each round.
+-- Returns median, least and greatest of what `get` returns for each round.
 local function figures(rounds, get)
   local list = {}
   for i, round in ipairs(rounds) do list[i] = get(round) end
@@ -16,7 +16,7 @@ function report.of(rounds, peer, figure)
   return figures(rounds, function(round) return round[peer][figure] end)
 end
 
--- The same as a multiple of another's in the same round.
+-- The same, as a multiple of another peer's figure in the same round.
 function report.ratio(rounds, peer, yardstick, figure)
   return figures(rounds, function(round)
     return round[peer][figure] / round[yardstick][figure]
@@ -38,7 +38,7 @@ local function row(scenario, rounds, peer, yardstick)
     median "rate", median "p50", median "p99", median "bytes")
 end
 
--- A line for each peer, tab between: what bench/document.lua reads.
+-- A line for each peer, separated by tabs, for bench/document.lua.
 function report.append(file, scenario, peers, rounds)
   for _, peer in ipairs(peers) do
     local line_of = {scenario.name, peer.name}

@@ -1,15 +1,14 @@
--- Measures servers side by side, under the load of bench/load.c, and prints what
--- each costs as a multiple of the yardstick, bench/ideal.c. `make bench` calls it
--- by scripts/bench.
+-- Measures servers side by side, under the load of bench/load.c, and prints the cost of
+-- each as a multiple of the yardstick, bench/ideal.c. scripts/bench calls it.
 --
 --     scripts/lua bench/run.lua [NAME ...]    scenarios (all); "quick" for a
 --                                             moment of each, as a test
 --
--- PEERS="ideal websock" measures these only; ROUNDS=n and DURATION=seconds of
--- each round change how long it takes; RESULTS=file gets the figures.
+-- PEERS="ideal websock" measures only these; ROUNDS=n and DURATION=seconds set the
+-- number and length of the rounds; RESULTS=file gets the figures.
 --
--- All run through the same rounds in turn, A B C A B C, so that whatever else
--- the machine does falls on all of them. Server and load have a core each.
+-- The rounds alternate, A B C A B C, so that other work of the machine affects all
+-- servers. Server and load have a core each.
 
 local peers = require "bench.peers"
 local scenarios = require "bench.scenarios"
@@ -26,7 +25,7 @@ local DURATION = tonumber(os.getenv "DURATION") or quick and 0.1 or 1
 
 local alive = {} -- servers
 
--- A server, once it has said its port.
+-- Starts a server, and waits until it prints its port.
 local function start(command, core)
   local pipe = assert(io.popen(("echo $$; exec taskset -c %d %s"):format(core, command)))
   local pid, port = pipe:read("n", "n")
@@ -42,7 +41,7 @@ local function stop(server)
   server.pipe:close()
 end
 
--- What a load prints, see bench/load.c.
+-- Runs a load and returns the figures that it prints, see bench/load.c.
 local function result_of(command, core)
   local pipe = assert(io.popen(("taskset -c %d %s"):format(core, command)))
   local units, seconds, cpu, memory, p50, p99, bytes =
@@ -71,14 +70,14 @@ local function server_of(peer, scenario, core)
   return start(("%s %s %s"):format(peer.server, scenario.load, mode), core)
 end
 
--- Calls round(), which measures all once, so often.
+-- Calls round(), which measures all peers once, for each round.
 local function rounds_of(scenario, round)
   local all = {}
   for n = 1, math.min(ROUNDS, scenario.rounds or ROUNDS) do all[n] = round() end
   return all
 end
 
--- Clients have the server's core, the yardstick as server has the load's.
+-- Clients run on the server's core, the yardstick as server on the load's.
 local function clients_under(scenario, running)
   local server = server_of(peers[1], scenario, LOAD_CORE)
   local all = rounds_of(scenario, function()
@@ -90,8 +89,8 @@ local function clients_under(scenario, running)
   return all
 end
 
--- Servers of a scenario live through all its rounds; with `fresh` for one only,
--- since memory is what is looked at.
+-- A server runs for all rounds of a scenario; with `fresh`, for scenarios that measure
+-- memory, each round has a new one.
 local function servers_under(scenario, running)
   local servers = {}
   local all = rounds_of(scenario, function()
@@ -136,7 +135,7 @@ if quick then
   end
   print("A moment of each, of at most 500 connections: no figures to go by.")
 end
--- Those of the peers that can be measured so.
+-- Returns the peers that support a scenario.
 local function able(list, scenario)
   local found = {}
   for _, peer in ipairs(list) do

@@ -1,7 +1,7 @@
--- What is measured, in the order of the tables. load, connections, size, depth,
--- mode: as bench/load.c takes them. unit: of what the CPU time is given for. figure:
--- the one that is compared. fresh: a new server for each round. of: "client" when
--- it is the clients that are measured, on the yardstick as server.
+-- The scenarios, in the order of the tables. load, connections, size, depth, mode:
+-- arguments of bench/load.c. unit: what the CPU time is divided by. figure: the one
+-- that is compared. fresh: a new server for each round. of: "client" if the clients are
+-- measured, with the yardstick as server.
 local function echo(name, connections, size, what, depth)
   return {name = name, title = ("echo, %d x %s, %d in flight"):format(connections, what,
     depth or 1), load = "echo", connections = connections, size = size,

@@ -1,9 +1,9 @@
--- The server that `make bench` measures in one of the scenarios of bench/load.c.
--- bench/server_node.mjs is the same for Node's ws. It prints its port.
+-- The server that `make bench` measures in one of the scenarios of bench/load.c. It
+-- prints its port. bench/server_node.mjs is the same for Node's ws.
 --
 --     scripts/lua bench/server.lua SCENARIO [MODE CERTIFICATE KEY]
 --
--- MODE is one of bench/load.c: tls, deflate, takeover.
+-- MODE is a mode of bench/load.c: tls, deflate, takeover.
 
 local websock = require "websock"
 
@@ -19,7 +19,7 @@ local function broadcast(ws)
   for message, kind in ws:messages() do server:broadcast(message, kind) end
 end
 
--- Garbage is no memory of a connection: it goes before memory is looked at.
+-- Collects garbage before memory is measured: it belongs to no connection.
 local function idle(ws)
   for message in ws:messages() do
     if message == "collect" then

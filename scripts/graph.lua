@@ -1,15 +1,15 @@
--- Who needs whom: an arrow from a C file to each whose functions it calls, as the
--- linker sees it, and from a module to each that it requires, whenever it does. Fails
--- on a circle, and on an arrow from a layer to one above it.
+-- The graph of dependencies: an arrow goes from a C file to each file whose functions
+-- it calls, as the linker sees it, and from a module to each that it requires anywhere.
+-- Fails on a circle, and on an arrow from a layer to one above it.
 -- Usage: scripts/lua scripts/graph.lua [--arrows]     after make; --arrows lists them
 
 local OBJECTS = "$(ls csrc/*/*.c | sed 's|csrc/\\(.*\\)c$|build/obj/\\1o|')"
 local lines = dofile "scripts/lines.lua"
 
--- The layers, which are folders of csrc/, and which others each may need.
+-- The layers, which are folders of csrc/, and the layers that each may need.
 local LAYERS = {core = {}, net = {}, binding = {core = true, net = true}}
--- The same of the folders of lua/websock/; those that are not here may need any. What
--- waits, in io, is given to the others as an object.
+-- The same for the folders of lua/websock/; folders that are not listed may need any.
+-- The loop, in io, is passed to the others as an object.
 local FOLDERS = {
   base = {}, io = {base = true}, link = {base = true},
   client = {base = true, link = true}, server = {base = true, link = true},
@@ -28,7 +28,7 @@ local function add(graph, from, to)
   if to and to ~= from then graph[from][to] = true end
 end
 
--- Also layer_of[a], its folder.
+-- Returns the graph of the object files, and layer_of[a], the folder of each.
 local function of_objects()
   local home, needs, graph, layer_of = {}, {}, {}, {}
   local file
@@ -56,7 +56,7 @@ local function folder_of(module)
   return module:match "^websock%.(%w+)%." or ""
 end
 
--- Without websock.core, which everybody may need.
+-- Leaves out websock.core, which every module may need.
 local function of_modules()
   local graph = {}
   for _, path in ipairs(lines "find lua -name '*.lua'") do
@@ -70,7 +70,7 @@ local function of_modules()
   return graph
 end
 
--- The circles, each the list of all that are in it (Tarjan).
+-- Returns the circles, each as the list of its members (Tarjan).
 local function circles(graph)
   local index, low, on, stack, found, n = {}, {}, {}, {}, {}, 0
   local function visit(a)

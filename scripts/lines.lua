@@ -1,4 +1,4 @@
--- What a command prints, as a list of lines. Raises when it fails.
+-- Returns the output of a command, as a list of lines. Raises if it fails.
 
 return function(command)
   local pipe = assert(io.popen(command))

@@ -1,6 +1,6 @@
--- Holds the rockspec's lists of files against the tree.
+-- Compares the rockspec's lists of files with the tree.
 -- Usage: scripts/lua scripts/rockspec.lua [--update]
--- It says what is missing and what is too much; --update writes the lists anew.
+-- It names files that are missing or too many; --update rewrites the lists.
 
 local PATH = "rockspec/websock-scm-1.rockspec"
 
@@ -21,7 +21,7 @@ local function lua_modules ()
   return names, files
 end
 
--- Complains about what one set has and the other has not.
+-- Prints what is in one set and not in the other.
 local function differences (what, tree, rock)
   local count = 0
   local function missing (from, to, where)
@@ -56,7 +56,7 @@ local function check ()
     + differences("module", wanted, modules)
 end
 
--- Replaces what stands between "-- begin NAME" and "-- end NAME".
+-- Replaces the lines between "-- begin NAME" and "-- end NAME".
 local function replace (text, name, items, indent)
   local pattern = ("(%%-%%- begin %s\n).-( *%%-%%- end %s)"):format(name, name)
   local body = ""
