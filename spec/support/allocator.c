@@ -1,6 +1,6 @@
 /*
-** allocator.c - an allocator for a Lua state that can be made to fail: for
-** specs of what happens without memory. It stands before the state's own.
+** allocator.c - an allocator for a Lua state that can be made to fail, for
+** specs of lack of memory. It calls the state's own.
 */
 #include <stdint.h>
 
@@ -10,9 +10,9 @@
 static struct {
   lua_Alloc alloc;
   void *ud;
-  size_t largest; /* block that is still to be had */
-  size_t total;   /* bytes that are in use */
-  size_t cap;     /* bytes that may be in use */
+  size_t largest; /* limit of a block */
+  size_t total;   /* bytes in use */
+  size_t cap;     /* limit of bytes in use */
 } own = {NULL, NULL, SIZE_MAX, 0, SIZE_MAX};
 
 static int is_refused (size_t osize, size_t nsize) {
@@ -37,22 +37,22 @@ static void install (lua_State *L) {
   lua_setallocf(L, limited, NULL);
 }
 
-/* allocator.limit([bytes]): no block that is longer; nil: any. Connections that
-   were made before the first call are not touched. */
+/* allocator.limit([bytes]): fails for longer blocks; nil: for none. Does not
+   affect connections created before the first call. */
 static int limit (lua_State *L) {
   own.largest = (size_t)luaL_optinteger(L, 1, PTRDIFF_MAX);
   install(L);
   return 0;
 }
 
-/* allocator.cap([bytes]): no more than that in use; nil: any. */
+/* allocator.cap([bytes]): fails if more would be in use; nil: never. */
 static int cap (lua_State *L) {
   own.cap = (size_t)luaL_optinteger(L, 1, PTRDIFF_MAX);
   install(L);
   return 0;
 }
 
-/* allocator.used() -> bytes that are in use, as far as is known */
+/* allocator.used() -> bytes in use, as far as is known */
 static int used (lua_State *L) {
   lua_pushinteger(L, (lua_Integer)own.total);
   return 1;

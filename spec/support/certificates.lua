@@ -1,14 +1,14 @@
--- Certificates for tests, made by the system's openssl command when one is first
--- asked for, in a temporary folder that goes with this process.
+-- Certificates for tests, made by the system's openssl command on first use, in a
+-- temporary folder that is removed with this process.
 --
 --   local certificates = require "support.certificates"
 --   certificates.server.cert, .key, .chain     paths of PEM files
---   certificates.text(path)                    what is in one
+--   certificates.text(path)                    the contents of one
 
 local process = require "support.process"
 
--- Who signed it (none: itself), what it is good for, its names, its dates. Common
--- names would mislead who looks at them instead of at the alternative names.
+-- The issuer of each (none: self-signed), its purpose, names and dates. Common names
+-- are misleading, for peers that check them instead of the alternative names.
 local KINDS = {
   ca = {ca = true},
   intermediate = {by = "ca", ca = true},
@@ -67,7 +67,7 @@ local function make_folder()
   write(folder .. "/config", CONFIG:format(folder, folder))
 end
 
--- Runs the openssl command in the folder; raises with what it says if it fails.
+-- Runs the openssl command in the folder; raises its output if it fails.
 local function openssl(...)
   local line = ("cd %s && openssl %s >log 2>&1 </dev/null"):format(process.quote {folder},
     process.quote {...})
@@ -116,13 +116,13 @@ end
 
 local certificates = {}
 
----What is in a file.
+---The contents of a file.
 function certificates.text(path)
   local file <close> = assert(io.open(path))
   return file:read "a"
 end
 
--- The certificate followed by those that lead to, but are not, the root.
+-- Writes the certificate, followed by its issuers without the root.
 local function write_chain(name, kind)
   local text = certificates.text(("%s/%s.crt"):format(folder, name))
   local by = kind.by
@@ -145,13 +145,13 @@ local function make(name)
     password = kind.password}
 end
 
----A path in the folder, for what a test makes itself.
+---A path in the folder, for files of a test.
 function certificates.path(name)
   if not folder then make_folder() end
   return folder .. "/" .. name
 end
 
----A folder of CA certificates, as `ca_path` wants it.
+---A folder of CA certificates, for `ca_path`.
 function certificates.hashed(...)
   local path = certificates.path("hashed-" .. table.concat({...}, "-"))
   assert(os.execute("mkdir -p " .. path))
@@ -164,7 +164,7 @@ end
 
 ---The `tls` table of a server with this certificate.
 ---@param name string
----@param more? table # keys that it has too, or instead
+---@param more? table # more keys, which replace those of the same name
 function certificates.of(name, more)
   local made = certificates[name]
   local tls = {cert = made.chain, key = made.key, password = made.password}

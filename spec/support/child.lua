@@ -1,11 +1,11 @@
--- Lua code run to its end in a process of its own: what ends a process, writes to
--- its stderr or uses its descriptors up.
+-- Runs Lua code in a process of its own: code that ends the process, writes to its
+-- stderr or uses up its descriptors.
 
 local process = require "support.process"
 
 local child = {}
 
--- For a sanitized module, and the poller that this process uses.
+-- Passes on a sanitized module, and the poller that this process uses.
 local function environment()
   return {
     LD_PRELOAD = os.getenv "SANITIZED", WEBSOCK_POLLER = os.getenv "WEBSOCK_POLLER",
@@ -13,7 +13,7 @@ local function environment()
 end
 
 ---Runs code, which has `websock`; returns exit status and output.
----@param descriptors? integer how many it may have open
+---@param descriptors? integer limit of open descriptors
 function child.run(code, descriptors)
   local words = process.lua("-e", 'local websock = require "websock" ' .. code)
   if descriptors then

@@ -1,5 +1,5 @@
--- The server that the specs of the command run bin/websock against, a process of its
--- own. It does what a message tells it to, and sends back whatever else comes.
+-- The server for the specs of bin/websock, in a process of its own. Some messages are
+-- commands, which it obeys; it echoes all others.
 local websock = require "websock"
 
 local answers = {}
@@ -36,7 +36,7 @@ function answers.closehex(ws, code, digits)
   ws:close(math.tointeger(tonumber(code)), from_hex(digits))
 end
 
--- Speaks when a client that only waits for pongs would have gone.
+-- Answers only after a client that waits for pongs alone would have ended.
 function answers.later(ws, words)
   websock.spawn(function()
     websock.sleep(0.2)
@@ -45,7 +45,7 @@ function answers.later(ws, words)
   end)
 end
 
--- What a terminal would obey, and a line that looks like the command's own.
+-- Text that a terminal would obey, and a line that looks like the command's own.
 local HOSTILE = "\27[2J\27]0;title\7\u{9b}2J\nclosed 1000\r"
 
 local REFUSALS = {
@@ -55,7 +55,7 @@ local REFUSALS = {
   ["/long"] = {403, nil, ("line\n"):rep(10000)},
 }
 
--- An answer whose reason phrase a terminal would obey.
+-- Refuses with a reason phrase that a terminal would obey.
 local function refuse_badly(listener)
   websock.wait(listener, "r")
   local sock = listener:accept()

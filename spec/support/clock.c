@@ -1,7 +1,7 @@
 /*
 ** clock.c - a monotonic clock that specs put forward. scripts/test preloads it
-** into the process of a spec file: what takes twenty seconds there takes none,
-** and short intervals, which a busy machine would overrun, are not needed.
+** into the process of a spec file, so that twenty seconds take no time, and no
+** spec needs short intervals, which a busy machine would exceed.
 */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -9,8 +9,7 @@
 #include <math.h>
 #include <time.h>
 
-/* A program without Lua, such as the shell before it, loads this file as
-   well. */
+/* Programs without Lua, such as the shell before it, load this file too. */
 #pragma weak luaL_checknumber
 
 static double ahead;

@@ -1,5 +1,5 @@
--- Puts the monotonic clock forward, which the library reads: clock.c. Only in
--- this process, not in those that a spec starts.
+-- Puts forward the monotonic clock that the library reads (clock.c), in this process
+-- only, not in those that a spec starts.
 
 local websock = require "websock"
 
@@ -7,10 +7,10 @@ local FILE = "build/support/clock.so"
 
 local clock = {}
 
----Lets seconds pass at once. The loop sees it in its next turn.
+---Puts the clock forward at once. The loop notices in its next turn.
 clock.skip = assert(package.loadlib(FILE, "skip"))
 
----Lets seconds pass in pieces (of 1), with a turn of the loop after each; works
+---Puts the clock forward second by second, with a turn of the loop after each; works
 ---inside the loop and outside.
 ---@param seconds number
 ---@param each? fun() # called after each piece
@@ -23,8 +23,8 @@ function clock.pass(seconds, each)
   end
 end
 
----The same until done() is true; raises after some hours. For what has to come,
----whenever it comes.
+---The same until done() is true; raises after some hours. For events whose time does
+---not matter.
 function clock.pass_until(done)
   local left = 10000
   while not done() do
@@ -34,7 +34,7 @@ function clock.pass_until(done)
   end
 end
 
----One turn of the loop at least.
+---Turns the loop at least once.
 function clock.turn()
   if coroutine.isyieldable() then websock.sleep(0) else websock.step(0) end
 end

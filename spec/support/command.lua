@@ -1,5 +1,5 @@
--- Runs bin/websock as a real process, with its three streams apart: what goes
--- to standard output and what to standard error is part of its contract.
+-- Runs bin/websock as a real process, with separate streams: what it writes to standard
+-- output and to standard error is part of its contract.
 
 local process = require "support.process"
 
@@ -15,8 +15,8 @@ local function spill(path, text)
   assert(file:write(text))
 end
 
--- process.start merges the streams and gives no input; a shell between puts
--- them into files. The shell becomes the command, so the pid is the right one.
+-- process.start merges the streams and gives no input, so a shell redirects them to
+-- files. It execs the command, so the pid is the command's.
 local REDIRECT = 'exec scripts/lua bin/websock "$@" <"$IN" >"$OUT" 2>"$ERR"'
 
 -- Environment of a child that may load a sanitized module.
@@ -37,12 +37,12 @@ local function start(args, files, shell)
   return setmetatable({child = child, files = files}, Command)
 end
 
----Starts it with an input that stays open; `write` and `finish` feed it.
+---Starts it with an input that stays open, for `write` and `finish`.
 function command.start(args)
   local fifo = os.tmpname()
   os.remove(fifo)
   assert(os.execute("mkfifo " .. fifo))
-  -- Reading and writing, so that opening does not wait for the other side.
+  -- for reading and writing, so that opening does not wait for the other side
   local pen = assert(io.open(fifo, "r+"))
   pen:setvbuf("no")
   local self = start(args, {input = fifo})
@@ -50,8 +50,8 @@ function command.start(args)
   return self
 end
 
----Runs it to its end on `input`, a regular file; returns status, standard
----output, standard error. `shell` replaces the redirection above.
+---Runs it to its end with `input` in a regular file. Returns status, standard output,
+---standard error. `shell` replaces the redirection above.
 function command.run(args, input, shell)
   local path = os.tmpname()
   spill(path, input or "")
@@ -59,7 +59,7 @@ function command.run(args, input, shell)
   return self:wait()
 end
 
----A process that runs the server of cli_peer.lua, and its URL.
+---Starts the server of cli_peer.lua: returns the process and the server's URL.
 function command.peer()
   local peer = process.start(process.lua "spec/support/cli_peer.lua",
     {env = {LD_PRELOAD = os.getenv "SANITIZED"}})
@@ -77,7 +77,7 @@ function Command:write(text)
   assert(self.pen:write(text))
 end
 
----The end of input.
+---Ends the input.
 function Command:finish()
   self.pen:close()
   self.pen = nil

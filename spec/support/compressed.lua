@@ -32,8 +32,8 @@ function compressed.field(value)
   return {[FIELD] = type(value) == "string" and value or compressed.value(value)}
 end
 
----What such a value says, one extension's: its name and its parameters. It has
----to be written plainly, without quotes.
+---Parses such a value of one extension, which must have no quotes: its name and its
+---parameters.
 ---@return string name, table<string, true|integer|string> parameters
 function compressed.parse(value)
   local name, parameters
@@ -69,7 +69,7 @@ Pair.__index = Pair
 
 ---A connection and its peer.
 ---@param role "client"|"server" # the library's
----@param agreed? table # the parameters that are agreed, on top of none
+---@param agreed? table # the parameters that are agreed, default none
 ---@param options? table # more options of listen or connect
 function compressed.open(role, agreed, options)
   local all = {compress = compressed.options(agreed)}
@@ -78,7 +78,7 @@ function compressed.open(role, agreed, options)
   return compressed.pair(role, ws, peer, agreed)
 end
 
----The compress option with which exactly this is agreed.
+---The option `compress` that agrees on exactly these parameters.
 function compressed.options(agreed)
   agreed = agreed or {}
   return {
@@ -98,7 +98,7 @@ local function side(agreed, name)
   }
 end
 
----The same of a connection that there is.
+---The same for an existing connection.
 function compressed.pair(role, ws, peer, agreed)
   local other = role == "client" and "server" or "client"
   return setmetatable({
@@ -108,13 +108,13 @@ function compressed.pair(role, ws, peer, agreed)
   }, Pair)
 end
 
----A frame's bytes, as this peer has to send them: frames.build's fields.
+---The bytes of a frame of this peer, from the fields of frames.build.
 function Pair:build(frame)
   frame.mask = self.key
   return frames.build(frame)
 end
 
----Sends one, or several in one write.
+---Sends frames in one write.
 function Pair:send(...)
   local bytes = {}
   for i, frame in ipairs {...} do bytes[i] = self:build(frame) end
@@ -135,7 +135,7 @@ function Pair:fragments(kind, payload, ...)
   return bytes
 end
 
----What the library receives; a failure does not wait for ever.
+---The message that the library receives, within raw.patience.
 function Pair:receive()
   return self.ws:receive(raw.patience)
 end
@@ -147,7 +147,7 @@ function Pair:say(text, kind, how)
   self:send {opcode = kind or "text", payload = payload, rsv = frames.RSV1}
 end
 
--- The next frame of a message that is not complete; control frames are collected.
+-- The next data frame; control frames before it are collected.
 local function data_frame(self)
   local frame
   repeat
@@ -183,8 +183,8 @@ end
 
 compressed.NO_TAKEOVER = {server_no_context_takeover = true, client_no_context_takeover = true}
 
----A function that makes two tests of one: body(pair, role) runs in a coroutine
----of the loop, once for each role, with a connection on these terms.
+---Returns a function that makes two tests of one: body(pair, role) runs in a coroutine
+---of the loop, once for each role, with such a connection.
 ---@param it function # busted's
 function compressed.both(it)
   return function(name, agreed, options, body)
@@ -198,10 +198,10 @@ function compressed.both(it)
   end
 end
 
----So many bytes of a kind: Helper:bytes.
+---See Helper:bytes.
 function compressed.bytes(...) return compressed.zlib():bytes(...) end
 
----Raises unless both are the same bytes, without printing them.
+---Raises unless both are equal, without printing them.
 function compressed.same(expected, got)
   if expected == got then return end
   error(("other bytes: %d in place of %d"):format(#got, #expected), 2)

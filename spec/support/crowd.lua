@@ -6,7 +6,7 @@ local ends = require "support.ends"
 
 local crowd = {}
 
----One more connection to the server of crowd.open.
+---Adds a connection to the server of crowd.open.
 ---@return {ws: table, peer: table, thread: thread}
 function crowd.join(server, list)
   local before = #list
@@ -34,8 +34,8 @@ function crowd.open(n, options)
   return server, list
 end
 
----What each peer has got of what was broadcast and published so far: a list of
----lists of payloads.
+---The broadcast and published payloads that each peer has received so far: a list of
+---lists.
 function crowd.heard(server, list)
   server:broadcast("the end of it", "text")
   local all = {}

@@ -1,5 +1,5 @@
--- For the specs of deadlines: a loop that is not turned for some time, and tests
--- that are to be prepared before the time is up.
+-- For the specs of deadlines: a loop that is not turned for some time, and tests whose
+-- preparation must end before a deadline.
 
 local assert = require "luassert"
 local websock = require "websock"
@@ -12,7 +12,7 @@ local deadlines = {}
 -- More connections than the poller hands out in one turn.
 deadlines.MANY = 300
 
----Connections that others have to wait for; the function makes them readable.
+---Opens connections that delay others; the function returned makes them readable.
 function deadlines.noise()
   local _, list = crowd.open(deadlines.MANY, {ping_interval = false})
   return function()
@@ -20,15 +20,15 @@ function deadlines.noise()
   end
 end
 
----Lets no loop turn for so long.
+---Blocks the loop for so many seconds.
 function deadlines.busy(seconds)
   local last = websock.now() + seconds
   repeat until websock.now() >= last
 end
 
----Calls prepare(timeout) with ever longer timeouts until it takes less than half of
----one. It returns what is to be done next, and perhaps when it has really begun. It
----may fail where it takes longer.
+---Calls prepare(timeout) with longer and longer timeouts until it takes less than half
+---of one. It returns the function to call next, and perhaps the time when it really
+---began. It may fail if it takes longer.
 function deadlines.in_time(prepare)
   for _, timeout in ipairs {0.3, 1, 4, 16, 60} do
     local entered = websock.now()
@@ -42,7 +42,7 @@ function deadlines.in_time(prepare)
   error "this machine is too slow"
 end
 
----Each peer gets this frame. Pings may come in between, as long as that took.
+---Raises unless each peer gets this frame; skips pings before it.
 function deadlines.all_get(peers, opcode, payload)
   for i, peer in ipairs(peers) do
     local frame, err

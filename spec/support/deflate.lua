@@ -1,6 +1,5 @@
--- Deflate and inflate that are not ours: Python's zlib, in a process that the
--- spec starts once (spec/support/deflate.py). Calls block: nothing of the
--- library turns meanwhile.
+-- Deflates and inflates by other code than ours: Python's zlib, in a process that the
+-- spec starts once (spec/support/deflate.py). Calls block the loop.
 
 local socket = require "socket"
 local process = require "support.process"
@@ -34,7 +33,7 @@ local function ask(self, line, bytes)
   error("zlib: " .. answer:sub(2), 3)
 end
 
----So many bytes, the same for the same seed.
+---Returns so many bytes, the same for the same seed.
 ---@param kind "zeros"|"random"|"json"|"mixed"
 function Helper:bytes(kind, count, seed)
   return ask(self, ("bytes %s %d %d"):format(kind, count, seed or 1))
@@ -60,8 +59,8 @@ function Helper:deflater(options)
 end
 
 ---The payload of a compressed message.
----@param how? "sync"|"finish"|"block"|"stream" # sync; "finish": its block has
---- BFINAL set; "block" and "stream": blocks that end so, others have to follow
+---@param how? "sync"|"finish"|"block"|"stream" # default "sync"; "finish": its block
+--- has BFINAL set; "block", "stream": its blocks end so, and others must follow
 function Deflater:message(text, how)
   local payload = ask(self.helper, ("deflate %s %s"):format(self.number, how or "sync"), text)
   if not self.takeover then self:reset() end
@@ -76,7 +75,7 @@ end
 local Inflater = {}
 Inflater.__index = Inflater
 
----A decompressor, which raises on what does not keep to the window.
+---A decompressor, which raises on a distance larger than the window.
 ---@param options? {bits: integer?, takeover: boolean?}
 function Helper:inflater(options)
   options = options or {}
@@ -85,7 +84,7 @@ function Helper:inflater(options)
     takeover = options.takeover ~= false}, Inflater)
 end
 
----The message whose payload this is.
+---Returns the message of this payload.
 function Inflater:message(payload)
   local text = ask(self.helper, "inflate " .. self.number, payload)
   if not self.takeover then ask(self.helper, "reset " .. self.number) end

@@ -53,8 +53,8 @@ class Deflater:
 
 
 class Inflater:
-    """Section 7.2.2, stricter than a receiver has to be: the window is no larger
-    than agreed, the tail has been cut, a message ends where a block does."""
+    """Section 7.2.2, stricter than a receiver must be: the window is no larger than
+    agreed, the tail was removed, a message ends at the end of a block."""
 
     def __init__(self, bits):
         self.bits = int(bits)
@@ -63,8 +63,8 @@ class Inflater:
     def reset(self):
         self.z = zlib.decompressobj(-self.bits)
 
-    # zlib looks for a distance in its output too, which would hide one that is
-    # larger than the window: so there is one byte of it.
+    # zlib also accepts a distance within its output buffer, which would hide one
+    # larger than the window: so that has one byte.
     def piece(self, data):
         out, step = bytearray(), 0 if self.bits == 15 else 1
         while True:

@@ -11,7 +11,7 @@ end
 ---The set of open descriptors.
 function descriptors.list()
   local path = os.tmpname()
-  -- os.execute, so that no pipe of ours is among them
+  -- os.execute opens no pipe of ours, which would be among them
   assert(os.execute(("ls /proc/%d/fd >%s"):format(descriptors.pid(), path)))
   local set = {}
   for line in io.lines(path) do set[math.tointeger(tonumber(line))] = true end
@@ -36,7 +36,8 @@ function descriptors.of(open, ...)
   error("it has opened none", 2)
 end
 
----Has each test of a block finish(), and leave no descriptor open.
+---Calls finish() after each test of a block, and raises if it has left a descriptor
+---open.
 ---@param before_each function # busted's
 ---@param after_each function # busted's
 function descriptors.watch(before_each, after_each, finish)
@@ -46,7 +47,7 @@ function descriptors.watch(before_each, after_each, finish)
     finish()
     collectgarbage()
     collectgarbage()
-    -- the poller's own are made once
+    -- the poller's own descriptors are created once
     assert(descriptors.count() <= before + 3, "a descriptor is left open")
   end)
 end

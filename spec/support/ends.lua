@@ -1,5 +1,5 @@
--- Connections whose one end is the library's and whose other a wire-level peer,
--- and what has to be true of the loop when a test is over.
+-- Connections with the library at one end and a wire-level peer at the other, and checks
+-- of the loop after a test.
 
 local socket = require "socket"
 local websock = require "websock"
@@ -7,13 +7,13 @@ local raw = require "support.raw"
 
 local ends = {}
 
-local open = {}  -- functions that end what a test has opened
+local open = {}  -- functions that close what a test has opened
 
 local function at_end(f) open[#open + 1] = f end
 
 ends.at_end = at_end
 
----Runs f in a coroutine of the loop until it has ended; its results.
+---Runs f in a coroutine of the loop until it has ended; returns its results.
 function ends.inside(f, ...)
   local results
   websock.spawn(function(...)
@@ -73,7 +73,7 @@ function ends.server(options, fields)
   return ws, peer, server
 end
 
----A listener whose one connection is handled by f(peer), in a coroutine; the URL.
+---Listens for one connection, which f(peer) handles in a coroutine; returns the URL.
 function ends.serve(f)
   local listener = raw.server()
   local thread = websock.spawn(function()
@@ -105,7 +105,7 @@ function ends.open(server, ...)
   return peer, fields
 end
 
----The same before its handshake.
+---The same, before its handshake.
 function ends.dial(server)
   local peer = raw.client(ends.port(server))
   at_end(function() peer:close() end)
@@ -126,7 +126,7 @@ function ends.socket_pair()
   return one, other
 end
 
----Ends everything; raises if work is left to the loop then.
+---Closes everything; raises if the loop has work left then.
 function ends.finish()
   while open[1] do table.remove(open)() end
   local deadline = socket.gettime() + raw.patience

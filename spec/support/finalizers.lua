@@ -1,11 +1,10 @@
--- Whatever collects may run a finalizer, and that may use the very connection that
--- a method is at work on. Here random ones do, with the public functions of the
--- protocol core (docs/core.md): a sanitized module tells of bytes that are read
--- when they are no longer there, the rounds themselves of messages that come
--- twice, out of order, or changed.
+-- A call that collects may run a finalizer, which may use the connection whose method
+-- is running. Here random finalizers do so, with the public functions of the protocol
+-- core (docs/core.md). A sanitized module detects reads of freed bytes; the rounds
+-- detect messages that arrive twice, out of order, or changed.
 --
--- A round is a client and a server, each with memory of its own (no pool), and a
--- number of steps. Every step leaves garbage behind whose finalizers take steps.
+-- A round has a client and a server, each with memory of its own (no pool), and a
+-- number of steps. Every step leaves garbage whose finalizers take steps too.
 
 local core = require "websock.core"
 local sorted = require "support.sorted"
@@ -18,7 +17,7 @@ local SIZES = {0, 1, 30, 60, 121, 122, 125, 126, 200, 300, 500, 1000, 2000, 3000
 
 local function pick(list) return list[random(#list)] end
 
--- Two ends, and what is on its way to each.
+-- Two ends, and the bytes in flight to each.
 local function pair()
   local compress = random(2) == 1 and {threshold = 0} or nil
   local ends = {}
@@ -47,12 +46,12 @@ function good.request(one)
     {"X-One", ones, "x-ONE", "2", "X-Two", ""}))
 end
 
--- What the other has asked with, as long as there is a request.
+-- Compares a field with what the other end has sent, while there is a request.
 local function check_field(one, value)
   assert(value == nil or value == one.peer.x_one, value)
 end
 
--- Nobody else moves bytes meanwhile, or they would arrive out of order.
+-- Locks out other moves meanwhile, which would make bytes arrive out of order.
 function good.move(one)
   if one.moving then return end
   one.moving = true
@@ -86,13 +85,13 @@ end
 
 function good.send(one)
   if one.sending or one.conn:state() ~= "open" or one.conn:queued() > 200000 then return end
-  one.sending = true  -- it is numbered in the order of sending
+  one.sending = true  -- messages are numbered in the order of sending
   local text = pack(">I4", #one.sent + 1) .. ("%x"):format(random(0, 15)):rep(pick(SIZES))
   if one.conn:send(text, "binary") then one.sent[#one.sent + 1] = text end
   one.sending = false
 end
 
--- The next number has to be noted before anything is allocated.
+-- Notes the next number before anything is allocated.
 local function check(one, message)
   local n = unpack(">I4", message)
   local last = one.got
@@ -159,7 +158,7 @@ function wild.end_of_scope(one)
   local _ <close> = one.conn
 end
 
--- What changes that on which a method may be at work, or takes it away.
+-- Calls that change or free what a running method uses.
 local LIVELY = {"fetch", "poll", "receive", "receive_part"}
 local HOSTILE = {"end_of_scope", "taken", "accept", "reject", "spoil", "abort", "receive",
   "receive_part", "poll", "sent", "forget"}
@@ -168,7 +167,7 @@ function wild.reject(one)
   one.conn:reject(pick {200, 404, 426, 100, 1 << 33}, {"X-A", "b"}, ("b"):rep(random(0, 300)))
 end
 
--- A finalizer may change what it has handed in, too.
+-- A finalizer may also change the list that was passed in.
 function wild.accept(one)
   one.fields = {"X-A" .. random(9), ("b"):rep(random(200))}
   one.conn:accept(random(2) == 1 and "a" .. "b" or nil, one.fields)
@@ -195,7 +194,7 @@ function wild.odd_send(one) one.conn:send(random(100000), "text", random(0, 5000
 
 -- Rounds ---------------------------------------------------------------------------
 
--- Where a round begins. Others may do something meanwhile, so some of it may fail.
+-- Begins a round. Finalizers run meanwhile, so some of it may fail.
 local function play(ends, ...)
   for _, name in ipairs {...} do
     for _, one in ipairs(ends) do pcall(wild[name], one) end
@@ -226,12 +225,12 @@ local wild_beginnings = {
 
 local good_names, wild_names = sorted(good), sorted(wild)
 
--- A round of so many steps, some of them wild or none.
+-- Plays a round of so many steps; some are wild if is_wild.
 local function round(is_wild, count)
   local ends, trouble, received = pair(), nil, 0
   local litter
 
-  local at_work  -- whose method is
+  local at_work  -- the end whose method runs
 
   local function step(others)
     local wildly = is_wild and random(15) == 1
@@ -241,7 +240,7 @@ local function round(is_wild, count)
     at_work = one
     local ok, err = pcall((is_wild and wild or good)[name], one)
     at_work = before
-    -- what a wild host does wrong may raise
+    -- mistakes of a wild host may raise
     if not ok and not is_wild then trouble = trouble or name .. ": " .. tostring(err) end
   end
 
@@ -272,14 +271,14 @@ local function round(is_wild, count)
   return received
 end
 
----Runs rounds, every other one a wild host's; raises when one goes wrong.
+---Runs rounds, every other one with a wild host; raises if one fails.
 ---@param seed integer the first round's; each has the next
 ---@param rounds integer
 ---@param steps integer of each
 ---@return integer messages that were received whole by well-behaved hosts
 function finalizers.run(seed, rounds, steps, eager)
   local received = 0
-  -- an eager Lua collects all at every chance, and wants nothing in between
+  -- an eager Lua collects everything at every chance, and needs no steps in between
   collectgarbage("incremental", eager and 1000 or 1, 400, 7)
   for i = seed, seed + rounds - 1 do
     math.randomseed(i)

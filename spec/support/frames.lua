@@ -1,7 +1,6 @@
--- Frames and handshakes made and read by string.pack alone, never by the
--- library's own encoder: a round trip through one's own code proves symmetry
--- and nothing else. RFC 6455 section 5.2 for the frames, 4.1 and 4.2.2 for the
--- handshakes.
+-- Builds and parses frames and handshakes by string.pack alone, never by the library's
+-- own encoder: a round trip through the same code proves only symmetry. RFC 6455
+-- section 5.2 for the frames, 4.1 and 4.2.2 for the handshakes.
 
 local frames = {}
 
@@ -9,7 +8,7 @@ frames.opcode = {
   continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10,
 }
 
--- The example of RFC 6455 section 1.3: a key and what it has to be answered by.
+-- The example of RFC 6455 section 1.3: a key and its answer.
 frames.key = "dGhlIHNhbXBsZSBub25jZQ=="
 frames.accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
@@ -51,13 +50,13 @@ function frames.build (f)
   return head .. f.mask .. frames.mask(payload, f.mask)
 end
 
----A frame as a client has to send it: masked, by a fixed key unless given.
+---A client's frame: masked, with a fixed key unless one is given.
 function frames.masked (opcode, payload, fin, key)
   return frames.build { opcode = opcode, payload = payload, fin = fin,
     mask = key or "\x37\xfa\x21\x3d" }
 end
 
----A frame as a server has to send it.
+---A server's frame, which is not masked.
 function frames.plain (opcode, payload, fin)
   return frames.build { opcode = opcode, payload = payload, fin = fin }
 end
@@ -125,8 +124,8 @@ local function cut (bytes, size)
   return pieces
 end
 
--- A generator of its own (Park and Miller's), so that the same seed gives the
--- same splits on every machine and nobody's math.random is touched.
+-- Park and Miller's generator, so that the same seed gives the same splits on every
+-- machine, and math.random is not affected.
 local function random (seed)
   local state = seed % 2147483646 + 1
   return function (n)
@@ -135,8 +134,8 @@ local function random (seed)
   end
 end
 
----Whole, byte by byte, and cut at places that the seed decides: an iterator over
----a name and the pieces, for habit 3: identical events each time.
+---Iterates over ways to split bytes: a name and the pieces, whole, byte by byte, and
+---cut at random places for each seed. Each must result in identical events.
 function frames.splits (bytes, seeds)
   local ways = {
     { "whole", { bytes } },
@@ -157,8 +156,8 @@ end
 
 -- ----------------------------------------------------------------- handshakes
 
--- Fields by name, in the order of `order`, then what else was given; false
--- leaves one out, a list gives it several times.
+-- Fields by name, in the order of `order`, then the others given; false leaves one out,
+-- a list repeats it.
 local function fields (defaults, order, given)
   local lines, known = {}, {}
   local function put (name, value)

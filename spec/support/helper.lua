@@ -1,6 +1,6 @@
--- Runs before the specs of a file. With WEBSOCK_GC=1 the collector never rests:
--- a new cycle begins as soon as one has ended, and every few bytes allocated do
--- a piece of it, so that whatever is not anchored is gone at the next chance.
+-- Runs before the specs of a file. With WEBSOCK_GC=1 the collector works all the time: a
+-- new cycle begins as soon as one has ended, and every few bytes allocated run a step,
+-- so that anything not anchored is soon collected.
 
 if os.getenv("WEBSOCK_GC") == "1" then
   collectgarbage("incremental", 1, 400, 8)

@@ -1,4 +1,4 @@
--- Servers whose errors are kept, and what their peers get to hear.
+-- Servers whose errors are kept, and the answers that their peers get.
 
 local ends = require "support.ends"
 local frames = require "support.frames"
@@ -41,7 +41,7 @@ function host.knock(server, fields)
   return status_of(line)
 end
 
----That the server serves.
+---Raises unless the server still serves.
 function host.serves(server)
   local peer = ends.open(server)
   peer:masked("text", "alive?")

@@ -1,8 +1,8 @@
--- What looks like a socket but is none of LuaSocket's, so that it is driven
--- through its methods: each is passed on to a LuaSocket object, and counted.
+-- An object with a socket's methods that is not LuaSocket's, so that the library calls
+-- its methods: each is passed on to a LuaSocket object, and counted.
 
 ---@param sock userdata # of LuaSocket
----@return table # its `calls` are how often each method was called
+---@return table # its field `calls` counts the calls of each method
 return function(sock)
   local object = {calls = {}}
   for _, name in ipairs {"receive", "send", "getfd", "settimeout", "close", "shutdown"} do

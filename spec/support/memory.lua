@@ -1,4 +1,4 @@
--- What this process holds in memory, as the kernel counts it.
+-- The memory of this process, as the kernel counts it.
 
 local memory = {}
 
@@ -13,21 +13,21 @@ end
 ---Resident memory in KiB.
 function memory.resident() return status "VmRSS" end
 
----Calls f(...); by how many KiB the most that was resident meanwhile exceeds what
----was before.
+---Calls f(...). Returns by how many KiB the peak of resident memory meanwhile exceeds
+---what was resident before.
 function memory.growth(f, ...)
   collectgarbage()
   collectgarbage()
   local file <close> = assert(io.open("/proc/self/clear_refs", "w"))
-  file:write "5"  -- the peak counts from now on
+  file:write "5"  -- resets the peak
   file:flush()
   local before = status "VmHWM"
   f(...)
   return status "VmHWM" - before
 end
 
----What it says when memory has grown by more than is allowed; nil: fine. With a
----sanitizer, which keeps what was freed, it always is.
+---Returns a message if memory has grown by more than is allowed, nil if not; always nil
+---with a sanitizer, which keeps freed memory.
 function memory.too_much(kib, allowed)
   if os.getenv "SANITIZED" or kib <= allowed then return nil end
   return ("memory grew by %d KiB"):format(kib)

@@ -1,4 +1,4 @@
--- What a test has noted, in order.
+-- A list of what happens in a test, in order.
 
 local notes = {log = {}}
 
@@ -7,7 +7,7 @@ function notes.note(...)
   notes.log[#notes.log + 1] = table.concat({...}, " ")
 end
 
----Before each test.
+---Empties the list, before each test.
 function notes.clear()
   for i = #notes.log, 1, -1 do notes.log[i] = nil end
 end

@@ -1,5 +1,5 @@
--- What is offered and answered in Sec-WebSocket-Extensions fields, right and wrong,
--- for the specs of both roles.
+-- Offers and answers in Sec-WebSocket-Extensions fields, valid and invalid, for the
+-- specs of both roles.
 
 local offers = {}
 
@@ -12,12 +12,11 @@ function offers.offer(...)
   return table.concat({"permessage-deflate", ...}, "; ")
 end
 
--- What makes a parameter's value no number from 8 to 15 as RFC 7692 section 7.1.2
--- wants it.
+-- Values that are not a number from 8 to 15 in the form of RFC 7692 section 7.1.2.
 offers.BAD_BITS = {"=7", "=16", "=0", "=999", "=08", "=010", "=+9", "=-9", "=1e1", "=9.0", "=0x9",
   "=nine", "=9a", "=99999999999999999999", "=256", "=265", "=4294967305"}
 
--- What the grammar itself does not allow (RFC 6455 section 9.1).
+-- Values that the grammar does not allow (RFC 6455 section 9.1).
 offers.BROKEN = {"=", '=""', '=" 9"', '="9', '=9"', "=9 9", "=9=9", "==9", "=[9]", "='9", '="9"9',
   '="9\\'}
 

@@ -1,6 +1,6 @@
--- Pairs of a connection and a wire-level peer in all ways: our role, with TLS or
--- without, over a descriptor of ours or through a socket object's methods. For what
--- has to be the same in each.
+-- Pairs of a connection and a wire-level peer in all ways: our role, with or without
+-- TLS, over our own descriptor or through a socket object's methods. For behaviour that
+-- must be the same in each.
 
 local websock = require "websock"
 local certificates = require "support.certificates"
@@ -37,7 +37,7 @@ end
 
 local KEY = "\0\0\0\0"
 
----The same by a mask of zeros, so that what it sends can be read.
+---The same with a mask of zeros, so that the bytes are readable.
 function pairs_of.plainly(way, opcode, payload, fin)
   return frames.build {opcode = opcode, payload = payload, fin = fin,
     mask = way.role == "server" and KEY or nil}
@@ -49,7 +49,7 @@ local function peer_of(way, port)
   return peer
 end
 
--- The peer of a server has sent `bytes` right behind its request, in one write.
+-- The peer of a server: sends its request and `bytes` in one write.
 local function ask(peer, bytes, fields)
   assert(peer:send(frames.request(fields) .. (bytes or "")))
   local status = assert(peer:head())
@@ -88,7 +88,7 @@ local function serve(way, options, handler, bytes, fields)
   return peer, server
 end
 
--- One of our ends as a socket object that is driven through its methods.
+-- Returns one of our ends as a socket object that is driven through its methods.
 local function object_of(way, one, params)
   if not way.tls then return look_alike(one.sock) end
   return assert(secure.wrap(one, params)).tls
@@ -125,8 +125,8 @@ local function connect(way, options, handler, bytes, fields)
   return peer
 end
 
----A connection that runs `handler` in a coroutine, and closes when that returns; and
----its peer, which has sent `bytes` right behind its half of the handshake.
+---Opens a connection that runs `handler` in a coroutine, and closes when that returns.
+---Returns its peer, which has sent `bytes` right after its half of the handshake.
 ---@param options? table # of websock.listen or websock.connect
 ---@param fields? table # of the peer's half: see frames.request, frames.response
 ---@return table peer, table? server

@@ -1,6 +1,6 @@
--- Other programs that a spec starts: peers, examples, the command. A child runs
--- under a small shell that ends it when its standard input (a pipe from us)
--- ends, so none outlives the spec, however that ends.
+-- Starts other programs for a spec: peers, examples, the command. A child runs under a
+-- small shell that kills it when the shell's standard input (a pipe from us) ends, so
+-- that none outlives the spec, however the spec ends.
 
 local process = {}
 local Process = {}
@@ -17,9 +17,9 @@ function process.quote (words)
   return table.concat(quoted, " ")
 end
 
--- The shell prints the child's pid first. The child's input is empty, a
--- sanitizer's LD_PRELOAD is not for it. `read` returns when we close our end,
--- or are gone; the watcher ends by itself when the child has.
+-- The shell prints the child's pid first. The child's input is empty, and it does not
+-- get a sanitizer's LD_PRELOAD. `read` returns when we close our end, or have ended; the
+-- watcher ends by itself after the child.
 local script = [[
 exec 3<&0 2>/dev/null
 %s </dev/null 3<&- >%s 2>&1 & child=$!
@@ -38,8 +38,7 @@ local function slurp (path)
   return text
 end
 
--- Polls without making the machine busy; `turn` may be a function that turns a
--- loop meanwhile.
+-- Polls with pauses; `turn` may be a function that turns a loop meanwhile.
 local function poll (seconds, turn, done)
   local socket = require "socket"
   local deadline = socket.gettime() + seconds
@@ -58,7 +57,7 @@ function process.start (words, options)
   options = options or {}
   local self = setmetatable({ out = os.tmpname(), turn = options.turn }, Process)
   self.status, self.pid_file = self.out .. ".status", self.out .. ".pid"
-  -- a shell has its background ignore Ctrl-C
+  -- a shell makes its background processes ignore Ctrl-C
   local env = { "env", "--default-signal=INT", "-u", "LD_PRELOAD" }
   for name, value in pairs(options.env or {}) do
     env[#env + 1] = name .. "=" .. value
@@ -74,11 +73,11 @@ function process.start (words, options)
   return self
 end
 
----What it has printed so far.
+---Its output so far.
 function Process:output () return slurp(self.out) end
 
----Waits until what it prints matches; returns the captures. Raises when it ends
----first or `seconds` (60) have passed.
+---Waits until its output matches; returns the captures. Raises if it ends first or
+---`seconds` (60) have passed.
 function Process:expect (pattern, seconds)
   local found = poll(seconds or 60, self.turn, function ()
     local ended = self:ended()
@@ -110,7 +109,7 @@ function Process:signal (name)
   os.execute(("kill -%s %d 2>/dev/null"):format(name, self.pid))
 end
 
----Ends it at once, if it runs; removes what it left. Idempotent.
+---Kills it, if it runs, and removes its files. Idempotent.
 function Process:stop ()
   if not self.pipe then return end
   if not self:ended() then self:signal("KILL") end

@@ -1,7 +1,6 @@
--- A peer at wire level: a LuaSocket socket that sends and receives bytes and
--- frames as a spec says, right or wrong. Whatever it waits for, it waits by
--- websock.wait, so that the library under test goes on turning in the same
--- process, from the main chunk or from a coroutine of the loop.
+-- A peer at wire level: a LuaSocket socket that sends and receives bytes and frames,
+-- valid or invalid. It waits by websock.wait, so that the library under test keeps
+-- running in the same process, from the main chunk or from a coroutine of the loop.
 
 local socket = require "socket"
 local frames = require "support.frames"
@@ -10,10 +9,10 @@ local raw = {}
 local Peer = {}
 Peer.__index = Peer
 
--- Seconds after which a peer that should have sent something is given up.
+-- Seconds to wait for a peer that should send something.
 raw.patience = 60
 
--- Until the deadline of the system's clock: the loop's may have been put forward.
+-- Waits until a deadline of the system's clock: the loop's may have been put forward.
 local function wait (sock, mode, deadline)
   local ready, err
   repeat
@@ -109,8 +108,8 @@ local function fill (self, deadline)
   return nil, err
 end
 
--- Reads until take(buffer) returns something; what it returns after that is
--- where the rest of the buffer begins.
+-- Reads until take(buffer) returns something; its next result is where the rest of the
+-- buffer begins.
 local function read (self, seconds, take)
   local deadline = socket.gettime() + (seconds or raw.patience)
   while true do
@@ -147,7 +146,7 @@ function Peer:frame (seconds)
   return read(self, seconds, frames.parse)
 end
 
----Everything until the other side ends; the reason for the end after it.
+---All bytes until the other side ends, and the reason for the end.
 function Peer:rest (seconds)
   local deadline = socket.gettime() + (seconds or raw.patience)
   repeat
@@ -158,8 +157,8 @@ function Peer:rest (seconds)
   return bytes, self.ended or "timeout"
 end
 
----Waits for a Close frame: code (1005 when it has none) and reason; frames before
----it are passed over.
+---Waits for a Close frame, and skips frames before it: code (1005 if it has none) and
+---reason.
 function Peer:closed (seconds)
   repeat
     local frame, err = self:frame(seconds)
@@ -177,8 +176,8 @@ function Peer:masked (...) return self:send(frames.masked(...)) end
 ---Sends an unmasked one, as a server does.
 function Peer:plain (...) return self:send(frames.plain(...)) end
 
----Answers a client's handshake with 101; `given` as in frames.response. The
----Accept does not come from our code.
+---Answers a client's handshake with 101; `given` as in frames.response. Does not use our
+---code for the Accept field.
 function Peer:welcome (given)
   local _, fields = assert(self:head())
   local key = fields["sec-websocket-key"]

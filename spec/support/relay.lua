@@ -1,5 +1,5 @@
--- A TCP relay between a client and a server, on the loop: it drips, stalls, cuts
--- and counts what passes, without understanding it.
+-- A TCP relay between a client and a server, on the loop: it drips, stalls, cuts and
+-- counts bytes, without parsing them.
 
 local websock = require "websock"
 local raw = require "support.raw"
@@ -13,8 +13,8 @@ local function spawn(self, ...)
   table.insert(self.threads, (websock.spawn(...)))
 end
 
--- Sends bytes as far as the other side takes them; each in a write and a turn of
--- its own when the relay drips.
+-- Sends bytes as long as the other side takes them; if the relay drips, each in its own
+-- write and turn.
 local function pass(self, to, bytes)
   local size = self.drip and 1 or #bytes
   for from = 1, #bytes, size do
@@ -24,7 +24,7 @@ local function pass(self, to, bytes)
   return true
 end
 
--- Moves what arrives at one side to the other until it ends, then tells so.
+-- Moves bytes from one side to the other until the first ends, then ends the other.
 local function pump(self, from, to, way)
   while websock.wait(from.sock, "r") do
     local bytes, err, partial = from.sock:receive(8192)
@@ -61,8 +61,8 @@ function relay.open(target, options)
   return self
 end
 
----Ends every connection's streams, both ways: what was sent before arrives, but
----nobody inside has said good-bye.
+---Ends every connection's streams, both ways: what was sent before arrives, but no
+---closing handshake of TLS or WebSocket takes place.
 function Relay:cut()
   for _, side in ipairs(self.sides) do side.sock:shutdown "both" end
 end

@@ -1,5 +1,5 @@
--- The connection in both roles against a wire-level peer, for the specs of its
--- methods: what is on the wire is built and read without the library's encoder.
+-- The connection in both roles against a wire-level peer, for the specs of its methods.
+-- Frames are built and parsed without the library's encoder.
 
 local assert = require "luassert"
 local ends = require "support.ends"
@@ -13,9 +13,9 @@ roles.HOW = {
   server = {make = ends.server, say = "masked"},
 }
 
----A function both(name, [options,] body) that makes one test for each role: it runs
----body(ws, peer, say, frame) in a coroutine; frame(opcode, payload, fin) makes a frame
----as the peer sends it, and say(...) has it sent.
+---Returns a function both(name, [options,] body) that makes one test for each role: it
+---runs body(ws, peer, say, frame) in a coroutine; frame(opcode, payload, fin) builds a
+---frame of the peer, and say(...) sends it.
 ---@param it function # busted's
 function roles.both(it)
   return function(name, options, body)
@@ -30,7 +30,7 @@ function roles.both(it)
   end
 end
 
----Like error_matches, which takes the position off: it is to be in the caller's file.
+---Like error_matches, which removes the position: here it must be in the caller's file.
 function roles.raises_here(f, pattern)
   local ok, err = pcall(f)
   local here = debug.getinfo(2, "S").short_src:gsub("%p", "%%%0")
@@ -41,7 +41,7 @@ end
 ---The four values of a connection that has ended.
 function roles.closed_with(code, reason) return {n = 4, nil, "closed", code, reason} end
 
----Has the kernel take few bytes, so that a queue fills.
+---Makes the kernel's buffers small, so that a queue fills.
 function roles.narrow(ws)
   ws:socket():setoption("send-buffer-size", 4096)
 end

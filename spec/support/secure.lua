@@ -1,5 +1,5 @@
--- Wire-level peers (support.raw) inside TLS, by LuaSec: a second implementation's
--- calls of OpenSSL, which tell what ours have agreed on.
+-- Wire-level peers (support.raw) inside TLS, by LuaSec: a second user of OpenSSL, which
+-- shows what ours has agreed on.
 
 local socket = require "socket"
 local ssl = require "ssl"
@@ -12,8 +12,8 @@ local raw = require "support.raw"
 
 local secure = {}
 
--- A LuaSec object behind the methods of a LuaSocket one: "timeout" where nothing
--- is wrong. `receive` gives what there is.
+-- A LuaSec object with the methods of a LuaSocket one: returns "timeout" for "not now".
+-- `receive` returns what has arrived.
 local Wrapped = {}
 Wrapped.__index = Wrapped
 
@@ -38,10 +38,10 @@ function Wrapped:dirty() return self.ssl:dirty() end
 -- close_notify, then the descriptor.
 function Wrapped:close() self.ssl:close() end
 
--- The end of our bytes without a close_notify.
+-- Ends our side without close_notify.
 function Wrapped:shutdown() core.shutdown(self.ssl:getfd()) end
 
--- LuaSec has no options: a LuaSocket object borrows the descriptor.
+-- LuaSec has no setoption: a LuaSocket object borrows the descriptor.
 function Wrapped:setoption(...)
   local object = socket.tcp()
   object:setfd(self.ssl:getfd())
@@ -62,7 +62,7 @@ local function shake_hands(conn)
 end
 
 ---Puts a raw peer into TLS; `peer.tls` is LuaSec's object then.
----@param params table # of ssl.wrap; mode and protocol ("any") need not be there
+---@param params table # of ssl.wrap; mode and protocol ("any") are optional
 ---@param name? string # the server name that a client asks for
 ---@return table|nil peer, string? err
 function secure.wrap(peer, params, name)
@@ -85,7 +85,7 @@ function secure.client(port, params, name)
   return secure.wrap(raw.client(port), params or {}, name)
 end
 
----The same after it, to the test's end.
+---The same after it; ends with the test.
 function secure.open(server, params)
   local peer = assert(secure.client(ends.port(server), params))
   ends.at_end(function() peer:close() end)
@@ -103,8 +103,8 @@ function secure.server_params(name, more)
   return params
 end
 
----A LuaSec server that takes one connection: its port, and a function that gives its
----peer, or nil, err, once they have shaken hands.
+---A LuaSec server for one connection: its port, and a function that returns its peer, or
+---nil, err, after the handshake.
 function secure.serve(params)
   local listener = raw.server()
   local peer, failure

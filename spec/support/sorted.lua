@@ -1,4 +1,4 @@
--- The keys of a table in order: pairs has none.
+-- The keys of a table, sorted.
 
 ---@param set table<string, any>
 ---@return string[]

@@ -1,7 +1,7 @@
 /*
-** states.c - further Lua states in this process, for specs of what states
-** share: states.open() -> state; state:run(code) -> string that the code
-** returned, an error raises; state:close().
+** states.c - more Lua states in this process, for specs of what states share:
+** states.open() -> state; state:run(code) -> the string that the code returns,
+** or raises; state:close().
 */
 #include "lauxlib.h"
 #include "lua.h"
@@ -13,7 +13,7 @@ static lua_State **tostate (lua_State *L) {
   return (lua_State **)luaL_checkudata(L, 1, STATE);
 }
 
-/* Modules are found where this state finds them. */
+/* Gives the new state this state's paths of modules. */
 static void copy_path (lua_State *L, lua_State *to, const char *name) {
   lua_getglobal(L, "package");
   lua_getglobal(to, "package");

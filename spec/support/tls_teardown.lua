@@ -1,8 +1,8 @@
--- Ends TLS connections between a client and a server of ours at every moment of
--- their lives, in every way, for spec/attacks_tls_spec.lua, which runs it as a
--- process: under a sanitizer, and under Valgrind.
+-- Ends TLS connections between our client and server at every moment, in every way, for
+-- spec/attacks_tls_spec.lua, which runs it as a process: under a sanitizer, and under
+-- Valgrind.
 --     tls_teardown.lua CERT KEY CA
--- Prints "N endings"; what is still open then ends with the Lua state.
+-- Prints "N endings"; connections that are open then end with the Lua state.
 
 local socket = require "socket"
 local websock = require "websock"
@@ -12,12 +12,12 @@ local sorted = require "support.sorted"
 local cert, key, ca = table.unpack(arg)
 local server_tls = {cert = cert, key = key}
 
--- Turns the loop a few times; no ending depends on how many.
+-- Turns the loop a few times; the number does not matter.
 local function turn(n)
   for _ = 1, n do websock.step(0.001) end
 end
 
--- One life: a server, a relay before it, a client that connects.
+-- Begins one life: a server, a relay in front of it, a client that connects.
 local function begin()
   local life = {}
   life.server = assert(websock.listen {
@@ -38,7 +38,7 @@ local function begin()
   return life
 end
 
--- Turns until the condition is true; a life that ends before it is as good.
+-- Turns the loop until the condition is true or the life has ended.
 local function until_true(life, done)
   local deadline = websock.now() + 5
   while not done(life) and not life.tried and websock.now() < deadline do websock.step(0.001) end
@@ -130,7 +130,7 @@ local ENDINGS = {
 }
 
 local kept, count = {}, 0
-debug.getregistry().kept = kept  -- to the very end
+debug.getregistry().kept = kept  -- until the state is closed
 for _, moment in ipairs(sorted(MOMENTS)) do
   for _, ending in ipairs(sorted(ENDINGS)) do
     local life = begin()
@@ -138,7 +138,7 @@ for _, moment in ipairs(sorted(MOMENTS)) do
     pcall(ENDINGS[ending], life)
     turn(2)
     count = count + 1
-    -- every seventh is left as it is, for the end of the state
+    -- leaves every seventh for the end of the state
     if count % 7 == 0 then
       kept[#kept + 1] = life
     else
@@ -151,7 +151,7 @@ for _, moment in ipairs(sorted(MOMENTS)) do
 end
 turn(5)
 
--- Failed handshakes whose contexts are gone at once.
+-- Failed handshakes, whose contexts are dropped at once.
 for _ = 1, 5 do
   local listener = assert(socket.bind("127.0.0.1", 0))
   local _, port = listener:getsockname()

@@ -1,6 +1,6 @@
 /*
-** unistd.c - the system calls that specs need and Lua lacks: processes that
-** fork, a working directory that changes, descriptors that are replaced.
+** unistd.c - system calls that specs need and Lua lacks: fork, changes of the
+** working directory, replaced descriptors.
 */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ static int result (lua_State *L, long r) {
   return 1;
 }
 
-/* unistd.fork() -> 0 in the child, the child's number in its parent */
+/* unistd.fork() -> 0 in the child, the child's pid in its parent */
 static int l_fork (lua_State *L) { return result(L, (long)fork()); }
 
 /* unistd.wait(pid) -> exit status, or minus the signal that ended it */
@@ -31,7 +31,7 @@ static int l_wait (lua_State *L) {
   return 1;
 }
 
-/* unistd.exit(status): at once, closing no state */
+/* unistd.exit(status): exits at once, without closing the state */
 static int l_exit (lua_State *L) {
   _exit((int)luaL_checkinteger(L, 1));
   return 0;
@@ -42,8 +42,8 @@ static int l_chdir (lua_State *L) {
   return result(L, chdir(luaL_checkstring(L, 1)));
 }
 
-/* unistd.dup2(from, to): closes descriptor `to`, whoever owns it, and puts a
-   copy of `from` in its place */
+/* unistd.dup2(from, to): replaces descriptor `to`, whoever owns it, by a copy
+   of `from` */
 static int l_dup2 (lua_State *L) {
   int from = (int)luaL_checkinteger(L, 1), to = (int)luaL_checkinteger(L, 2);
   return result(L, dup2(from, to));

@@ -1,4 +1,4 @@
--- Servers and clients of ours in TLS, with the tests' own authority.
+-- Our servers and clients with TLS, with the tests' own authority.
 
 local websock = require "websock"
 local assert = require "luassert"
@@ -10,7 +10,7 @@ local secure = require "support.secure"
 
 local wss = {patience = 60}
 
----Sends everything back.
+---Echoes all messages.
 function wss.echo(ws)
   for message, kind in ws:messages() do
     if not ws:send(message, kind) then break end
@@ -56,7 +56,7 @@ function wss.connect(...)
   return ws
 end
 
----Raises unless a message comes back as it went.
+---Raises unless a message is echoed unchanged.
 function wss.assert_echo(ws, message, kind)
   assert(ws:send(message, kind))
   local back, err, code, reason = ws:receive(wss.patience)
@@ -64,7 +64,8 @@ function wss.assert_echo(ws, message, kind)
   if back ~= message then error("another message came back", 2) end
 end
 
----Nobody connects with these; the reason, which must be a TLS one and match.
+---Raises unless connecting with these arguments fails; returns the error, which must be
+---of TLS and match.
 function wss.assert_fails(pattern, ...)
   local ws, err = wss.dial(...)
   if ws then ws:abort() end
@@ -74,15 +75,15 @@ function wss.assert_fails(pattern, ...)
   return err
 end
 
----A relay before a server; it ends with the test.
+---A relay in front of a server; it ends with the test.
 function wss.before(server, options)
   local between = relay.open(ends.port(server), options)
   ends.at_end(function() between:close() end)
   return between
 end
 
----Our client, the connection of a server whose handler parks, the relay between
----them, and the server.
+---Opens our client and a server whose handler parks: returns the client, the server's
+---connection, the relay between them, and the server.
 function wss.pair(options, tls)
   local theirs, thread
   local all = {handler = function(ws)
@@ -98,7 +99,7 @@ function wss.pair(options, tls)
   return ours, theirs, between, server
 end
 
----Our client of a LuaSec server, and its peer.
+---Connects our client to a LuaSec server: returns the client and its peer.
 ---@param params? table # of ssl.wrap, for the server
 ---@param options? table # of websock.connect
 function wss.of_luasec(params, options)
@@ -113,7 +114,7 @@ function wss.of_luasec(params, options)
   return ws, peer
 end
 
----n bytes in which no two places look alike.
+---n bytes that do not repeat.
 function wss.bytes(n)
   local parts = {}
   for i = 1, (n + 7) // 8 do parts[i] = ("%08x"):format(i) end
