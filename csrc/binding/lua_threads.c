@@ -263,7 +263,7 @@ static int turn_wrap (lua_State *L) {
   return 1;
 }
 
-/* -------------------------------------------------------------- who and how */
+/* ------------------------------------------------------------------ queries */
 
 int websock_how (lua_State *L, const turn *t) {
   if (t->current == NULL) return t->pump ? CANNOT : CAN_TURN;

@@ -62,8 +62,8 @@ struct net_tls {
 };
 
 /* ---- net_tls_bio.c */
-/* A BIO for both directions: reads from t->fd until that is dry, and gathers
-   what is written. NULL without memory. */
+/* Returns a BIO for both directions, which reads from t->fd until it is drained
+   and gathers what is written. NULL without memory. */
 BIO *net_tls_bio (net_tls *t);
 int net_tls_bytes_add (net_tls_bytes *b, const void *p, size_t n);
 void net_tls_bytes_free (net_tls_bytes *b);
@@ -80,8 +80,8 @@ void net_tls_explain (char why[NET_TLS_WHY], const char *what,
                       const char *where, const char *detail);
 
 /* ---- net_tls_name.c */
-/* Has a client ask for this name, and verify it if its context does. 0 without
-   memory, or if it is none. */
+/* Makes a client send this name, and verify it if its context does. Returns 0
+   without memory, or if it is no name. */
 int net_tls_set_name (net_tls *t, const char *name);
 
 /* ---- net_tls_pem.c: 1, or 0 and what is wrong in why[NET_TLS_WHY] */

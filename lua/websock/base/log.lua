@@ -60,7 +60,7 @@ end
 
 -- The default -----------------------------------------------------------------
 
-local told = {}  -- event -> {at=, n=}: when it was written, how often it occurred since
+local written = {}  -- event -> {at=, n=}: when it was written, how often it occurred since
 
 local function line_of(level, event, fields, n)
   local parts, names = {level .. ": " .. event .. ":"}, {}
@@ -80,12 +80,12 @@ local LOUD = {warn = true, error = true}
 
 local function to_stderr(level, event, fields)
   if not LOUD[level] then return end
-  local now, last = core.now(), told[event]
+  local now, last = core.now(), written[event]
   if last and now - last.at < PERIOD then
     last.n = last.n + 1
     return
   end
-  told[event] = {at = now, n = 0}
+  written[event] = {at = now, n = 0}
   log.stderr(line_of(level, event, show_all(fields), last and last.n or 0))
 end
 

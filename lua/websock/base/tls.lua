@@ -22,8 +22,8 @@ end
 local HTTP = {"http/1.1"}
 
 -- Closing a context does nothing, as connections may still use it; it is collected.
-local function leave_alone() end
-Context.__close, Context.__gc = leave_alone, leave_alone
+local function do_nothing() end
+Context.__close, Context.__gc = do_nothing, do_nothing
 
 -- RFC 7301 section 3.1: each name is preceded by its length.
 local function wire_form(names)
@@ -60,7 +60,7 @@ end
 
 -- Defers the context for clients. It reads the authorities of the system, which is
 -- slow, and a context with a certificate is mostly used by servers.
-local function put_off(self, o)
+local function defer(self, o)
   o.cert, o.key = content_of(o.cert), content_of(o.key)
   self.options = o
 end
@@ -74,7 +74,7 @@ local function new(o)
   if o.cert then self.server, err = build(o, "server") end
   if err then return nil, err end
   if o.cert and not o.ca_file and not o.ca_path then
-    put_off(self, o)
+    defer(self, o)
   else
     self.client, err = build(o, "client")
   end

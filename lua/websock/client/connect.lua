@@ -65,7 +65,7 @@ local function get_socket(loop, o, target, deadline)
 end
 
 -- Gives the link its transport. Returns the bytes that were read from it already.
-local function plug(loop, link, o, target, deadline)
+local function attach(loop, link, o, target, deadline)
   local object, err = get_socket(loop, o, target, deadline)
   if not object then return nil, err end
   local fd, how, foreign, received = socket.take("connect: option 'socket'", object)
@@ -141,7 +141,7 @@ local function connect(loop, target, context, o)
   local link = prepare(loop, o, target)
   local _ <close> = opening.guard(link)
   local deadline = o.timeout and loop.now() + o.timeout
-  local received, err = plug(loop, link, o, target, deadline)
+  local received, err = attach(loop, link, o, target, deadline)
   if not received then return nil, err end
   local ok
   ok, err = start(link, o, target, context, received)

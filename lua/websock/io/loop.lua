@@ -142,7 +142,7 @@ loop.call = loop.wrap(function(f, ...) return f(...) end)
 --- See scheduler.park and watch.wait.
 loop.park, loop.wait = loop.wrap(scheduler.park), loop.wrap(watch.wait)
 
-local SLEEP = {}  -- nobody wakes a sleeper
+local SLEEP = {}  -- what `sleep` waits for: only its deadline wakes it
 
 function loop.sleep(seconds)
   loop.park(now() + seconds, SLEEP, "sleep")

@@ -32,7 +32,7 @@ local function weak_keys() return setmetatable({}, {__mode = "k"}) end
 
 -- Weak, because a host may drop a coroutine while it waits. Threads of the loop are
 -- in `held`, and a desk is on the stack of its caller.
-local parked = weak_keys()     -- waiting thread -> what it waits for, until it goes on
+local parked = weak_keys()     -- waiting thread -> what it waits for, until resumed
 local deadlines = weak_keys()  -- waiting thread -> handle of its timer
 local sleeping = setmetatable({}, {__mode = "v"})  -- that handle -> the thread
 local values = weak_keys()     -- woken thread -> packed values
@@ -252,7 +252,7 @@ local function obstacle()
 end
 
 --- The same; raises if the call cannot wait.
----@param where? string # who was called
+---@param where? string # the name of the function called
 function scheduler.must(where)
   local how = turn:how()
   if how then return how end
@@ -292,7 +292,7 @@ end
 --- Waits until `wake` is called for the calling thread.
 ---@param deadline number? # a time of `now`
 ---@param what any # what it waits for: `wake` has to name the same
----@param where? string # who was called
+---@param where? string # the name of the function called
 ---@return any ... # the values of `wake`, or nil, "timeout"
 function scheduler.park(deadline, what, where)
   local how = scheduler.must(where)

@@ -78,7 +78,7 @@ end
 
 -- Extends the deadline by as much as the loop was late, once. Not for `connect`, whose
 -- caller has set the timeout.
-local function is_put_off(link, late)
+local function postpone(link, late)
   if late <= deadline.LATE or link.late or link.role == "client" then return false end
   link.late = true
   start(link, link.loop.now() + late)
@@ -96,7 +96,7 @@ function deadline.is_over(link, late)
     local time = link.loop.now()
     return not extend(link, deadline.note(link, time), time)
   end
-  return not is_put_off(link, late)
+  return not postpone(link, late)
 end
 
 return deadline

@@ -152,11 +152,11 @@ local function idle_at(link, time)
 end
 
 -- Extends the limit by as much as the loop was late, once: neither side could send.
-local function put_off(link, time, late)
-  if late <= deadline.LATE or link.conn:used() == link.put_off then return nil end
+local function postpone(link, time, late)
+  if late <= deadline.LATE or link.conn:used() == link.postponed then return nil end
   local limit = link.options.idle_timeout
-  link.put_off = link.conn:used(time - limit + math.min(limit, late))
-  return link.put_off + limit
+  link.postponed = link.conn:used(time - limit + math.min(limit, late))
+  return link.postponed + limit
 end
 
 local function check_idle(link, time)
@@ -167,7 +167,7 @@ local function check_idle(link, time)
     if link.stage ~= "open" then return NEVER end
     at = idle_at(link, time)
   end
-  if time >= at then at = put_off(link, time, time - at) end
+  if time >= at then at = postpone(link, time, time - at) end
   if at then return at end
   link:begin_close(1001, "idle timeout")
   return NEVER

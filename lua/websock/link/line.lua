@@ -1,5 +1,5 @@
--- Threads that wait for something of a link, in their order. A line keeps none of
--- them alive: one that its host drops while it waits has left.
+-- A line: threads that wait for a link, in order. It does not keep them alive: a thread
+-- that its host drops while it waits leaves the line.
 
 local Line = {__mode = "v"}
 Line.__index = Line

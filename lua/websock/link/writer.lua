@@ -15,7 +15,7 @@ local WEAK = {__mode = "v"}
 local Writer = {__name = "websock.writer"}
 Writer.__index = Writer
 
--- where: who was called.
+-- where: the name of the method called.
 local function write(where, self, chunk, timeout, more)
   if getmetatable(self) ~= Writer then
     misuse("%s: writer expected (writer:%s, not writer.%s)", where, where, where)

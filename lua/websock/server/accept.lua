@@ -57,7 +57,7 @@ end
 
 -- The server of connections that are accepted without one.
 local anonymous
-local function nobodys(loop)
+local function anonymous_server(loop)
   if not anonymous then
     anonymous = server.new(loop, options.check("accept"))
     anonymous.is_anonymous = true
@@ -130,7 +130,7 @@ return function(loop, object, given)
   local context, err
   if o.tls then context, err = tls.of("accept", o.tls, "server") end
   if err then return nil, err end
-  local owner = o.server or nobodys(loop)
+  local owner = o.server or anonymous_server(loop)
   if owner.stopped then return nil, "closed" end
   o.report = handler.reporter(o.on_error or owner.options.on_error)
   local link, received = adopt(owner, o, mine)

@@ -81,13 +81,13 @@ end
 -- Called when accept has returned no connection: none is left, or it has failed.
 function Listener:stopped(err)
   if err == "again" then
-    self.told = nil
+    self.reported = nil
     if self.loop.rearm then self.loop.rearm(self.fd, 1) end
     return
   end
   self.waiting = self.loop.at(self.loop.now() + RETRY, self)
-  if not self.told then
-    self.told = true
+  if not self.reported then
+    self.reported = true
     self.server:cannot_accept(err)
   end
 end
