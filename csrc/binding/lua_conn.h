@@ -108,7 +108,8 @@ long websock_recv (conn *c, void *p, size_t n);
 long websock_sendv (conn *c, const net_iov *v, int n);
 /* Whether to read once more after a read that got `got` bytes of `room`. */
 int websock_more (const conn *c, long got, size_t room);
-/* Whether that read emptied the descriptor; TLS may have bytes of it left. */
+/* Whether that read found nothing on the descriptor. With TLS it may have found
+   bytes but returned none. */
 int websock_dry (const conn *c, long got);
 /* Tries to write TLS's own output. Returns whether some is left. */
 int websock_unsent (conn *c);
