@@ -10,7 +10,7 @@
 **   lua_send.c   messages and bytes out
 **
 ** and for those that serve many connections without Lua in between: lua_turn.c,
-** lua_receive.c, lua_fast.c, lua_broadcast.c.
+** lua_ws_receive.c, lua_ws_send.c, lua_broadcast.c.
 */
 #ifndef lua_conn_h
 #define lua_conn_h
@@ -56,7 +56,7 @@ enum {
 };
 
 /* The receiver (lua_seat.c). A coroutine has the seat while it waits in one of
-   the functions of lua_receive.c. */
+   the functions of lua_ws_receive.c. */
 typedef struct seat {
   lua_State *thread;      /* CONN_RECEIVER, who has it or had it last */
   uint32_t bytes;         /* taken without waiting */

@@ -1,7 +1,7 @@
 /*
 ** lua_turn.h - the userdata `websock.turn`, for the files that serve
-** connections without Lua in between: lua_turn.c, lua_receive.c, lua_fast.c,
-** lua_broadcast.c.
+** connections without Lua in between: lua_turn.c, lua_ws_receive.c,
+** lua_ws_send.c, lua_broadcast.c.
 */
 #ifndef lua_turn_h
 #define lua_turn_h

@@ -340,7 +340,7 @@ local function no_connection(where, value)
 end
 
 --- Wraps the methods that may wait: see loop.wrap. Those called most are in C, see
---- lua_receive.c and lua_fast.c. To be called once, before there are connections.
+--- lua_ws_receive.c and lua_ws_send.c. To be called once, before there are connections.
 function connection.wrap_for(loop)
   methods.receive, methods.receive_part, next_message =
     receiving(CONN, loop, no_connection)

@@ -1,5 +1,5 @@
 -- The Lua functions that ws:receive, ws:receive_part and ws:messages call. Those are C
--- functions, in csrc/binding/lua_receive.c; they also call methods of link.lua.
+-- functions, in csrc/binding/lua_ws_receive.c; they also call methods of link.lua.
 
 local blocking = require "websock.link.blocking"
 local core = require "websock.core"

@@ -1,4 +1,4 @@
--- What the loop's turn does in C (csrc/binding/lua_turn.c, lua_fast.c) where coroutines
+-- What the loop's turn does in C (csrc/binding/lua_turn.c, lua_ws_send.c) where coroutines
 -- come and go around it; what it does for the usual case is for receive_spec and
 -- send_spec (spec/websock/link/).
 

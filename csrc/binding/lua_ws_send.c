@@ -1,5 +1,5 @@
 /*
-** lua_fast.c - ws:send for the usual case: in a coroutine of the loop, with
+** lua_ws_send.c - ws:send for the usual case: in a coroutine of the loop, with
 ** room in the queue. Every other case goes to the function of
 ** link/connection.lua, which handles all of them; so this one changes nothing
 ** before it knows that it can finish.

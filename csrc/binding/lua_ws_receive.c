@@ -1,5 +1,6 @@
 /*
-** lua_receive.c - ws:receive, ws:receive_part and the iterator of ws:messages.
+** lua_ws_receive.c - ws:receive, ws:receive_part and the iterator of
+** ws:messages.
 ** A caller that has to wait takes the seat of the connection (lua_seat.c) until
 ** there is something to take, its timeout is over or the connection has ended.
 ** Lua is called where the stage of the connection may change, where the call
