@@ -155,6 +155,11 @@ static void pieces (world *w) {
   assert(ws_accept_key(key, (char *)p, n) == 0 && strlen(key) == 28);
   assert(ws_random_openssl(NULL, q, n) == 0);
   assert(strlen(ws_status_text((int)offset * 3)) < 64);
+  char *text64 = malloc(WS_BASE64(n));
+  assert(text64 != NULL);
+  ws_base64(text64, p, n);
+  assert(strlen(text64) == WS_BASE64(n) - 1);
+  free(text64);
   free(p);
   free(q);
 }

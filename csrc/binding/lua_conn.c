@@ -316,6 +316,17 @@ static int l_link (lua_State *L) {
   return 1;
 }
 
+/* core.base64(bytes) -> text (RFC 4648 section 4) */
+static int l_base64 (lua_State *L) {
+  size_t n;
+  luaL_Buffer b;
+  const char *p = luaL_checklstring(L, 1, &n);
+  luaL_argcheck(L, n <= WS_BASE64_MOST, 1, "too long");
+  ws_base64(luaL_buffinitsize(L, &b, WS_BASE64(n)), p, n);
+  luaL_pushresultsize(&b, WS_BASE64(n) - 1);
+  return 1;
+}
+
 /* core.is_utf8(text) -> whether it is valid UTF-8 (RFC 3629) */
 static int l_is_utf8 (lua_State *L) {
   size_t n;
@@ -332,7 +343,8 @@ static int l_is_close_code (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"conn", conn_new},
+static const luaL_Reg functions[] = {{"base64", l_base64},
+                                     {"conn", conn_new},
                                      {"is_close_code", l_is_close_code},
                                      {"is_utf8", l_is_utf8},
                                      {"link", l_link},

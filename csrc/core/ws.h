@@ -394,4 +394,10 @@ void ws_mask (void *dst, const void *src, size_t n, const unsigned char key[4],
    (RFC 6455 section 4.2.2). 0, or WS_EINVAL when OpenSSL fails. */
 int ws_accept_key (char out[29], const char *key, size_t n);
 
+/* n bytes (at most WS_BASE64_MOST) in base64 (RFC 4648 section 4), and a NUL:
+   WS_BASE64(n) characters in all. */
+#define WS_BASE64(n) (((n) + 2) / 3 * 4 + 1)
+#define WS_BASE64_MOST ((size_t)1 << 30)
+void ws_base64 (char *out, const void *p, size_t n);
+
 #endif

@@ -86,7 +86,7 @@ static int make_key (ws_conn *c, char key[25]) {
   unsigned char bytes[16];
   int r = ws_rand(c, bytes, sizeof bytes);
   if (r) return r;
-  ws_key_text(key, bytes);
+  ws_base64(key, bytes, sizeof bytes);
   if (ws_accept_key(c->hs->accept, key, 24))
     return ws_misuse(c, WS_EINVAL, "OpenSSL has no SHA-1");
   return 0;

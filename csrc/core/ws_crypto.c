@@ -21,10 +21,10 @@ int ws_accept_key (char out[29], const char *key, size_t n) {
   int ok = ctx && sha1(ctx, key, n, digest);
   EVP_MD_CTX_free(ctx);
   if (!ok) return WS_EINVAL;
-  EVP_EncodeBlock((unsigned char *)out, digest, 20);
+  ws_base64(out, digest, 20);
   return 0;
 }
 
-void ws_key_text (char out[25], const unsigned char key[16]) {
-  EVP_EncodeBlock((unsigned char *)out, key, 16);
+void ws_base64 (char *out, const void *p, size_t n) {
+  EVP_EncodeBlock((unsigned char *)out, p, (int)n);
 }

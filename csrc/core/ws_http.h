@@ -99,10 +99,6 @@ int ws_value_classes (ws_str name);
 /* Room for one more of size bytes in a list of n, or NULL. */
 void *ws_one_more (ws_conn *c, void *list, size_t n, size_t *cap, size_t size);
 
-/* ---- ws_crypto.c */
-/* A Sec-WebSocket-Key: 24 characters of base64 and a NUL. */
-void ws_key_text (char out[25], const unsigned char key[16]);
-
 /* ---- ws_body.c */
 enum { BODY_NONE, BODY_LENGTH, BODY_CHUNKED, BODY_EOF };
 

@@ -29,9 +29,27 @@ TEST(accept_reads_no_byte_beyond_the_key) {
 }
 
 TEST(key_is_base64_of_16_bytes) {
-  char out[25];
-  ws_key_text(out, (const unsigned char *)"the sample nonce");
+  char out[WS_BASE64(16)];
+  CHECK(sizeof out == 25);
+  ws_base64(out, "the sample nonce", 16);
   CHECK_STR(out, "dGhlIHNhbXBsZSBub25jZQ==");
+}
+
+/* RFC 4648 section 10; and no line breaks, however long it gets. */
+TEST(base64_is_padded) {
+  static const struct {
+    const char *in, *out;
+  } all[] = {{"", ""},        {"f", "Zg=="},        {"fo", "Zm8="},
+             {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"\xff\xef\xbe", "/+++"}};
+  char out[WS_BASE64(300)], most[300] = {0};
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+    size_t n = strlen(all[i].in);
+    CHECK(WS_BASE64(n) == strlen(all[i].out) + 1);
+    ws_base64(out, all[i].in, n);
+    CHECK_STR(out, all[i].out);
+  }
+  ws_base64(out, most, sizeof most);
+  CHECK(strlen(out) == 400 && strspn(out, "A") == 400);
 }
 
 /* ATTACKS row 17: parent and child of a fork do not draw the same keys. */
