@@ -2,6 +2,8 @@
 ** lua_net.c - the system calls on descriptors that lua/websock needs, as
 ** functions of websock.core; and the helpers of lua_int.h that return errors.
 */
+#include <limits.h>
+
 #include "lua_int.h"
 
 int websock_nil (lua_State *L, const char *why) {
@@ -48,6 +50,67 @@ int websock_pushaddress (lua_State *L, const net_address *a) {
   lua_pushinteger(L, a->port);
   lua_pushstring(L, websock_family(a->family));
   return 3;
+}
+
+/* An address from the arguments family, host, port: 0 or NET_ERROR. */
+static int check_address (lua_State *L, net_address *a) {
+  static const char *const names[] = {"inet", "inet6", "unix", NULL};
+  static const int families[] = {NET_INET, NET_INET6, NET_UNIX};
+  int family = families[luaL_checkoption(L, 1, NULL, names)];
+  const char *host = luaL_checkstring(L, 2);
+  lua_Integer port = luaL_optinteger(L, 3, 0);
+  luaL_argcheck(L, port >= 0 && port <= 0xffff, 3, "port expected");
+  return net_address_set(a, family, host, (int)port);
+}
+
+/* Gives a socket up that has come to nothing. */
+static int gave_up (lua_State *L, net_fd fd) {
+  net_close(fd);
+  return websock_failed(L);
+}
+
+/* A TCP port may still be in use by connections of a server that is gone. */
+static int bind_to (net_fd fd, const net_address *a, int reuse_port) {
+  if (a->family != NET_UNIX) net_reuse_address(fd);
+  if (reuse_port && net_reuse_port(fd) < 0) return NET_ERROR;
+  return net_bind(fd, a);
+}
+
+/* core.bind(family, host, port [, reuseport]) -> fd | nil, err: host in digits,
+   or a path and 0. */
+static int l_bind (lua_State *L) {
+  net_address a;
+  net_fd fd;
+  if (check_address(L, &a) < 0) return websock_failed(L);
+  fd = net_socket(a.family);
+  if (fd < 0) return websock_failed(L);
+  if (bind_to(fd, &a, lua_toboolean(L, 4)) < 0) return gave_up(L, fd);
+  lua_pushinteger(L, fd);
+  return 1;
+}
+
+/* core.listen(fd, backlog) */
+static int l_listen (lua_State *L) {
+  net_fd fd = websock_checkfd(L, 1);
+  lua_Integer waiting = luaL_checkinteger(L, 2);
+  if (waiting > INT_MAX) waiting = INT_MAX;
+  return websock_result(L, net_listen(fd, (int)waiting));
+}
+
+/* core.connect(family, host, port) -> fd, true | fd, false | nil, err. After
+   false core.so_error says what has come of it, once it can be written to. */
+static int l_connect (lua_State *L) {
+  net_address a;
+  net_fd fd;
+  int r;
+  if (check_address(L, &a) < 0) return websock_failed(L);
+  fd = net_socket(a.family);
+  if (fd < 0) return websock_failed(L);
+  r = net_connect(fd, &a);
+  if (r == NET_ERROR) return gave_up(L, fd);
+  lua_pushinteger(L, fd);
+  lua_pushboolean(L, r == 0);
+  return 2;
 }
 
 static int push_peer (lua_State *L) {
@@ -167,9 +230,12 @@ static int l_read (lua_State *L) {
 
 static const luaL_Reg functions[] = {{"absolute", l_absolute},
                                      {"accept", l_accept},
+                                     {"bind", l_bind},
                                      {"closefd", l_closefd},
+                                     {"connect", l_connect},
                                      {"dupfd", l_dupfd},
                                      {"fdunread", l_fdunread},
+                                     {"listen", l_listen},
                                      {"localname", l_localname},
                                      {"nodelay", l_nodelay},
                                      {"nonblocking", l_nonblocking},

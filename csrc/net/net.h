@@ -49,7 +49,10 @@ int net_unread (net_fd fd);         /* bytes to read (FIONREAD), 0 if unknown */
 int net_in_flight (net_fd fd); /* bytes written that the peer's system has not
                                   acknowledged, 0 if unknown */
 net_fd net_dup (net_fd fd);    /* CLOEXEC; NET_NONE on error */
-int net_nodelay (net_fd fd, int on); /* 0 or NET_ERROR (not a TCP socket) */
+int net_nodelay (net_fd fd, int on);     /* 0 or NET_ERROR (not a TCP socket) */
+int net_reuse_address (net_fd fd);       /* 0 or NET_ERROR */
+int net_reuse_port (net_fd fd);          /* 0 or NET_ERROR */
+int net_listen (net_fd fd, int waiting); /* 0 or NET_ERROR */
 
 /* A printable address: host as getnameinfo prints it, without brackets. A Unix
    socket has port 0 and its path in host. */
@@ -59,6 +62,18 @@ typedef struct net_address {
   int family;
 } net_address;
 enum { NET_INET, NET_INET6, NET_UNIX };
+
+/* Of a host in digits, or of a path (port 0). 0, or NET_ERROR if that is too
+   long for any; net_bind and net_connect find out what else is wrong. */
+int net_address_set (net_address *a, int family, const char *host, int port);
+
+/* A stream socket of a family, non-blocking and CLOEXEC; NET_NONE on error. One
+   for IPv6 leaves IPv4 to others. */
+net_fd net_socket (int family);
+int net_bind (net_fd fd, const net_address *a); /* 0 or NET_ERROR */
+/* 0, NET_AGAIN (when it can be written to, net_so_error says what has come of
+   it) or NET_ERROR. A Unix socket connects at once or not at all. */
+int net_connect (net_fd fd, const net_address *a);
 
 /* Returns the listener's next connection, non-blocking and CLOEXEC, or
    NET_AGAIN, NET_ERROR. Skips aborted ones (ECONNABORTED, EPROTO). */

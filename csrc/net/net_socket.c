@@ -30,6 +30,7 @@ const char *net_error_text (int err) {
     case EPIPE:
     case ECONNABORTED: return "reset";
     case ECONNREFUSED: return "connection refused";
+    case EAGAIN: /* of a connect: nobody accepts at that Unix socket */
     case ETIMEDOUT: return "timeout";
     case EHOSTUNREACH:
     case EHOSTDOWN:
@@ -37,6 +38,13 @@ const char *net_error_text (int err) {
     case ENETUNREACH: return "no route";
     case EADDRINUSE: return "address in use";
     case EADDRNOTAVAIL: return "address not available";
+    case EAFNOSUPPORT: return "address family not supported by protocol";
+    case EINVAL: return "invalid argument";
+    case ENAMETOOLONG: return "path too long";
+    case ENOENT: return "no such file or directory";
+    case ENOTDIR: return "not a directory";
+    case EPROTOTYPE: return "protocol wrong type for socket";
+    case EROFS: return "read-only file system";
     case EMFILE:
     case ENFILE: return "too many open files";
     case EACCES:
@@ -150,10 +158,24 @@ int net_in_flight (net_fd fd) {
 
 net_fd net_dup (net_fd fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }
 
+static int set_option (net_fd fd, int level, int name, int on) {
+  return setsockopt(fd, level, name, &on, sizeof on) < 0 ? NET_ERROR : 0;
+}
+
 int net_nodelay (net_fd fd, int on) {
-  return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0
-             ? NET_ERROR
-             : 0;
+  return set_option(fd, IPPROTO_TCP, TCP_NODELAY, on);
+}
+
+int net_reuse_address (net_fd fd) {
+  return set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+}
+
+int net_reuse_port (net_fd fd) {
+  return set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+}
+
+int net_listen (net_fd fd, int waiting) {
+  return listen(fd, waiting) < 0 ? NET_ERROR : 0;
 }
 
 /* --------------------------------------------------------------- addresses */
@@ -207,6 +229,87 @@ int net_local (net_fd fd, net_address *a) {
   if (getsockname(fd, &from.sa, &size) < 0) return NET_ERROR;
   return print_address(&from, size, a);
 }
+
+int net_address_set (net_address *a, int family, const char *host, int port) {
+  size_t n = strlen(host);
+  if (n >= sizeof a->host) {
+    errno = ENAMETOOLONG;
+    return NET_ERROR;
+  }
+  memcpy(a->host, host, n + 1);
+  a->port = port;
+  a->family = family;
+  return 0;
+}
+
+/* ---------------------------------------------------- binding, connecting */
+
+static int domain_of (int family) {
+  if (family == NET_UNIX) return AF_UNIX;
+  return family == NET_INET6 ? AF_INET6 : AF_INET;
+}
+
+net_fd net_socket (int family) {
+  net_fd fd = socket(domain_of(family), SOCK_STREAM, 0);
+  if (fd < 0) return NET_NONE;
+  if (net_nonblocking(fd) == 0 &&
+      (family != NET_INET6 ||
+       set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) == 0))
+    return fd;
+  net_close(fd);
+  return NET_NONE;
+}
+
+/* The size of what it has written; 0 if the path is too long. */
+static socklen_t write_unix (const net_address *a, any_address *to) {
+  size_t n = strlen(a->host) + 1;
+  if (n > sizeof to->un.sun_path) {
+    errno = ENAMETOOLONG;
+    return 0;
+  }
+  memset(&to->un, 0, sizeof to->un);
+  to->un.sun_family = AF_UNIX;
+  memcpy(to->un.sun_path, a->host, n);
+  return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
+}
+
+/* The same; 0 if the host is not in digits. getaddrinfo knows scopes. */
+static socklen_t write_address (const net_address *a, any_address *to) {
+  struct addrinfo hints, *all = NULL;
+  socklen_t size;
+  char port[16];
+  if (a->family == NET_UNIX) return write_unix(a, to);
+  memset(&hints, 0, sizeof hints);
+  hints.ai_family = domain_of(a->family);
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+  snprintf(port, sizeof port, "%d", a->port);
+  if (getaddrinfo(a->host, port, &hints, &all) != 0) {
+    errno = EINVAL;
+    return 0;
+  }
+  size = all->ai_addrlen;
+  memcpy(to, all->ai_addr, size);
+  freeaddrinfo(all);
+  return size;
+}
+
+int net_bind (net_fd fd, const net_address *a) {
+  any_address to;
+  socklen_t size = write_address(a, &to);
+  return size > 0 && bind(fd, &to.sa, size) == 0 ? 0 : NET_ERROR;
+}
+
+int net_connect (net_fd fd, const net_address *a) {
+  any_address to;
+  socklen_t size = write_address(a, &to);
+  if (size == 0) return NET_ERROR;
+  if (connect(fd, &to.sa, size) == 0) return 0;
+  /* an interrupted one goes on */
+  return errno == EINPROGRESS || errno == EINTR ? NET_AGAIN : NET_ERROR;
+}
+
+/* --------------------------------------------------------------- accepting */
 
 static net_fd accept_one (net_fd listener, any_address *from, socklen_t *size) {
 #if defined(__linux__) || defined(__FreeBSD__) || defined(__OpenBSD__)

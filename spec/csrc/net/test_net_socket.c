@@ -345,6 +345,143 @@ TEST(so_error_of_a_refused_connect_is_told_once) {
   CHECK(net_so_error(fd) == EBADF);
 }
 
+/* ---------------------------------------------------- binding, connecting */
+
+static net_address address (int family, const char *host, int port) {
+  net_address made;
+  if (net_address_set(&made, family, host, port) < 0) abort();
+  return made;
+}
+
+static int option (int fd, int level, int name) {
+  int on = -1;
+  socklen_t size = sizeof on;
+  if (getsockopt(fd, level, name, &on, &size) < 0) abort();
+  return on;
+}
+
+TEST(sockets_do_not_block_and_are_not_inherited) {
+  static const int families[] = {NET_INET, NET_UNIX};
+  for (int i = 0; i < 2; i++) {
+    int fd = net_socket(families[i]);
+    CHECK(fd >= 0 && option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM);
+    CHECK(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    close(fd);
+  }
+}
+
+TEST(ipv6_sockets_leave_ipv4_to_others) {
+  int fd = net_socket(NET_INET6);
+  if (fd < 0 && CHECK(errno == EAFNOSUPPORT)) return; /* none here */
+  CHECK(option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 1);
+  close(fd);
+}
+
+/* A client and what the listener that is bound to *to accepts. */
+static void meets (int listener, const net_address *to) {
+  net_address peer;
+  int client = net_socket(to->family), r = net_connect(client, to);
+  CHECK(r == 0 || (r == NET_AGAIN && to->family != NET_UNIX));
+  CHECK(is_ready(client, POLLOUT) && net_so_error(client) == 0);
+  CHECK(is_ready(listener, POLLIN));
+  int fd = net_accept(listener, &peer);
+  CHECK(fd >= 0 && peer.family == to->family);
+  close(fd);
+  close(client);
+}
+
+static void meets_at (int family, const char *host) {
+  net_address to = address(family, host, 0);
+  int listener = net_socket(family);
+  if (net_bind(listener, &to) < 0) {
+    CHECK(family == NET_INET6); /* none here */
+  } else {
+    CHECK(net_listen(listener, 8) == 0 && net_local(listener, &to) == 0);
+    CHECK_STR(to.host, host);
+    meets(listener, &to);
+  }
+  close(listener);
+}
+
+TEST(bind_listen_and_connect_meet) {
+  char path[] = "/tmp/websock-test-XXXXXX";
+  meets_at(NET_INET, "127.0.0.1");
+  meets_at(NET_INET6, "::1");
+  close(mkstemp(path));
+  unlink(path);
+  meets_at(NET_UNIX, path);
+  unlink(path);
+}
+
+TEST(a_port_is_shared_by_those_who_ask_for_it) {
+  net_address to = address(NET_INET, "127.0.0.1", 0);
+  int first = net_socket(NET_INET), second = net_socket(NET_INET);
+  int third = net_socket(NET_INET);
+  CHECK(net_reuse_port(first) == 0 && net_reuse_port(second) == 0);
+  CHECK(net_reuse_address(third) == 0);
+  CHECK(option(third, SOL_SOCKET, SO_REUSEADDR) == 1);
+  CHECK(net_bind(first, &to) == 0 && net_local(first, &to) == 0);
+  CHECK(net_bind(second, &to) == 0);
+  CHECK(net_listen(first, 1) == 0 && net_listen(second, 1) == 0);
+  CHECK(net_bind(third, &to) == NET_ERROR && net_error() == EADDRINUSE);
+  CHECK(net_connect(third, &to) != NET_ERROR);
+  close(first);
+  close(second);
+  close(third);
+}
+
+TEST(bind_and_connect_say_what_is_wrong) {
+  net_address to = address(NET_INET, "localhost", 1); /* not in digits */
+  int fd = net_socket(NET_INET);
+  CHECK(net_bind(fd, &to) == NET_ERROR && net_error() == EINVAL);
+  CHECK(net_connect(fd, &to) == NET_ERROR && net_error() == EINVAL);
+  CHECK(net_reuse_address(-1) == NET_ERROR && net_error() == EBADF);
+  CHECK(net_listen(-1, 1) == NET_ERROR && net_error() == EBADF);
+  close(fd);
+  fd = net_socket(NET_UNIX);
+  to = address(NET_UNIX, "/nonexistent/path", 0);
+  CHECK(net_bind(fd, &to) == NET_ERROR && net_error() == ENOENT);
+  CHECK(net_connect(fd, &to) == NET_ERROR && net_error() == ENOENT);
+  close(fd);
+}
+
+/* At n - 1, n and n + 1 bytes; sun_path has room for a zero at its end. */
+TEST(paths_have_a_limit) {
+  enum { MOST = sizeof((struct sockaddr_un *)0)->sun_path - 1 };
+  char path[MOST + 2];
+  net_address to;
+  int fd = net_socket(NET_UNIX);
+  memset(path, '/', sizeof path); /* a folder: it can be no socket */
+  for (int n = MOST - 1; n <= MOST + 1; n++) {
+    path[n] = '\0';
+    int set = net_address_set(&to, NET_UNIX, path, 0);
+    int r = set < 0 ? set : net_connect(fd, &to);
+    CHECK(r == NET_ERROR && (net_error() == ENAMETOOLONG) == (n > MOST));
+    path[n] = '/';
+  }
+  close(fd);
+}
+
+/* Nobody accepts, and the backlog is full. */
+TEST(a_crowded_unix_socket_times_out) {
+  char path[] = "/tmp/websock-test-XXXXXX";
+  int clients[4], listener = net_socket(NET_UNIX), r = 0, n = 0;
+  close(mkstemp(path));
+  unlink(path);
+  net_address to = address(NET_UNIX, path, 0);
+  CHECK(net_bind(listener, &to) == 0 && net_listen(listener, 0) == 0);
+  while (n < 4 && r == 0) {
+    clients[n] = net_socket(NET_UNIX);
+    r = net_connect(clients[n++], &to);
+  }
+  CHECK(r == NET_ERROR);
+  CHECK_STR(net_error_text(net_error()), "timeout");
+  while (n > 0) close(clients[--n]);
+  close(listener);
+  unlink(path);
+}
+
 /* --------------------------------------------------------------- accepting */
 
 TEST(accept_gives_connections_that_do_not_block) {
@@ -558,6 +695,14 @@ TEST(errors_have_texts) {
       {ENETUNREACH, "no route"},
       {EADDRINUSE, "address in use"},
       {EADDRNOTAVAIL, "address not available"},
+      {EAFNOSUPPORT, "address family not supported by protocol"},
+      {EINVAL, "invalid argument"},
+      {ENAMETOOLONG, "path too long"},
+      {ENOENT, "no such file or directory"},
+      {ENOTDIR, "not a directory"},
+      {EPROTOTYPE, "protocol wrong type for socket"},
+      {EROFS, "read-only file system"},
+      {EAGAIN, "timeout"}, /* a connect's */
       {ENFILE, "too many open files"},
       {EACCES, "permission denied"},
       {EPERM, "permission denied"}, /* a firewall's answer to a send */

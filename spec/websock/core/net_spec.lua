@@ -4,6 +4,7 @@
 local core = require "websock.core"
 local socket = require "socket"
 local child = require "support.child"
+local descriptors = require "support.descriptors"
 
 local NOT_OPEN = 999999  -- above what a process may open
 
@@ -55,6 +56,71 @@ describe("core.accept", function()
   it("says what is wrong", function()
     assert.same({nil, "bad descriptor"}, {core.accept(NOT_OPEN)})
     assert.same({nil, "not a socket"}, {core.accept(core.signal_fd())})
+  end)
+end)
+
+describe("core.bind, core.listen and core.connect", function()
+  -- Whether a client by this address gets to a listener by it.
+  local function meets(family, host)
+    local listening = assert(core.bind(family, host, 0))
+    assert.is_true(core.listen(listening, 8))
+    local client, connected = core.connect(family, core.localname(listening))
+    assert.is_boolean(connected)
+    local other, _, _, from = accept(listening)
+    assert.equal(family, from)
+    for _, fd in ipairs {listening, client, other} do core.closefd(fd) end
+  end
+
+  it("meet at an address or a path", function()
+    meets("inet", "127.0.0.1")
+    local path = os.tmpname()
+    os.remove(path)
+    meets("unix", path)
+    os.remove(path)
+  end)
+
+  it("have backlogs of any size", function()
+    local fd = assert(core.bind("inet", "127.0.0.1", 0))
+    assert.is_true(core.listen(fd, 0))
+    assert.is_true(core.listen(fd, math.maxinteger))
+    core.closefd(fd)
+  end)
+
+  it("share a port only where both ask for it", function()
+    local fd = assert(core.bind("inet", "127.0.0.1", 0, true))
+    local _, port = core.localname(fd)
+    local other = assert(core.bind("inet", "127.0.0.1", port, true))
+    assert.is_true(core.listen(fd, 1))
+    assert.is_true(core.listen(other, 1))
+    assert.same({nil, "address in use"}, {core.bind("inet", "127.0.0.1", port)})
+    core.closefd(other)
+    core.closefd(fd)
+  end)
+
+  it("say what is wrong, and leave no descriptor", function()
+    local before = descriptors.count()
+    for _, f in ipairs {core.bind, core.connect} do
+      assert.same({nil, "no such file or directory"}, {f("unix", "/nonexistent/path")})
+      assert.same({nil, "path too long"}, {f("unix", ("x"):rep(108))})
+      assert.same({nil, "path too long"}, {f("unix", ("x"):rep(100000))})
+      assert.same({nil, "invalid argument"}, {f("inet", "localhost", 1)})
+      assert.error_matches(function() f("ipx", "1", 1) end, "invalid option 'ipx'")
+      for _, port in ipairs {-1, 65536} do
+        assert.error_matches(function() f("inet", "127.0.0.1", port) end, "port expected")
+      end
+    end
+    assert.same({nil, "address not available"}, {core.bind("inet", "192.0.2.1", 0)})
+    assert.same({nil, "bad descriptor"}, {core.listen(NOT_OPEN, 1)})
+    assert.equal(before, descriptors.count())
+  end)
+end)
+
+describe("core.base64", function()
+  it("is that of RFC 4648", function()
+    for bytes, text in pairs {[""] = "", f = "Zg==", fo = "Zm8=", foo = "Zm9v",
+      ["\xff\xef\0"] = "/+8A", [("\0"):rep(3000)] = ("A"):rep(4000)} do
+      assert.equal(text, core.base64(bytes))
+    end
   end)
 end)
 
