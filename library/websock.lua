@@ -241,7 +241,8 @@ function Connection:getsockname() end
 ---@return "closed"|nil err
 function Connection:getfd() end
 
----Always the same LuaSocket object, for options and names only.
+---Always the same LuaSocket object, for options and names only. Raises where
+---LuaSocket is missing.
 ---@return any
 function Connection:socket() end
 

@@ -8,8 +8,8 @@ source = {
 description = {
   summary = "WebSocket client and server (RFC 6455)",
   detailed = [[
-    WebSocket for Lua 5.4: a protocol core in C, a loop of its own, and
-    LuaSocket's sockets.]],
+    WebSocket for Lua 5.4: a protocol core in C and a loop of its own, which
+    takes LuaSocket's sockets, too.]],
   license = "MIT",
 }
 supported_platforms = { "unix" }

@@ -5,8 +5,8 @@ local process = require "support.process"
 
 local child = {}
 
--- Passes on a sanitized module, and the poller that this process uses.
-local function environment()
+---Passes on a sanitized module, and the poller that this process uses.
+function child.environment()
   return {
     LD_PRELOAD = os.getenv "SANITIZED", WEBSOCK_POLLER = os.getenv "WEBSOCK_POLLER",
   }
@@ -19,7 +19,7 @@ function child.run(code, descriptors)
   if descriptors then
     words = {"sh", "-c", ('ulimit -n %d && exec "$@"'):format(descriptors), "sh", table.unpack(words)}
   end
-  return process.run(words, {env = environment()})
+  return process.run(words, {env = child.environment()})
 end
 
 return child

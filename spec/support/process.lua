@@ -57,8 +57,8 @@ function process.start (words, options)
   options = options or {}
   local self = setmetatable({ out = os.tmpname(), turn = options.turn }, Process)
   self.status, self.pid_file = self.out .. ".status", self.out .. ".pid"
-  -- a shell makes its background processes ignore Ctrl-C
-  local env = { "env", "--default-signal=INT", "-u", "LD_PRELOAD" }
+  -- a shell makes its background processes ignore Ctrl-C, LuaSocket its own SIGPIPE
+  local env = { "env", "--default-signal=INT,PIPE", "-u", "LD_PRELOAD" }
   for name, value in pairs(options.env or {}) do
     env[#env + 1] = name .. "=" .. value
   end

@@ -18,8 +18,7 @@ local url = require "websock.client.url"
 local client = {}
 
 local function authorization(target)
-  local b64 = require("mime").b64
-  return "Basic " .. b64(target.user .. ":" .. target.password)
+  return "Basic " .. core.base64(target.user .. ":" .. target.password)
 end
 
 -- Adds a field that a request has only once, unless `headers` has set it.
@@ -57,25 +56,29 @@ local function prepare(loop, o, target)
   return link
 end
 
--- Returns the socket of the options, or dials.
-local function get_socket(loop, o, target, deadline)
-  if o.socket then return o.socket end
-  if o.unix then return dial.unix(o.unix) end
+local function dialled(loop, o, target, deadline)
+  if o.unix then return dial.unix(loop, o.unix, deadline) end
   return dial.tcp(loop, target.host, target.port, o.family, deadline)
+end
+
+-- Returns what socket.take does, for the socket of the options or one that is dialled.
+local function get_transport(loop, o, target, deadline)
+  if o.socket then return socket.take("connect: option 'socket'", o.socket) end
+  local fd, err = dialled(loop, o, target, deadline)
+  if not fd then return nil, err end
+  return fd, driver.native, nil, ""
 end
 
 -- Gives the link its transport. Returns the bytes that were read from it already.
 local function attach(loop, link, o, target, deadline)
-  local object, err = get_socket(loop, o, target, deadline)
-  if not object then return nil, err end
-  local fd, how, foreign, received = socket.take("connect: option 'socket'", object)
+  local fd, how, foreign, received = get_transport(loop, o, target, deadline)
+  if not fd then return nil, how end
   if o.nodelay and how == driver.native and not o.unix then
     core.nodelay(fd, true)
   end
   link.driver = how
   if o.given then o.given.taken = true end
-  local ok
-  ok, err = link:attach(fd, foreign)
+  local ok, err = link:attach(fd, foreign)
   if not ok then return nil, "connect: " .. err end
   link:set_deadline(deadline and deadline - loop.now())
   return received

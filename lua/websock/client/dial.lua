@@ -2,7 +2,6 @@
 -- tries one address after the other until one answers.
 
 local core = require "websock.core"
-local socket = require "websock.link.socket"
 
 local dial = {}
 
@@ -26,29 +25,30 @@ local function resolve(loop, host, family, deadline)
   return {{host = address, family = kind}}
 end
 
--- Closes the socket object of an attempt that has failed.
-local attempt = {__close = function(self)
-  if not self.done then self.object:close() end
+-- Closes the descriptor of an attempt that has failed.
+local Attempt = {__close = function(self)
+  if self.fd then core.closefd(self.fd) end
 end}
 
--- Waits until a connect has succeeded or failed, as SO_ERROR tells: true | nil, err.
-local function settle(loop, object, deadline)
-  local fd = math.tointeger(object:getfd())
+-- Waits until a connect has succeeded or failed. Returns the error, as SO_ERROR tells
+-- it, or nil.
+local function settle(loop, fd, deadline)
   local ok, err = loop.wait(fd, "w", deadline)
   if ok then err = core.so_error(fd) end
-  return err == nil, err
+  return err
 end
 
--- Returns a connected socket object; ... are the arguments of object:connect. A Unix
--- socket connects at once or fails.
-local function try(loop, family, deadline, ...)
-  local object, err = socket.new(family)
-  if not object then return nil, err:lower() end
-  local self <close> = setmetatable({object = object}, attempt)
-  self.done, err = object:connect(...)
-  if err == "timeout" and loop then self.done, err = settle(loop, object, deadline) end
-  if self.done then return object end
-  return nil, err:lower()
+-- Returns a connected descriptor, or nil and the error.
+local function try(loop, deadline, ...)
+  local self <close> = setmetatable({fd = false}, Attempt)
+  local connected
+  self.fd, connected = core.connect(...)
+  if not self.fd then return nil, connected end
+  local err = not connected and settle(loop, self.fd, deadline)
+  if err then return nil, err end
+  local fd = self.fd
+  self.fd = false
+  return fd
 end
 
 -- Divides the time left among the addresses left, so that no address uses up the time
@@ -59,26 +59,26 @@ local function share(loop, deadline, left)
   return time + (deadline - time) / left
 end
 
---- Returns a connected LuaSocket object.
+--- Returns a connected descriptor.
 ---@param deadline number? # a time of loop.now
----@return userdata|nil, string? err # "dns: ...", "connect: ...", "timeout"
+---@return integer|nil fd, string? err # "dns: ...", "connect: ...", "timeout"
 function dial.tcp(loop, host, port, family, deadline)
   local list, err = resolve(loop, host, family, deadline)
   if not list then return nil, err end
   for i, address in ipairs(list) do
-    local object
-    object, err = try(loop, address.family, share(loop, deadline, #list - i + 1),
+    local fd
+    fd, err = try(loop, share(loop, deadline, #list - i + 1), address.family,
       address.host, port)
-    if object then return object end
+    if fd then return fd end
   end
   if err == "timeout" then return nil, err end
   return nil, "connect: " .. err
 end
 
 --- The same for the path of a Unix socket.
-function dial.unix(path)
-  local object, err = try(nil, "unix", nil, path)
-  if object then return object end
+function dial.unix(loop, path, deadline)
+  local fd, err = try(loop, deadline, "unix", path)
+  if fd then return fd end
   return nil, "connect: " .. err
 end
 

@@ -274,7 +274,6 @@ local function client(options)
   local session = setmetatable({options = options, received = 0,
     terminal = os.execute "test -t 1"}, Session)
   local status = FAILED
-  websock.signal("PIPE", function() end)    -- writing reports the closed pipe
   on_signal("INT", function() session:interrupted(1000) end)
   on_signal("TERM", function() session:interrupted(1001) end)
   websock.spawn(function()
@@ -340,6 +339,7 @@ function cli.main(args)
     io.stdout:write(options.help and arguments.HELP or websock._VERSION .. "\n")
     return OK
   end
+  websock.signal("PIPE", function() end)    -- writing reports the closed pipe
   return options.listen and serve(options) or client(options)
 end
 

@@ -226,7 +226,8 @@ function methods.getfd(ws)
   return link.fd
 end
 
---- Always the same LuaSocket object, for options and names only.
+--- Always the same LuaSocket object, for options and names only. Raises where
+--- LuaSocket is missing.
 function methods.socket(ws)
   local link = link_of(ws, "socket")
   if not link.object and not link.handle and link.stage ~= "gone" then

@@ -2,7 +2,6 @@
 -- that is possible, and makes LuaSocket objects for our descriptors.
 
 local core = require "websock.core"
-local luasocket = require "socket"
 local driver = require "websock.link.driver"
 local misuse = require "websock.base.misuse"
 local text_of = require "websock.base.text"
@@ -89,23 +88,22 @@ function socket.take_listener(where, object)
   return fd
 end
 
-local function new_object(family)
-  if family == "inet6" then return luasocket.tcp6() end
-  if family == "unix" then return require("socket.unix").stream() end
-  return luasocket.tcp4()
+-- A module of LuaSocket. Only a program that asks for its objects needs it.
+local function luasocket(name)
+  local ok, module = pcall(require, name)
+  if ok then return module end
+  misuse("ws:socket() needs LuaSocket: %s", text_of(module):match "^[^\n]*")
 end
 
---- An unconnected LuaSocket object that does not wait.
----@param family "inet"|"inet6"|"unix"
-function socket.new(family)
-  local object, err = new_object(family)
-  if not object then return nil, err end
-  object:settimeout(0)
-  return object
+local function new_object(family)
+  if family == "unix" then return luasocket("socket.unix").stream() end
+  if family == "inet6" then return luasocket("socket").tcp6() end
+  return luasocket("socket").tcp4()
 end
 
 --- A LuaSocket object on a duplicate of fd: options and names reach the same
---- socket, and collecting or closing the object does not close ours.
+--- socket, and collecting or closing the object does not close ours. Raises where
+--- there is no LuaSocket.
 function socket.handle(fd)
   local _, _, family = core.localname(fd)
   local object = new_object(family)

@@ -5,60 +5,48 @@ local core = require "websock.core"
 local path = require "websock.server.path"
 local socket = require "websock.link.socket"
 
-local ERRORS = {
-  ["address already in use"] = "address in use",
-  ["host or service not provided, or not known"] = "host not found",
-  ["cannot assign requested address"] = "address not available",
-}
+-- Closes the descriptor of a listener that could not listen, and releases its path.
+local Attempt = {__close = function(self)
+  if self.listens or not self.fd then return end
+  if self.claim then path.release(self.claim) end
+  core.closefd(self.fd)
+end}
 
-local function short(err)
-  err = err:lower()
-  return ERRORS[err] or err
-end
-
-local function prepare(object, o)
-  object:setoption("reuseaddr", true)
-  if o.reuseport then return object:setoption("reuseport", true) end
-  return true
-end
-
--- Makes LuaSocket's object listen: returns its descriptor, and the claim to its path.
-local function listener(object, claim, backlog)
-  local ok, err = object:listen(backlog)
-  if ok then return {fd = socket.take_listener("listen", object), claim = claim} end
-  if claim then path.release(claim) end
-  object:close()
-  return nil, short(err)
-end
-
-local function bind_address(address, port, o)
-  local object, err = socket.new(address.family)
-  if not object then return nil, short(err) end
-  local ok
-  ok, err = prepare(object, o)
-  if ok then ok, err = object:bind(address.host, port) end
-  if ok then return listener(object, nil, o.backlog) end
-  object:close()
-  return nil, short(err)
-end
-
-local function bind_path(o)
-  local object, err = socket.new "unix"
-  if not object then return nil, short(err) end
-  local ok
-  ok, err = object:bind(o.unix)
-  if ok then return listener(object, path.claim(o.unix), o.backlog) end
-  object:close()
-  return nil, short(err)
+local function bind(o, family, host, port)
+  local self <close> = setmetatable({fd = false, claim = false, listens = false}, Attempt)
+  local err
+  self.fd, err = core.bind(family, host, port, o.reuseport)
+  if not self.fd then return nil, err end
+  if o.unix then self.claim = path.claim(o.unix) end
+  self.listens, err = core.listen(self.fd, o.backlog)
+  if not self.listens then return nil, err end
+  return self
 end
 
 local function bind_unix(o)
-  local bound, err = bind_path(o)
+  local bound, err = bind(o, "unix", o.unix)
   if not bound and err == "address in use" and path.remove_stale(o.unix) then
-    bound, err = bind_path(o)
+    bound, err = bind(o, "unix", o.unix)
   end
   if not bound then return nil, err end
   return {bound}
+end
+
+-- Nobody else goes on meanwhile: a server listens when `listen` returns, from
+-- wherever it is called.
+local function wait_for(lookup)
+  local poller <close> = assert(core.poller "poll")
+  assert(poller:watch(lookup:fd(), 1, core.READ))
+  repeat local found, err = poller:wait() until found or err ~= "interrupted"
+end
+
+local function look_up(host)
+  local lookup <close>, err = core.lookup(host)
+  if not lookup then return nil, "dns: " .. err end
+  wait_for(lookup)
+  local list, reason = lookup:take()
+  if not list then return nil, "dns: " .. reason end
+  return list
 end
 
 local function addresses_of(host)
@@ -67,16 +55,7 @@ local function addresses_of(host)
   end
   local numeric, family = core.numeric(host)
   if numeric then return {{host = numeric, family = family}} end
-  local list, err = require("socket").dns.getaddrinfo(host)
-  if not list then return nil, "dns: " .. short(err) end
-  local unique, seen = {}, {}
-  for _, found in ipairs(list) do
-    if not seen[found.addr] then
-      seen[found.addr] = true
-      unique[#unique + 1] = {host = found.addr, family = found.family}
-    end
-  end
-  return unique
+  return look_up(host)
 end
 
 local function close_all(list)
@@ -88,7 +67,7 @@ end
 local function bind_all(addresses, port, o)
   local list, failure = {}, nil
   for _, address in ipairs(addresses) do
-    local bound, err = bind_address(address, port, o)
+    local bound, err = bind(o, address.family, address.host, port)
     if bound then
       list[#list + 1] = bound
       if port == 0 then

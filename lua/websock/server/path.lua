@@ -3,7 +3,6 @@
 -- own socket over it, and a forked child must leave it to its parent.
 
 local core = require "websock.core"
-local socket = require "websock.link.socket"
 
 local path = {}
 
@@ -30,11 +29,9 @@ end
 function path.remove_stale(name)
   local found = core.socket_at(name)
   if not found then return false end
-  local object = socket.new "unix"
-  local _, err = object:connect(name)
-  object:close()
-  return err and err:lower() == "connection refused"
-    and core.socket_at(name) == found and os.remove(name)
+  local fd, err = core.connect("unix", name)
+  if fd then core.closefd(fd) end
+  return err == "connection refused" and core.socket_at(name) == found and os.remove(name)
 end
 
 return path
