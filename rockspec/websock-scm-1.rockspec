@@ -87,6 +87,7 @@ build = {
         "csrc/net/net_poll_kqueue.c",
         "csrc/net/net_poll_poll.c",
         "csrc/net/net_signal.c",
+        "csrc/net/net_sigpipe.c",
         "csrc/net/net_socket.c",
         "csrc/net/net_stay.c",
         "csrc/net/net_timer.c",

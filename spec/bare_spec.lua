@@ -140,6 +140,19 @@ describe("without LuaSocket", function()
       end]], server.chain, server.key, certificates.ca.cert)
   end)
 
+  it("an error that is told on a stderr which nobody reads ends nothing", function()
+    with_path [[
+      local listener = assert(core.bind("unix", path))
+      assert(core.listen(listener, 1))
+      local fd = assert(core.connect("unix", path))
+      core.closefd(assert(core.accept(listener)))
+      core.closefd(listener)
+      os.remove(path)
+      require("support.unistd").dup2(fd, 2)
+      websock.spawn(error, "on purpose")
+      assert(not websock.run())]]
+  end)
+
   it("ws:socket() and a socket that is none say what is missing", function()
     run [[
       local server <close> = listen {}

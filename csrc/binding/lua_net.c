@@ -228,6 +228,20 @@ static int l_read (lua_State *L) {
   return 1;
 }
 
+/* core.without_sigpipe(f, ...) -> as pcall: f writes to somebody else's pipe,
+   perhaps, and that raises no SIGPIPE. */
+static int l_without_sigpipe (lua_State *L) {
+  net_sigpipe sigpipe;
+  int r;
+  luaL_checkany(L, 1);
+  net_sigpipe_block(&sigpipe);
+  r = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+  net_sigpipe_restore(&sigpipe);
+  lua_pushboolean(L, r == LUA_OK);
+  lua_insert(L, 1);
+  return lua_gettop(L);
+}
+
 static const luaL_Reg functions[] = {{"absolute", l_absolute},
                                      {"accept", l_accept},
                                      {"bind", l_bind},
@@ -245,6 +259,7 @@ static const luaL_Reg functions[] = {{"absolute", l_absolute},
                                      {"shutdown", l_shutdown},
                                      {"so_error", l_so_error},
                                      {"socket_at", l_socket_at},
+                                     {"without_sigpipe", l_without_sigpipe},
                                      {NULL, NULL}};
 
 void websock_open_net (lua_State *L) { luaL_setfuncs(L, functions, 0); }

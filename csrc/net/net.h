@@ -186,6 +186,15 @@ void net_lookup_free (net_lookup *l); /* at any time */
    no look-up. Returns 1 and *a, or 0. */
 int net_numeric (const char *host, net_address *a);
 
+/* ---- net_sigpipe.c: writing to a pipe of somebody else's, stderr perhaps */
+/* Between these two calls a write to a pipe that nobody reads fails by EPIPE,
+   and raises no SIGPIPE in this thread. */
+typedef struct net_sigpipe {
+  int was_blocked, was_pending;
+} net_sigpipe;
+void net_sigpipe_block (net_sigpipe *s);
+void net_sigpipe_restore (const net_sigpipe *s);
+
 /* ---- net_signal.c: signals as a readable descriptor */
 /* A user of signals gets all those that it catches. Each is used by one thread;
    there may be several. NULL on error. Its pipe stays open when it is freed. */

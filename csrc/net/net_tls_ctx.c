@@ -65,11 +65,14 @@ static int set_alpn (net_tls_ctx *ctx, const net_tls_settings *s) {
 static void log_key (const SSL *ssl, const char *line) {
   size_t n = strlen(line);
   char *copy = malloc(n + 1);
+  net_sigpipe sigpipe;
   ssize_t written;
   if (copy == NULL) return;
   memcpy(copy, line, n);
   copy[n] = '\n';
+  net_sigpipe_block(&sigpipe); /* the file may be a pipe */
   written = write(of_ssl(ssl)->keylog, copy, n + 1);
+  net_sigpipe_restore(&sigpipe);
   (void)written; /* there is no caller to report an error to */
   free(copy);
 }

@@ -16,7 +16,7 @@ log.sink = nil  -- function(level, event, fields); false: none; nil: to stderr
 --- Writes a message of the library to stderr.
 ---@param text string # may contain anything; its newlines and tabs are kept
 function log.stderr(text)
-  pcall(io.stderr.write, io.stderr, "websock: ", printable(text, "\n\t"), "\n")
+  core.without_sigpipe(io.stderr.write, io.stderr, "websock: ", printable(text, "\n\t"), "\n")
 end
 
 -- Fields ----------------------------------------------------------------------

@@ -90,9 +90,8 @@ describe("wss", function()
           local rest, err = peer:rest()
           peer:close()
           ends.turn_until(function() return closed end)
-          if closed[1] then
+          if ws.close_clean then
             assert.same({"", "closed"}, {rest, err})
-            assert.is_true(ws.close_clean)
             return
           end
           assert.equal("timeout", closed[2])
