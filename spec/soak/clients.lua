@@ -50,6 +50,12 @@ local function quarter(goal)
   websock.park()
 end
 
+-- Turns the loop until its pool of large blocks is empty: a turn trims it, once a
+-- second, of what was not used since.
+local function empty_pool()
+  for _ = 1, 3 do websock.sleep(1.1) end
+end
+
 local function say(who, report)
   print(who .. " " .. usage.encode(report))
   io.stdout:flush()
@@ -64,6 +70,7 @@ websock.spawn(function()
     quarter(total * i // 4)
     collectgarbage()  -- those that were forgotten leave
     say("server", control:settled(first.fds))
+    empty_pool()
     say("clients", usage.now(true))
   end
   say("lived", lived)
