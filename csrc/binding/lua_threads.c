@@ -240,13 +240,17 @@ static int returned (lua_State *L, int status, lua_KContext ctx) {
   return lua_gettop(L);
 }
 
-static int wrapped (lua_State *L) {
-  turn *t = (turn *)lua_touserdata(L, up(TURN));
-  if (!t->pump && t->current == NULL) return at_desk(L, t);
-  lua_pushvalue(L, up(CALLED));
+int websock_forward (lua_State *L, int f) {
+  lua_pushvalue(L, f);
   lua_insert(L, 1);
   lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, returned);
   return returned(L, LUA_OK, 0);
+}
+
+static int wrapped (lua_State *L) {
+  turn *t = (turn *)lua_touserdata(L, up(TURN));
+  if (!t->pump && t->current == NULL) return at_desk(L, t);
+  return websock_forward(L, up(CALLED));
 }
 
 /* turn:wrap(f, until) -> a function that calls f, at the desk if it is called

@@ -63,6 +63,9 @@ void websock_mark (lua_State *L, int self, int at);
    the loop has resumed; by turns of the loop, outside of it. */
 enum { CANNOT, CAN_YIELD, CAN_TURN };
 int websock_how (lua_State *L, const turn *t);
+/* Calls the function at f, an upvalue, with all that is on the stack, and
+   returns its results, in place of the C function that runs. It may yield. */
+int websock_forward (lua_State *L, int f);
 extern const luaL_Reg websock_thread_methods[], websock_thread_meta[];
 /* Sets the user values that lua_threads.c needs. */
 void websock_prepare_threads (lua_State *L, int self);

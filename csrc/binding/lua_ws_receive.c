@@ -176,19 +176,8 @@ static void check_timeout (lua_State *L, int which) {
   lua_replace(L, TIMEOUT);
 }
 
-static int returned (lua_State *L, int status, lua_KContext ctx) {
-  (void)status;
-  (void)ctx;
-  return lua_gettop(L);
-}
-
 /* Makes the same call in a thread of the library's own, see lua_threads.c. */
-static int outside (lua_State *L) {
-  lua_pushvalue(L, up(OUTSIDE));
-  lua_insert(L, 1);
-  lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, returned);
-  return returned(L, LUA_OK, 0);
-}
+static int outside (lua_State *L) { return websock_forward(L, up(OUTSIDE)); }
 
 /* Expects ws and timeout on the stack. */
 static int receive_call (lua_State *L, int which) {

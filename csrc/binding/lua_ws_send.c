@@ -22,19 +22,10 @@ static conn *push_conn (lua_State *L) {
   return NULL;
 }
 
-static int returned (lua_State *L, int status, lua_KContext ctx) {
-  (void)status;
-  (void)ctx;
-  return lua_gettop(L);
-}
-
 /* Passes the call on to the function that handles all cases. */
 static int slow (lua_State *L, int nargs) {
   lua_settop(L, nargs);
-  lua_pushvalue(L, up(SLOW_ONE));
-  lua_insert(L, 1);
-  lua_callk(L, nargs, LUA_MULTRET, 0, returned);
-  return returned(L, LUA_OK, 0);
+  return websock_forward(L, up(SLOW_ONE));
 }
 
 /* ws:send(message [, kind]) */

@@ -12,6 +12,7 @@ local log = require "websock.base.log"
 local misuse = require "websock.base.misuse"
 local options = require "websock.base.options"
 local server = require "websock.server.server"
+local socket = require "websock.link.socket"
 local tls = require "websock.base.tls"
 
 local core = require "websock.core"
@@ -139,8 +140,7 @@ local function descriptor(object)
     if fd and fd >= 0 then return fd end
     misuse("wait: a descriptor from 0 up expected, got %s", options.show(object))
   end
-  local inner = tostring(object):find("(copas wrapped)", 1, true) and object.socket
-    or object
+  local inner = socket.unwrap(object)
   local ok, fd = pcall(function() return inner:getfd() end)
   fd = ok and math.tointeger(fd)
   if not fd or fd < 0 then

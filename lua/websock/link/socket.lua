@@ -8,11 +8,14 @@ local text_of = require "websock.base.text"
 
 local socket = {}
 
--- Copas wraps sockets, and keeps the socket in .socket.
-local function unwrap(object)
+--- Returns the socket inside of a Copas wrapper, which keeps it in .socket; any other
+--- object itself.
+function socket.unwrap(object)
   if tostring(object):find("(copas wrapped)", 1, true) then return object.socket end
   return object
 end
+
+local unwrap = socket.unwrap
 
 local function is_luasocket(object)
   local name = tostring(object)
