@@ -30,7 +30,7 @@ end
 ---of one. It returns the function to call next, and perhaps the time when it really
 ---began. It may fail if it takes longer.
 function deadlines.in_time(prepare)
-  for _, timeout in ipairs {0.3, 1, 4, 16, 60} do
+  for _, timeout in ipairs {0.3, 1, 4, 16, 60, 240} do
     local entered = websock.now()
     local ok, go_on, begun = pcall(prepare, timeout)
     local last = (begun or entered) + timeout / 2

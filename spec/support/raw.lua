@@ -10,7 +10,7 @@ local Peer = {}
 Peer.__index = Peer
 
 -- Seconds to wait for a peer that should send something.
-raw.patience = 60
+raw.patience = 240
 
 -- Waits until a deadline of the system's clock: the loop's may have been put forward.
 local function wait (sock, mode, deadline)

@@ -8,7 +8,7 @@ local raw = require "support.raw"
 local relay = require "support.relay"
 local secure = require "support.secure"
 
-local wss = {patience = 60}
+local wss = {patience = 240}
 
 ---Echoes all messages.
 function wss.echo(ws)
