@@ -32,6 +32,7 @@ local websock = {}
 ---@field ping_timeout? number seconds of silence after which a peer is given up; also how long `ping` waits (20)
 ---@field compress? boolean|websock.CompressOptions permessage-deflate (false)
 ---@field tls? websock.TlsOptions|websock.TlsContext|false settings of TLS
+---@field on_close? fun(ws: websock.Connection, code: integer, reason: string, clean: boolean) once it has ended
 ---@field scheduler? "loop"
 
 ---Of TLS.
@@ -77,6 +78,9 @@ local websock = {}
 
 ---Of a connection to a server, however it came.
 ---@class websock.ServedOptions: websock.ConnectionOptions
+---@field on_message? fun(ws: websock.Connection, message: string, kind: websock.Kind) in place of a handler
+---@field on_open? fun(ws: websock.Connection) before the first message, beside on_message
+---@field on_drain? fun(ws: websock.Connection) when a queue over max_queue has fallen to half, beside on_message
 ---@field protocols? string[]|fun(offered: string[], request: websock.Request): string? in order of preference
 ---@field origins? "same"|"*"|string[] whose pages may connect ("same")
 ---@field authorize? fun(request: websock.Request): boolean?, integer?, websock.Fields?, string? else status 403
@@ -93,9 +97,9 @@ local websock = {}
 ---@field received? string bytes read past that request
 ---@field server? websock.Server the server that the connection joins
 
----`handler` is required, and one of `port`, `unix`, `socket`.
+---`handler` or `on_message` is required, and one of `port`, `unix`, `socket`.
 ---@class websock.ListenOptions: websock.ServedOptions
----@field handler fun(ws: websock.Connection) run in a coroutine for each connection
+---@field handler? fun(ws: websock.Connection) run in a coroutine for each connection
 ---@field host? string "*": every address, IPv4 and IPv6 ("127.0.0.1")
 ---@field port? integer|false 0: any that is free; false: no listener
 ---@field unix? string path of a Unix socket to listen on
@@ -196,6 +200,14 @@ function Connection:send(message, kind, options) end
 ---@return integer? code
 ---@return string? reason
 function Connection:writer(kind, options) end
+
+---Waits until nothing is queued any more.
+---@param timeout? number seconds
+---@return true? flushed
+---@return "timeout"|"closed"|nil err
+---@return integer? code
+---@return string? reason
+function Connection:flush(timeout) end
 
 ---Sends a ping and waits for its pong (RFC 6455 section 5.5.2).
 ---@param payload? string at most 125 bytes

@@ -28,6 +28,7 @@ build = {
       sources = {
         -- begin sources
         "csrc/binding/lua_broadcast.c",
+        "csrc/binding/lua_callback.c",
         "csrc/binding/lua_config.c",
         "csrc/binding/lua_conn.c",
         "csrc/binding/lua_core.c",
@@ -128,6 +129,7 @@ build = {
     ["websock.io.signal"] = "lua/websock/io/signal.lua",
     ["websock.io.watch"] = "lua/websock/io/watch.lua",
     ["websock.link.blocking"] = "lua/websock/link/blocking.lua",
+    ["websock.link.callbacks"] = "lua/websock/link/callbacks.lua",
     ["websock.link.connection"] = "lua/websock/link/connection.lua",
     ["websock.link.deadline"] = "lua/websock/link/deadline.lua",
     ["websock.link.driver"] = "lua/websock/link/driver.lua",

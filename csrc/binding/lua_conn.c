@@ -381,6 +381,7 @@ void websock_open_conn (lua_State *L) {
   websock_newtype(L, CONN_TYPE, conn_methods, conn_meta);
   luaL_getmetatable(L, CONN_TYPE);
   lua_getfield(L, -1, "__index");
+  luaL_setfuncs(L, websock_callback_methods, 0);
   luaL_setfuncs(L, websock_head_methods, 0);
   luaL_setfuncs(L, websock_recv_methods, 0);
   luaL_setfuncs(L, websock_seat_methods, 0);

@@ -7,6 +7,7 @@
 **   lua_head.c   the opening handshake
 **   lua_recv.c   messages in
 **   lua_seat.c   the coroutine that receives
+**   lua_callback.c   callbacks that receive in its place
 **   lua_send.c   messages and bytes out
 **
 ** and for those that serve many connections without Lua in between: lua_turn.c,
@@ -45,18 +46,25 @@ enum {
 /* What pull, feed and poll look for. */
 enum { WANT_NOTHING, WANT_MESSAGE /* or the handshake's event */, WANT_PART };
 
-/* State of the coroutine in a conn's seat, which has yielded. */
+/* State of a conn's seat: of the coroutine in it, which has yielded, or of the
+   callbacks that receive in place of a coroutine of the user's. */
 enum {
   EMPTY,   /* no coroutine */
   PARKED,  /* waits for data; lua_turn.c may resume it directly */
   BY_LOOP, /* waits for data, with a deadline or called outside the loop:
               only the loop resumes it */
   WOKEN,   /* will be resumed */
-  RESTING  /* has yielded so that others run; will be resumed */
+  RESTING, /* has yielded so that others run; will be resumed */
+  FREE,    /* callbacks: none runs, the next one may be called */
+  CALLING  /* callbacks: a coroutine was lent to them, and runs, waits or will
+              be resumed */
 };
 
+/* Callbacks that are due before the next message. */
+enum { DUE_OPEN = 1, DUE_DRAIN = 2 };
+
 /* The receiver (lua_seat.c). A coroutine has the seat while it waits in one of
-   the functions of lua_ws_receive.c. */
+   the functions of lua_ws_receive.c; callbacks have it for good. */
 typedef struct seat {
   lua_State *thread;      /* CONN_RECEIVER, who has it or had it last */
   uint32_t bytes;         /* taken without waiting */
@@ -64,6 +72,8 @@ typedef struct seat {
   unsigned char how;      /* EMPTY ... */
   unsigned char want;     /* WANT_... */
   unsigned char received; /* the application has received, or tried to */
+  unsigned char due;      /* DUE_... */
+  unsigned char muted;    /* callbacks get no more messages */
 } seat;
 
 /* User values of a conn. */
@@ -128,7 +138,8 @@ int websock_push (conn *c);
 /* Bytes queued that max_queue counts: pongs do not, as they never take more
    than a KiB. */
 size_t websock_backlog (conn *c);
-/* Whether a coroutine has the seat; removes one that was closed. */
+/* Whether a coroutine, or callbacks, have the seat; removes a coroutine that
+   was closed. */
 int websock_is_received (conn *c);
 /* Notes that the application receives: from now on an end behind messages is
    held until they are taken. */
@@ -160,8 +171,12 @@ int websock_queue (lua_State *L, conn *c, int message, int opcode);
    else. */
 int websock_kind (lua_State *L, int arg);
 
-extern const luaL_Reg websock_head_methods[], websock_recv_methods[],
-    websock_seat_methods[], websock_send_methods[], websock_transport_methods[];
+/* Whether a callback is due, or a message for one. */
+int websock_is_due (conn *c);
+
+extern const luaL_Reg websock_callback_methods[], websock_head_methods[],
+    websock_recv_methods[], websock_seat_methods[], websock_send_methods[],
+    websock_transport_methods[];
 
 /* Returns the context of the websock.tls at arg, or raises. */
 net_tls_ctx *websock_totls (lua_State *L, int arg);

@@ -1,7 +1,7 @@
 /*
 ** lua_seat.c - the receiver of a connection: one coroutine has its seat while
-** it waits. Also whether an end is held until the messages before it are taken.
-** Methods of `websock.conn`.
+** it waits, or callbacks have it for good (lua_callback.c). Also whether an end
+** is held until the messages before it are taken. Methods of `websock.conn`.
 */
 #include "lua_conn.h"
 
@@ -12,6 +12,7 @@ enum { STREAK = 64, STREAK_BYTES = 1 << 20 };
 
 int websock_is_received (conn *c) {
   if (c->seat.how == EMPTY) return 0;
+  if (c->seat.how == FREE || c->seat.how == CALLING) return 1;
   if (lua_status(c->seat.thread) == LUA_YIELD) return 1;
   c->seat.how = EMPTY; /* it was closed */
   return 0;
@@ -26,6 +27,10 @@ void websock_sit (lua_State *L, conn *c, int at, int how, int want) {
   c->seat.how = (unsigned char)how;
   c->seat.want = (unsigned char)want;
   c->seat.streak = 0;
+}
+
+int websock_is_due (conn *c) {
+  return c->seat.due != 0 || (!c->seat.muted && ws_has_message(core(c)));
 }
 
 void websock_leave (conn *c) { c->seat.how = EMPTY; }
@@ -44,21 +49,31 @@ void websock_took (conn *c, size_t size, double now) {
     s->streak++;
 }
 
-/* conn:wanted() -> what a coroutine waits for: 0 (none waits), 1 (a message),
+/* conn:wanted() -> what the receiver waits for: 0 (none waits), 1 (a message),
    2 (a part of one) */
 static int conn_wanted (lua_State *L) {
   conn *c = websock_toconn(L);
-  int waits = websock_is_received(c) &&
-              (c->seat.how == PARKED || c->seat.how == BY_LOOP);
-  lua_pushinteger(L, waits ? c->seat.want : WANT_NOTHING);
+  int want = WANT_NOTHING;
+  if (c->seat.how == FREE)
+    want = WANT_MESSAGE;
+  else if (websock_is_received(c) &&
+           (c->seat.how == PARKED || c->seat.how == BY_LOOP))
+    want = c->seat.want;
+  lua_pushinteger(L, want);
   return 1;
 }
 
-/* conn:wake() -> the coroutine that waits, for the caller to resume, or nil.
-   Returns it again until it was resumed, in case the caller had no memory to do
-   so. */
+/* conn:wake() -> the coroutine that waits, for the caller to resume; true if a
+   callback is due, for the caller to lend a coroutine and say so by
+   conn:calling(); nil if nobody waits. Returns the same again until that has
+   happened, in case the caller had no memory to do it. */
 static int conn_wake (lua_State *L) {
   conn *c = websock_toconn(L);
+  if (c->seat.how == FREE && websock_is_due(c)) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  if (c->seat.how == FREE || c->seat.how == CALLING) return 0;
   if (!websock_is_received(c) || c->seat.how == RESTING) return 0;
   c->seat.how = WOKEN;
   lua_getiuservalue(L, 1, CONN_RECEIVER);

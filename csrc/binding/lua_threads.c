@@ -34,8 +34,7 @@ static lua_State *push_thread (lua_State *L, int self, int spare) {
   return lua_tothread(L, -1);
 }
 
-/* Keeps the thread at index `at`, which has ended without error, for reuse. */
-static void keep (lua_State *L, int self, int spare, int at) {
+void websock_keep (lua_State *L, int self, int spare, int at) {
   lua_pushvalue(L, at);
   lua_setiuservalue(L, self, spare);
 }
@@ -150,6 +149,26 @@ static int turn_thread (lua_State *L) {
   return 1;
 }
 
+lua_State *websock_lend (lua_State *L, int self, int at) {
+  lua_State *thread;
+  if (lua_getiuservalue(L, self, TURN_SPARE) == LUA_TTHREAD) {
+    lua_pushnil(L);
+    lua_setiuservalue(L, self, TURN_SPARE);
+  } else {
+    lua_pop(L, 1); /* remove the nil */
+    lua_getiuservalue(L, self, TURN_NEW_SPARE);
+    lua_call(L, 0, 1);
+  }
+  thread = lua_tothread(L, -1);
+  if (!lua_checkstack(thread, 4)) luaL_error(L, "not enough memory");
+  lua_settop(thread, 0);
+  lua_getiuservalue(L, self, TURN_BEGIN);
+  lua_getiuservalue(L, self, TURN_CALL_BACK);
+  lua_pushvalue(L, at);
+  lua_xmove(L, thread, 3);
+  return thread;
+}
+
 /* -------------------------------------------------------------------- pump */
 
 /* Calls f(...) so that it cannot yield. */
@@ -176,7 +195,7 @@ static int turn_enter (lua_State *L) {
   t->current = caller;
   if (status != LUA_OK) return pass_on(L, pump);
   take_over(L, pump, n);
-  keep(L, 1, TURN_PUMP, 2);
+  websock_keep(L, 1, TURN_PUMP, 2);
   return n;
 }
 
@@ -230,7 +249,7 @@ static int at_desk (lua_State *L, turn *t) {
   }
   if (status != LUA_OK) return pass_on(L, desk);
   take_over(L, desk, n);
-  keep(L, up(TURN), TURN_DESK, 1);
+  websock_keep(L, up(TURN), TURN_DESK, 1);
   return n;
 }
 

@@ -30,10 +30,10 @@ static void make_malloc_patient (lua_State *L) {
   if (p) alloc(ud, p, LARGE, 0);
 }
 
-/* core.turn(watchers, parked, woken, guarded, after, left) -> turn: see
-   lua_turn.h */
+/* core.turn(watchers, parked, woken, guarded, after, left, lent, spare) ->
+   turn: see lua_turn.h */
 static int turn_new (lua_State *L) {
-  enum { GIVEN = 6, NEW };
+  enum { GIVEN = 8, NEW };
   turn *t;
   for (int i = 1; i <= 3; i++) luaL_checktype(L, i, LUA_TTABLE);
   lua_settop(L, GIVEN);
@@ -52,6 +52,7 @@ static int turn_new (lua_State *L) {
     lua_setiuservalue(L, NEW, TURN_WATCHERS + i - 1);
   }
   websock_prepare_threads(L, NEW);
+  websock_prepare_callback(L, NEW);
   return 1;
 }
 
@@ -158,7 +159,7 @@ static void tell (lua_State *L, const char *method, int flags) {
 
 /* Resumes the receiver. The stack keeps it alive, because the conn may get
    another receiver while it runs. */
-static void go_on (lua_State *L, turn *t, conn *c) {
+static void resume_receiver (lua_State *L, turn *t, conn *c) {
   lua_State *thread = c->seat.thread;
   int status;
   lua_getiuservalue(L, SELF, TURN_AFTER);
@@ -169,7 +170,35 @@ static void go_on (lua_State *L, turn *t, conn *c) {
     lua_pop(L, 2); /* remove the function and the thread */
   else
     lua_call(L, 1 + push_outcome(L, t, thread, status), 0);
-  if (c->seat.how != PARKED && ws_unread(core(c)) > 0) {
+}
+
+/* Calls the callbacks in a thread that is lent to them. If they have returned
+   without waiting it is lent again; else it is one of the scheduler's. */
+static void call_back (lua_State *L, turn *t, conn *c) {
+  lua_State *thread;
+  int status;
+  lua_getiuservalue(L, SELF, TURN_LENT);
+  thread = websock_lend(L, SELF, CONN);
+  lua_getiuservalue(L, CONN, CONN_LINK);
+  c->seat.how = CALLING;
+  status = resume(L, t, thread, 2);
+  if (status == LUA_OK)
+    websock_keep(L, SELF, TURN_SPARE, -2);
+  else if (status == LUA_YIELD && t->parked)
+    lua_call(L, 2, 0);
+  else
+    lua_call(L, 2 + push_outcome(L, t, thread, status), 0);
+  lua_settop(L, CONN);
+  if (ws_state(core(c)) == WS_CLOSED) tell(L, "served", 0);
+}
+
+/* Has the message at CONN taken. */
+static void go_on (lua_State *L, turn *t, conn *c) {
+  if (c->seat.how == FREE)
+    call_back(L, t, c);
+  else
+    resume_receiver(L, t, c);
+  if (c->seat.how != PARKED && c->seat.how != FREE && ws_unread(core(c)) > 0) {
     int flags = websock_digest(c, WANT_NOTHING); /* the application is away */
     if (flags != 0) tell(L, "digest", flags);
   }
@@ -185,16 +214,23 @@ static void go_on_last (lua_State *L, turn *t, conn *c) {
   lua_call(L, 2, 0);
 }
 
+/* Whether a receiver waits that this file may resume, or callbacks do. */
+static int waits (conn *c) {
+  if (c->seat.how == FREE) return 1;
+  return c->seat.how == PARKED && websock_is_received(c);
+}
+
 /* Serves the conn at CONN, which is ready. */
 static void ready (lua_State *L, turn *t, net_poll *p, int what) {
   conn *c = (conn *)lua_touserdata(L, CONN);
   int flags = -1;
   int ours = c->fd != NET_NONE; /* not read and written by a socket object */
   if (ours && what == NET_WRITE && !c->blocked) return;
-  if (ours && c->seat.how == PARKED && c->state == WS_OPENED && !c->blocked &&
-      !(what & NET_HANGUP) && websock_is_received(c)) {
+  if (ours && waits(c) && c->state == WS_OPENED && !c->blocked &&
+      !(what & NET_HANGUP)) {
     flags = websock_pull(c, c->seat.want);
-    if (flags >= 0 && !(flags & ~(SAW_EVENT | SAW_SWELLS))) {
+    if (flags >= 0 && !(flags & ~(SAW_EVENT | SAW_SWELLS)) &&
+        !(flags & SAW_SWELLS && c->seat.how == FREE)) {
       net_poll_rearm(p, c->fd, NET_READ);
       if (flags & SAW_SWELLS)
         go_on_last(L, t, c);
@@ -320,7 +356,8 @@ static int turn_flush (lua_State *L) {
     conn *c = take_marked(L, t);
     c->marked = 0;
     if (c->fd != NET_NONE && c->state == WS_OPENED && !c->line &&
-        websock_push(c) == 0 && ws_queued(core(c)) == 0 && !c->blocked)
+        websock_backlog(c) <= c->max_queue && websock_push(c) == 0 &&
+        ws_queued(core(c)) == 0 && !c->blocked)
       continue;
     tell(L, "flush", 0);
   }
@@ -366,12 +403,25 @@ static int turn_has_rested (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"delivered", turn_delivered}, {"has_rested", turn_has_rested},
-    {"flush", turn_flush},         {"latest", turn_latest},
-    {"mark", turn_mark},           {"marks", turn_marks},
-    {"resume", turn_resume},       {"serve", turn_serve},
-    {"time", turn_time},           {NULL, NULL}};
+/* turn:call_back() -> the function that calls the callbacks of a conn, for a
+   thread of the loop: see lua_callback.c */
+static int turn_call_back (lua_State *L) {
+  websock_toturn(L, 1);
+  lua_getiuservalue(L, 1, TURN_CALL_BACK);
+  return 1;
+}
+
+static const luaL_Reg methods[] = {{"call_back", turn_call_back},
+                                   {"delivered", turn_delivered},
+                                   {"flush", turn_flush},
+                                   {"has_rested", turn_has_rested},
+                                   {"latest", turn_latest},
+                                   {"mark", turn_mark},
+                                   {"marks", turn_marks},
+                                   {"resume", turn_resume},
+                                   {"serve", turn_serve},
+                                   {"time", turn_time},
+                                   {NULL, NULL}};
 
 void websock_open_turn (lua_State *L) {
   websock_newtype(L, TURN_TYPE, methods, websock_thread_meta);

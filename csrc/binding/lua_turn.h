@@ -1,7 +1,7 @@
 /*
 ** lua_turn.h - the userdata `websock.turn`, for the files that serve
 ** connections without Lua in between: lua_turn.c, lua_ws_receive.c,
-** lua_ws_send.c, lua_broadcast.c.
+** lua_ws_send.c, lua_callback.c, lua_broadcast.c.
 */
 #ifndef lua_turn_h
 #define lua_turn_h
@@ -13,8 +13,10 @@
 /* User values of a turn: the list of conns to be flushed; descriptor -> conn or
    another watcher; waiting thread -> what it waits for; woken thread -> {number
    of values, value, ...}; the loop's functions guarded(object, method, ...),
-   after(thread, ok, ...) and left(thread); the state's pool; the first function
-   of each thread; the spare threads of lua_threads.c. */
+   after(thread, ok, ...), left(thread), lent(thread, link, ok, ...) and
+   spare(); the state's pool; the first function of each thread; the spare
+   threads of lua_threads.c; the function that calls callbacks, and the thread
+   that is lent to them next. */
 enum {
   TURN_DIRTY = 1,
   TURN_WATCHERS,
@@ -23,11 +25,15 @@ enum {
   TURN_GUARDED,
   TURN_AFTER,
   TURN_LEFT,
+  TURN_LENT,
+  TURN_NEW_SPARE,
   TURN_POOL,
   TURN_BEGIN,
   TURN_PUMP,
   TURN_DESK,
-  TURN_VALUES = TURN_DESK
+  TURN_CALL_BACK,
+  TURN_SPARE,
+  TURN_VALUES = TURN_SPARE
 };
 
 typedef struct turn {
@@ -69,9 +75,25 @@ int websock_forward (lua_State *L, int f);
 extern const luaL_Reg websock_thread_methods[], websock_thread_meta[];
 /* Sets the user values that lua_threads.c needs. */
 void websock_prepare_threads (lua_State *L, int self);
+/* Pushes a thread that calls the callbacks of the conn at `at` when the loop
+   resumes it with the values on its stack. */
+lua_State *websock_lend (lua_State *L, int self, int at);
+/* Keeps the thread at index `at`, which has ended without error, for reuse. */
+void websock_keep (lua_State *L, int self, int spare, int at);
 /* Closes a thread: closes its pending variables and empties its stack. If it
    has raised, only the error is left there. */
 void websock_close_thread (lua_State *L, lua_State *thread);
+
+/* ---- lua_ws_receive.c */
+/* Takes what is wanted from the conn at index `at` as websock_take does, and
+   counts it; first goes on reading if there may be more. */
+int websock_receive (lua_State *L, turn *t, int at, int want);
+/* Tells the link that the core gave no message: it may have found only now that
+   a payload breaks a rule. */
+void websock_tell_ended (lua_State *L, int at, int want);
+
+/* ---- lua_callback.c: sets the user value that it needs */
+void websock_prepare_callback (lua_State *L, int self);
 
 #pragma GCC visibility pop
 

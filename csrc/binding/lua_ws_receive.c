@@ -27,12 +27,12 @@ static const char *const names[] = {"receive", "receive_part", "messages"};
    that does not wait. */
 enum { WS = 1, TIMEOUT, CONN };
 
-/* Calls link:name(want). */
-static void call_link (lua_State *L, const char *name, int which) {
-  lua_getiuservalue(L, CONN, CONN_LINK);
+/* Calls link:name(want) for the conn at index `at`. */
+static void call_link (lua_State *L, int at, const char *name, int want) {
+  lua_getiuservalue(L, at, CONN_LINK);
   lua_getfield(L, -1, name);
   lua_insert(L, -2);
-  lua_pushinteger(L, want(which));
+  lua_pushinteger(L, want);
   lua_call(L, 2, 0);
 }
 
@@ -49,9 +49,8 @@ static int mistake (lua_State *L, const char *what, int arg, int which) {
 
 /* Takes what has arrived. Returns the number of values pushed, or the core's
    result. */
-static int take (lua_State *L, conn *c, int which) {
-  turn *t = the_turn(L);
-  int n = websock_take(L, c, want(which));
+static int take (lua_State *L, turn *t, conn *c, int want) {
+  int n = websock_take(L, c, want);
   size_t size;
   if (n <= 0) return n;
   size = (size_t)lua_rawlen(L, -n);
@@ -60,20 +59,29 @@ static int take (lua_State *L, conn *c, int which) {
   return n;
 }
 
-/* Returns the end of the connection. Tells the link, as the core may have found
-   only now that a payload breaks a rule. */
+int websock_receive (lua_State *L, turn *t, int at, int want) {
+  conn *c = (conn *)lua_touserdata(L, at);
+  if (c->more) call_link(L, at, "read_on", want);
+  return take(L, t, c, want);
+}
+
+void websock_tell_ended (lua_State *L, int at, int want) {
+  call_link(L, at, "ended_in_receive", want);
+}
+
+/* Returns the end of the connection. */
 static int ended (lua_State *L, conn *c, int r, int which) {
   int n = websock_noevent(L, c, r);
   if (r == WS_ESTATE) return mistake(L, "in_parts", WS, which);
-  call_link(L, "ended_in_receive", which);
+  websock_tell_ended(L, CONN, want(which));
   return n;
 }
 
 /* Takes what has arrived by the deadline, or returns the timeout. */
 static int last_look (lua_State *L, conn *c, int which) {
   int n;
-  call_link(L, "catch_up", which);
-  n = take(L, c, which);
+  call_link(L, CONN, "catch_up", want(which));
+  n = take(L, the_turn(L), c, want(which));
   if (n == 0) return websock_nil(L, "timeout");
   return n > 0 ? n : ended(L, c, n, which);
 }
@@ -132,8 +140,7 @@ static int receive (lua_State *L, conn *c, int which) {
   if (websock_is_greedy(c) && !lua_isboolean(L, TIMEOUT) &&
       websock_how(L, the_turn(L)) == CAN_YIELD)
     return sit(L, c, RESTING, which);
-  if (c->more) call_link(L, "read_on", which);
-  n = take(L, c, which);
+  n = websock_receive(L, the_turn(L), CONN, want(which));
   if (n > 0) return n;
   return n == 0 ? wait(L, c, which) : ended(L, c, n, which);
 }

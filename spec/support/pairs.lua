@@ -24,6 +24,12 @@ pairs_of.by_methods = {
   {role = "server", tls = true, methods = true}, {role = "client", tls = true, methods = true},
 }
 
+---Those of a server that may have callbacks, which pairs_of.open gets as options.
+pairs_of.served = {
+  {role = "server"}, {role = "server", tls = true}, {role = "server", methods = true},
+  {role = "server", tls = true, methods = true},
+}
+
 ---"server, wss", for the name of a test.
 function pairs_of.name(way)
   return way.role .. (way.tls and ", wss" or ", ws") .. (way.methods and ", by methods" or "")
@@ -70,11 +76,13 @@ local function with(options, more)
   return all
 end
 
--- Calls the handler with what open() returns, in a coroutine of the loop.
+-- Calls the handler, if there is one, with what open() returns, in a coroutine of the
+-- loop.
 local function handle(handler, open, ...)
   websock.spawn(function(...)
     local ws = assert(open(...))
     ends.at_end(function() ws:abort() end)
+    if not handler then return end
     handler(ws)
     ws:close(nil, nil, 0)
   end, ...)

@@ -135,6 +135,8 @@ local connection = {
   ping_timeout = {20, positive,
     "seconds without a pong, or anything else, after which a peer is given up;"
     .. " also how long `ping` waits, and an answer for a byte to be accepted"},
+  on_close = {nil, callable,
+    "function(ws, code, reason, clean), called once the connection has ended"},
   scheduler = {nil, later("another scheduler than the loop", "loop"),
     'who waits; "loop" is the built-in one'},
 }
@@ -166,6 +168,11 @@ options.connect = extend(connection, {
 
 -- Options that listen and accept share.
 local served = extend(connection, {
+  on_message = {nil, callable,
+    "function(ws, message, kind), called for each message in place of a handler"},
+  on_open = {nil, callable, "function(ws), called before the first message"},
+  on_drain = {nil, callable,
+    "function(ws), called when a queue that was over max_queue has fallen to half of it"},
   protocols = {nil, any_of(is_list_of_strings, callable),
     "subprotocols in order of preference, or function(offered, request) -> one"},
   origins = {"same", any_of(one_of("same", "*"), is_list_of_strings),
@@ -197,7 +204,8 @@ options.accept = extend(served, {
 })
 
 options.listen = extend(served, {
-  handler = {nil, callable, "function(ws), run for each connection"},
+  handler = {nil, callable,
+    "function(ws), run in a coroutine for each connection; it or on_message is required"},
   host = {"127.0.0.1", filled, '"*": every address, IPv4 and IPv6'},
   port = {nil, either(integer(0, 65535), false),
     "0: any that is free; false: no listener"},
@@ -285,11 +293,15 @@ options.broadcast = options.publish
 local APART = {
   connect = {{"unix", "socket"}, {"family", "unix"}, {"family", "socket"}},
   listen = {
+    {"handler", "on_message"},
     {"unix", "socket"}, {"host", "unix"}, {"port", "unix"}, {"reuseport", "unix"},
     {"host", "socket"}, {"port", "socket"}, {"reuseport", "socket"}, {"backlog", "socket"},
   },
 }
 APART.serve = APART.listen
+
+-- Options that mean nothing without another.
+local NEEDS = {on_open = "on_message", on_drain = "on_message"}
 
 -- The role of a function's option `tls`; websock.tls serves both.
 local ROLES = {
@@ -372,8 +384,13 @@ local function check_listener(where, given)
   end
 end
 
--- Rejects options that exclude each other; false counts as not given.
+-- Rejects options that exclude each other, or lack another; false counts as not given.
 local function check_pairs(where, given)
+  for name, needed in pairs(NEEDS) do
+    if given[name] and not given[needed] then
+      misuse("%s: option '%s' needs '%s'", where, name, needed)
+    end
+  end
   if where == "listen" or where == "serve" then check_listener(where, given) end
   for _, pair in ipairs(APART[where] or {}) do
     local one, other = pair[1], pair[2]

@@ -1,6 +1,7 @@
 -- websock.connect: dials, does the opening handshake (RFC 6455 section 4.1) and
 -- returns the connection.
 
+local callbacks = require "websock.link.callbacks"
 local core = require "websock.core"
 local connection = require "websock.link.connection"
 local dial = require "websock.client.dial"
@@ -35,7 +36,7 @@ local function request_fields(o, target)
   return flat
 end
 
-local ClientLink = Link.class {role = "client"}
+local ClientLink = Link.class {role = "client", on_closed = callbacks.closed}
 
 -- Raises about the option that has broken a rule of the request.
 local function blame(o, fields, rule)

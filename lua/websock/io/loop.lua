@@ -30,6 +30,7 @@ local loop = {
 
   hold = scheduler.hold, release = scheduler.release,
   spawn = scheduler.spawn, spawn_for = scheduler.spawn_for,
+  lend = scheduler.lend, call_back = scheduler.call_back,
   how = scheduler.how, must = scheduler.must, caller = scheduler.caller,
   visitor = scheduler.visitor, deadline = scheduler.deadline,
   wake = scheduler.wake, go_on = scheduler.go_on, waits_for = scheduler.waits_for,

@@ -29,10 +29,11 @@ local sources = Queue.new()
 --- Creates the part of a turn that is in C, once. It resumes threads, and removes them
 --- from the tables parked and woken then. It calls after(thread, ok, err) when one
 --- yields by itself or ends, left(thread) when one was closed or ended by another
---- resumer.
+--- resumer. It lends threads of spare() to callbacks, and calls lent(thread, link, ok,
+--- err) when one of these has yielded or raised.
 ---@return userdata turn
-function reactor.open(parked, woken, after, left)
-  turn = core.turn(watchers, parked, woken, guarded, after, left)
+function reactor.open(parked, woken, after, left, lent, spare)
+  turn = core.turn(watchers, parked, woken, guarded, after, left, lent, spare)
   reactor.turn = turn
   return turn
 end

@@ -25,7 +25,8 @@ local sated = Queue.new()   -- threads that have taken their share of messages
 local scheduler = {ready = ready, rested = rested, sated = sated}
 
 local held = {}   -- what keeps `run` going: spawned thread -> owner, whose
-                  -- thread_ended is called, or true; other object -> true
+                  -- thread_ended is called, or true; other object -> true;
+                  -- a thread that may be lent -> false, which does not count
 local work = 0    -- the number of these
 
 local function weak_keys() return setmetatable({}, {__mode = "k"}) end
@@ -173,7 +174,23 @@ local function after(thread, ok, ...)
   end
 end
 
-turn = reactor.open(parked, values, after, left)
+-- Returns a thread that C lends to callbacks. It has a place in `held`, so that `lent`
+-- needs no memory.
+local function spare()
+  local thread = turn:thread()
+  held[thread] = false
+  return thread
+end
+
+-- Called when a callback has yielded or raised in a thread that was lent to it: from now
+-- on that is a thread of the loop, owned by the link. ok: as for `after`.
+local function lent(thread, link, ok, ...)
+  held[thread] = link
+  work = work + 1
+  after(thread, ok, ...)
+end
+
+turn = reactor.open(parked, values, after, left, lent, spare)
 
 --- Makes a rested thread ready, in a new turn. It has no deadline.
 function scheduler.get_ready(thread)
@@ -207,16 +224,31 @@ end
 
 -- Spawning --------------------------------------------------------------------
 
+-- Runs f(...) in a thread of its own, which is resumed from this queue.
+local function start(owner, queue, f, ...)
+  local thread, packed = turn:thread(), pack(f, ...)
+  held[thread] = owner or true
+  let_go_on(thread, packed, queue)
+  work = work + 1  -- last, because the lines above may raise for lack of memory
+  return thread
+end
+
 --- Runs f(...) in a thread of its own, from the next turn on.
 ---@param owner table? # its thread_ended(ok, err, traceback) is called at the
 ---   end; without one an error goes to on_error
 ---@return thread
 function scheduler.spawn_for(owner, f, ...)
-  local thread, packed = turn:thread(), pack(f, ...)
-  held[thread] = owner or true
-  let_go_on(thread, packed)
-  work = work + 1  -- last, because the lines above may raise for lack of memory
-  return thread
+  return start(owner, ready, f, ...)
+end
+
+--- The function that calls the callbacks of a conn, in a thread of the loop.
+scheduler.call_back = turn:call_back()
+
+--- Lends a thread to the callbacks of a link.
+---@param last boolean? # resumes it after all others
+function scheduler.lend(link, last)
+  start(link, last and sated or ready, scheduler.call_back, link.conn)
+  link.conn:calling()
 end
 
 function scheduler.spawn(f, ...)

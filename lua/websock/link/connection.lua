@@ -79,6 +79,15 @@ function methods.writer(ws, kind, opts)
   return writer.new(link, kind, o.compress)
 end
 
+--- Waits until nothing is queued, at most `timeout` seconds.
+---@param timeout? number
+---@return true|nil, string? err, integer? code, string? reason
+function methods.flush(ws, timeout)
+  local link = link_of(ws, "flush")
+  options.check_timeout(timeout, "flush")
+  return trim(sender.flush(link, timeout))
+end
+
 -- Ping ------------------------------------------------------------------------
 
 local pings = 0
@@ -186,6 +195,7 @@ end
 --- Drops the connection at once.
 function methods.abort(ws)
   local link = link_of(ws, "abort")
+  link.conn:mute()
   if link.stage ~= "gone" then link:drop "aborted" end
 end
 
@@ -345,7 +355,7 @@ end
 function connection.wrap_for(loop)
   methods.receive, methods.receive_part, next_message =
     receiving(CONN, loop, no_connection)
-  loop.wrap_methods(methods, "send writer ping close abort subscribe unsubscribe")
+  loop.wrap_methods(methods, "send flush writer ping close abort subscribe unsubscribe")
   methods.send = core.fast_send(methods.send, CONN, loop.turn)
   loop.wrap_methods(Connection, "__close")
   writer.wrap_for(loop)

@@ -25,9 +25,9 @@ local Link = {}
 --- Makes a class of `common`, the fields that links of one kind share: role, loop,
 --- options (max_queue, close_timeout, ...) and perhaps driver; and the callbacks
 --- on_handshake(link) when the request has arrived, on_leave(link) when the connection
---- is no longer open, on_gone(link) when the descriptor is closed, and thread_ended
---- (see scheduler.spawn_for). Without on_handshake a coroutine waits for the request
---- or response: see opening.lua.
+--- is no longer open, on_closed(link) when it is closed, on_gone(link) when the
+--- descriptor is closed, and thread_ended (see scheduler.spawn_for). Without
+--- on_handshake a coroutine waits for the request or response: see opening.lua.
 ---@return table class # for Link.new
 function Link.class(common)
   for name, method in pairs(Link) do common[name] = common[name] or method end
@@ -201,8 +201,23 @@ function Link:flush()
   if self.stage ~= "gone" then self:push() end
 end
 
+-- For on_drain: whether the queue is over its limit, before it is written.
+local function is_over(self)
+  return self.over or self.options.on_drain
+    and self.conn:backlog() > self.options.max_queue
+end
+
+-- The same afterwards: on_drain is due when the queue has fallen to half of its limit.
+local function note_drained(self)
+  self.over = self.conn:backlog() > self.options.max_queue / 2 or nil
+  if self.over or self.stage ~= "open" then return end
+  self.conn:drains()
+  self:wake_receiver()
+end
+
 --- Writes the queue now. ready: the descriptor is writable again.
 function Link:push(ready)
+  local over = is_over(self)
   local left, err = self.driver.push(self, ready)
   if not left then
     self:write_failed(err)
@@ -216,7 +231,9 @@ function Link:push(ready)
   elseif self.stage == "open" or self.stage == "handshake" then
     self.loop.release(self)
   end
-  self.conn:line(self.writing ~= nil or self.senders ~= nil)
+  if left == 0 and self.flushers then self:wake_flushers() end
+  if over then note_drained(self) end
+  self.conn:line(self.writing ~= nil or self.senders ~= nil or self.flushers ~= nil)
   if (self.senders or self.writers)
       and self.conn:backlog() <= self.options.max_queue then
     self:wake_sender()
@@ -244,7 +261,7 @@ function Link:wake_sender()
 end
 
 --- Adds a thread to one of the lines: "senders", "writers" (which continue a message),
---- "closers".
+--- "flushers", "closers".
 ---@param at_head? boolean # before all others
 function Link:line_up(name, thread, at_head)
   self[name] = self[name] or Line.new()
@@ -264,7 +281,11 @@ end
 ---@param last boolean? # after all others: its message may inflate to much
 function Link:wake_receiver(last)
   local thread = self.conn:wake()
-  if thread then self.loop.go_on(thread, last) end
+  if thread == true then
+    self.loop.lend(self, last)
+  elseif thread then
+    self.loop.go_on(thread, last)
+  end
 end
 
 function Link:wake_pingers()
@@ -282,11 +303,18 @@ local function wake_line(self, name)
   if self[name] then self[name]:wake(self) end
 end
 
+--- Wakes the coroutines that wait until everything is written.
+function Link:wake_flushers()
+  wake_line(self, "flushers")
+  self.flushers = nil
+end
+
 local function wake_all(self)
   self:wake_receiver()
   if self.opener then self.loop.wake(self, self.opener) end
   wake_line(self, "writers")
   wake_line(self, "senders")
+  wake_line(self, "flushers")
   for _, thread in pairs(self.pingers or {}) do self.loop.wake(self, thread) end
   wake_line(self, "closers")
 end
@@ -355,6 +383,7 @@ function Link:advance()
       self.loop.hold(self)
       deadline.drain(self)
       wake_all(self)
+      self:served()
     end
     self:shut()
   elseif state == "closing" and self.stage == "open" then
@@ -365,6 +394,12 @@ function Link:advance()
     wake_line(self, "writers")
     wake_line(self, "senders")
   end
+end
+
+--- Called when the connection is closed, and again when callbacks of it that still ran
+--- have ended.
+function Link:served()
+  if self.on_closed then self:on_closed() end
 end
 
 -- RFC 6455 section 7.1.1: closes the transport when everything is written and closing

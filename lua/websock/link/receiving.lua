@@ -17,7 +17,7 @@ function mistakes.in_parts(where)
 end
 
 function mistakes.busy(where)
-  misuse("%s: another coroutine is receiving", where)
+  misuse("%s: another coroutine, or on_message, is receiving", where)
 end
 
 --- Returns the three functions.

@@ -60,10 +60,10 @@ local Place = {__close = function(self)
   if link.conn:backlog() <= link.options.max_queue then link:wake_sender() end
 end}
 
--- Waits in line. first: at its head, because the thread was first before. Returns the
--- error of `park`, and whether this thread is now first.
-local function wait_in_line(link, deadline, first, writer)
-  local thread, line = running(), writer and "writers" or "senders"
+-- Waits in one of the link's lines. first: at its head, because the thread was first
+-- before. Returns the error of `park`, and whether this thread is now first.
+local function wait_in_line(link, line, deadline, first)
+  local thread = running()
   local _ <close> = setmetatable({link = link, thread = thread, line = line}, Place)
   link.conn:line(true)
   link:line_up(line, thread, first)
@@ -74,8 +74,9 @@ end
 -- Waits until the frame can be queued.
 local function send_in_turn(where, link, timeout, message, opcode, more, writer, compress)
   local deadline, first = deadline_of(link, timeout), false
+  local line = writer and "writers" or "senders"
   repeat
-    local err, is_next = wait_in_line(link, deadline, first, writer)
+    local err, is_next = wait_in_line(link, line, deadline, first)
     if err and is_next then link:last_look() end
     local ok, why, code, reason = try_send(where, link, message, opcode, more, writer,
       compress)
@@ -114,6 +115,24 @@ function sender.send(where, link, timeout, message, opcode, more, writer, compre
     sender.no_text(where)
   end
   return send_in_turn(where, link, timeout, message, opcode, more, writer, compress)
+end
+
+local function is_queued(link)
+  return link.conn:queued() + link.conn:held() > 0
+end
+
+--- Waits until nothing is queued: true | nil, err, ...
+function sender.flush(link, timeout)
+  local deadline, err = deadline_of(link, timeout), nil
+  local waits = may_wait(link, timeout, "flush")
+  if link.stage ~= "gone" and link.loop.how() == "turn" then link:push() end
+  while link.stage ~= "gone" and is_queued(link) do
+    if err or not waits then return nil, "timeout" end
+    err = wait_in_line(link, "flushers", deadline)
+    if err then link:last_look() end
+  end
+  if link.stage == "closed" or link.stage == "gone" then return closed(link) end
+  return true
 end
 
 return sender

@@ -1,6 +1,7 @@
 -- websock.accept: the server's side of the opening handshake on a socket that was
 -- accepted elsewhere; the caller waits for it.
 
+local callbacks = require "websock.link.callbacks"
 local core = require "websock.core"
 local driver = require "websock.link.driver"
 local handler = require "websock.server.handler"
@@ -101,7 +102,7 @@ local function answer(loop, link, o)
   local ws, err = handshake.answer(link, o)
   if ws then
     tracking.admit(link)
-    link:hand_over()
+    if o.on_message then callbacks.start(link) else link:hand_over() end
   end
   if link.conn:marked() and loop.how() == "turn" then link:flush() end
   return ws, err

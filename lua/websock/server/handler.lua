@@ -1,6 +1,7 @@
 -- Runs a server's hooks and handler for a connection, in a thread that begins when the
 -- request has arrived.
 
+local callbacks = require "websock.link.callbacks"
 local handshake = require "websock.server.handshake"
 local log = require "websock.base.log"
 local text_of = require "websock.base.text"
@@ -27,9 +28,11 @@ function handler.ended(link, ok, err, traceback)
     return handshake.failed(link, err, traceback)
   end
   if not ok then link.report(err, link.ws, traceback) end
+  if link.ws and link.options.on_message then return callbacks.ended(link, ok) end
   if link.stage == "open" then
     link:begin_close(ok and 1000 or 1011)
   end
+  callbacks.handler_ended(link)
 end
 
 -- The thread of an open connection. Its stack stays small, because most connections
@@ -44,6 +47,7 @@ local function answer_and_run(link)
   local ws = handshake.answer(link, link.server.options)
   if not ws then return end
   tracking.admit(link)
+  if link.options.on_message then return callbacks.run(link) end
   link:hand_over()
   link.server.options.handler(ws)
 end
@@ -64,6 +68,7 @@ function handler.on_request(link)
     link.loop.spawn_for(link, answer_and_run, link)
   elseif handshake.answer(link, o) then
     tracking.admit(link)
+    if o.on_message then return callbacks.start(link) end
     link.loop.spawn_for(link, run, link)
   end
 end

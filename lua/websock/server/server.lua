@@ -2,6 +2,7 @@
 -- has a link from the moment it is accepted, but a coroutine only once its request has
 -- arrived: slow and silent peers cost no more than a link.
 
+local callbacks = require "websock.link.callbacks"
 local connection = require "websock.link.connection"
 local core = require "websock.core"
 local driver = require "websock.link.driver"
@@ -78,7 +79,9 @@ end
 -- listen ----------------------------------------------------------------------
 
 local function check_listen(where, o)
-  if not o.handler then misuse("%s: option 'handler' is required", where) end
+  if not o.handler and not o.on_message then
+    misuse("%s: option 'handler' is required (or 'on_message')", where)
+  end
   if o.port == nil and not o.unix and not o.socket then
     misuse("%s: option 'port' is required (or 'unix', or 'socket')", where)
   end
@@ -97,7 +100,8 @@ function server.new(loop, o)
   self.class = Link.class {
     role = "server", loop = loop, options = o, driver = driver.native,
     server = self, report = o.report, on_handshake = handler.on_request,
-    on_leave = tracking.dismiss, on_gone = gone, thread_ended = handler.ended,
+    on_leave = tracking.dismiss, on_closed = callbacks.closed, on_gone = gone,
+    thread_ended = handler.ended,
   }
   return self
 end

@@ -18,6 +18,7 @@ local function close_everyone(server)
 end
 
 local function drop(link)
+  link.conn:mute()
   if link.stage == "closed" then link:release() else link:drop "aborted" end
 end
 

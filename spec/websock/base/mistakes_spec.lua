@@ -130,7 +130,7 @@ describe("a mistake", function()
   end)
 
   it("is one of listen's in serve", function()
-    raises("serve: option 'handler' is required", function() websock.serve {port = 0} end)
+    raises("serve: option 'handler' is required (or 'on_message')", function() websock.serve {port = 0} end)
     raises("serve: option 'port' is required (or 'unix', or 'socket')",
       function() websock.serve {handler = print} end)
     raises("serve: unknown option 'prot' (did you mean 'port'?)",

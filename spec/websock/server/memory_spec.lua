@@ -21,6 +21,17 @@ local server = assert(websock.listen {
     print("error", err, ws ~= nil, type(traceback))
     io.stdout:flush()
   end,
+%s
+})
+collectgarbage "%s"
+print("port", (select(2, server:getsockname())))
+io.stdout:flush()
+allocator.cap(%d << 20)
+websock.run()
+]]
+
+-- The two ways to serve.
+local HANDLER = [[
   handler = function(ws)
     local _ <close> = setmetatable({}, {__close = function() ws.left = true end})
     for message, kind in ws:messages() do
@@ -28,12 +39,12 @@ local server = assert(websock.listen {
       ws:send(message, kind)
     end
   end,
-})
-collectgarbage "%s"
-print("port", (select(2, server:getsockname())))
-io.stdout:flush()
-allocator.cap(%d << 20)
-websock.run()
+]]
+local CALLBACKS = [[
+  on_message = function(ws, message, kind)
+    if message == "hog" then hog() end
+    ws:send(message, kind)
+  end,
 ]]
 
 local function port_of(server)
@@ -47,7 +58,7 @@ local function echo(ws, message)
 end
 
 local function play(o)
-  local code = SERVER:format(o.piece, o.compress or false, o.collector, o.cap)
+  local code = SERVER:format(o.piece, o.compress or false, o.way or HANDLER, o.collector, o.cap)
   local server = process.start(process.lua("-e", code), {
     turn = websock.step, env = {LD_PRELOAD = os.getenv "SANITIZED",
       WEBSOCK_POLLER = os.getenv "WEBSOCK_POLLER"}})
@@ -76,6 +87,9 @@ describe("a handler that runs out of memory", function()
     for _, collector in ipairs {"incremental", "generational"} do
       it(("is alone in that, cap %d MiB, %s"):format(cap, collector), function()
         play {cap = cap, collector = collector, piece = 1000}
+      end)
+      it(("so is a callback, cap %d MiB, %s"):format(cap, collector), function()
+        play {cap = cap, collector = collector, piece = 1000, way = CALLBACKS}
       end)
     end
   end
