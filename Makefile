@@ -214,7 +214,8 @@ bench:
 	@scripts/deps bench
 	@$(MAKE) -s --no-print-directory bench-built
 
-bench-built: all $(addprefix build/bench/,micro load ideal ideal_client server_lws)
+bench-built: all build/soak/heap.so \
+  $(addprefix build/bench/,micro load ideal ideal_lua ideal_client server_lws)
 	@scripts/bench $(BENCH)
 
 # MESSAGES through connections that come, go, stall and reset
@@ -227,23 +228,30 @@ soak-built: all build/soak/heap.so \
 	@scripts/soak $(MESSAGES) $(SEED)
 
 # The yardsticks are of no use elsewhere: they may use all that this machine has.
-IDEALS := $(patsubst %.c,build/%,$(wildcard bench/ideal*.c))
-$(IDEALS): build/bench/%: bench/%.c bench/ideal_tls.h Makefile
+# -flto: the application and the server become one.
+IDEAL_CC = $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(SSL_CFLAGS) -O3 -march=native -g
+build/bench/ideal build/bench/ideal_lua: build/bench/%: bench/%.c \
+  bench/ideal_server.c bench/ideal.h bench/ideal_tls.h Makefile
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(SSL_CFLAGS) -O3 -march=native -g \
-	  -o $@ $< $(LIBS)
+	$(IDEAL_CC) -flto $(if $(filter %_lua,$@),$(LUA_CFLAGS)) -o $@ $< bench/ideal_server.c \
+	  $(LIBS) $(if $(filter %_lua,$@),$(LUA_LIBS))
+
+build/bench/ideal_client: bench/ideal_client.c Makefile
+	@mkdir -p $(@D)
+	$(IDEAL_CC) -o $@ $< $(LIBS)
 
 build/bench/server_lws: bench/server_lws.c Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $< -lwebsockets
 
 LOAD_SRC := $(sort $(wildcard bench/load*.c))
-build/bench/load: $(LOAD_SRC) $(CORE_SRC) $(wildcard csrc/core/*.h) bench/load.h Makefile
+build/bench/load: $(LOAD_SRC) $(CORE_SRC) $(wildcard csrc/core/*.h) bench/load.h \
+  bench/mixed.h Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(WARN) $(SSL_CFLAGS) -Icsrc/core -O2 -g -o $@ $(LOAD_SRC) \
 	  $(CORE_SRC) $(LIBS)
 
-build/bench/%: bench/%.c $(CORE_SRC) $(wildcard csrc/core/*.h) Makefile
+build/bench/%: bench/%.c $(CORE_SRC) $(wildcard csrc/core/*.h) bench/mixed.h Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(WARN) $(SSL_CFLAGS) -Icsrc/core -O2 -g -o $@ $< \
 	  $(CORE_SRC) $(LIBS)

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "mixed.h"
 #include "ws_close.h"
 #include "ws_frame.h"
 
@@ -191,18 +192,9 @@ static const task tasks[] = {{"memcpy-32", 32, copy},
                              {"handshake-client", 0, ask},
                              {NULL, 0, NULL}};
 
-/* Characters of one to four bytes in turn, none cut at the end. */
-static void fill_mixed (void) {
-  static const char text[] = "a\xC3\xA9z\xE2\x82\xAC\xF0\x9F\x98\x80\xCE\xBB";
-  size_t n = 0;
-  memset(mixed, 'x', sizeof mixed);
-  for (; n + sizeof text - 1 <= sizeof mixed; n += sizeof text - 1)
-    memcpy(mixed + n, text, sizeof text - 1);
-}
-
 static void prepare (void) {
   memset(letters, 'x', sizeof letters);
-  fill_mixed();
+  fill_mixed(mixed, sizeof mixed);
   make_frame(32);
   ws_config_init(&server, WS_SERVER);
   ws_config_init(&client, WS_CLIENT);
