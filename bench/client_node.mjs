@@ -37,5 +37,5 @@ const begun = counted, cpu = process.cpuUsage(), began = performance.now();
 await sleep(seconds * 1000);
 const units = counted - begun, used = process.cpuUsage(cpu);
 console.log(units, (performance.now() - began) / 1000,
-  (used.user + used.system) / units, 0, 0, 0, 0);
+  (used.user + used.system) / units);
 process.exit(0);

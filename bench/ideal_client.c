@@ -7,7 +7,7 @@
 **
 ** Each connection keeps DEPTH messages of SIZE bytes under way, each masked
 ** with a key of its own; what one read brings is answered by one write. Prints
-** what bench/load.c prints, of itself, without latencies.
+** "units seconds cpu" as bench/load.c does, about itself.
 */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -198,7 +198,7 @@ static void measure (double seconds) {
   run_for(seconds);
   began = now(CLOCK_MONOTONIC) - began;
   cpu = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-  printf("%ld %.6f %.4f 0 0 0 0\n", counted - begun, began,
+  printf("%ld %.6f %.4f\n", counted - begun, began,
          cpu * 1e6 / (double)(counted - begun));
 }
 

@@ -8,22 +8,29 @@
 ** broadcast  the first one keeps DEPTH publishes under way to all of them
 ** connect    connect, upgrade, close; CONNECTIONS at a time
 ** idle       opens CONNECTIONS and looks at the server's memory
+** storm      opens CONNECTIONS all at once, until the last handshake is done
 **
 ** MODE: tls; deflate (the messages are JSON), or takeover for deflate with the
-** context kept; with one of them, idle connections have exchanged a message.
+** context kept; text (the messages are UTF-8 of many scripts). With one of
+** them, idle connections have exchanged a message.
 **
-** Prints "units seconds cpu memory p50 p99 bytes": echoes, deliveries,
+** Prints "units seconds cpu memory p50 p99 bytes faults": echoes, deliveries,
 ** connections; wall time; server CPU in microseconds a unit; resident growth in
 ** KiB a connection; how long a unit took, in microseconds; bytes received for
-** it. A fifth of SECONDS, before they begin, warms up and is not measured.
+** it; page faults of the server for it. A fifth of SECONDS, before they begin,
+** warms up and is not measured.
 */
 #include "load.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+#include "mixed.h"
 
 enum {
   AT_ONCE = 128, /* handshakes under way: below every server's backlog */
@@ -33,7 +40,8 @@ enum {
 
 typedef struct scenario {
   const char *name;
-  int first; /* connections at the start; `opened` starts the others */
+  int first; /* connections at the start; `opened` starts the others. A single
+                one comes before the measure */
   void (*opened)(peer *p);
   void (*message)(peer *p, const ws_event *ev);
   void (*ended)(peer *p);
@@ -71,6 +79,10 @@ static void stamp (char out[STAMP], unsigned n) {
   for (int i = STAMP; i-- > 0; n >>= 4) out[i] = "0123456789abcdef"[n & 15];
 }
 
+static int in_mode (const char *name) {
+  return mode && strcmp(mode, name) == 0;
+}
+
 /* Records as an application would send them: names alike, values not. */
 static void fill_json (char *p, size_t n) {
   static const char *const names[] = {"Anna", "Bea", "Chris", "Dimitri", "Eve"};
@@ -89,6 +101,13 @@ static void fill_json (char *p, size_t n) {
     p += used;
     n -= used;
   }
+}
+
+static void fill_text (void) {
+  need((text = malloc(size + 1)) != NULL, "no memory");
+  memset(text, 'x', size);
+  if (in_mode("text")) fill_mixed(text + STAMP, size - STAMP);
+  if (in_mode("deflate") || in_mode("takeover")) fill_json(text, size);
 }
 
 static void send_numbered (peer *p) {
@@ -207,9 +226,9 @@ static void idle_opened (peer *p) {
     idle_settled();
 }
 
-static void open_the_rest (void) {
+static void open_more (int n) {
   begin_measure();
-  for (int i = 0; i < AT_ONCE; i++) start_next();
+  for (int i = 0; i < n && nstarted < nconns; i++) start_next();
 }
 
 static void idle_message (peer *p, const ws_event *ev) {
@@ -217,9 +236,21 @@ static void idle_message (peer *p, const ws_event *ev) {
     check(p, ev);
     idle_settled();
   } else if (the_meter.units == 1) {
-    open_the_rest();
+    open_more(AT_ONCE);
   } else {
     end_measure();
+  }
+}
+
+/* ------------------------------------------------------------------- storm */
+
+/* How long each has waited is counted from when it was dialled. */
+static void storm_opened (peer *p) {
+  if (nopen == 1) {
+    open_more(INT_MAX);
+  } else {
+    count(p->since[0]);
+    if (nopen == nconns) end_measure();
   }
 }
 
@@ -230,6 +261,7 @@ static scenario scenarios[] = {
     {"broadcast", AT_ONCE, broadcast_opened, broadcast_message, unexpected},
     {"connect", AT_ONCE, connect_opened, no_message, connect_ended},
     {"idle", 1, idle_opened, idle_message, unexpected},
+    {"storm", 1, storm_opened, no_message, unexpected},
     {NULL, 0, NULL, NULL, NULL}};
 
 static const scenario *find (const char *name) {
@@ -260,16 +292,24 @@ static void arguments (int argc, char **argv) {
   depth = (unsigned)atoi(argv[6]);
   the_meter.duration = atof(argv[7]);
   mode = argv[8];
-  need(nconns > 0 && size >= STAMP && depth > 0 && the_meter.duration > 0,
+  need(nconns >= (the->first == 1 ? 2 : 1) && size >= STAMP && depth > 0 &&
+           the_meter.duration > 0,
        "arguments");
+}
+
+/* Each connection takes a descriptor: as many as the system allows. */
+static void raise_limit (void) {
+  struct rlimit limit;
+  need(getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit");
+  limit.rlim_cur = limit.rlim_max;
+  need(setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
 }
 
 int main (int argc, char **argv) {
   arguments(argc, argv);
   alarm(PATIENCE);
-  need((text = malloc(size + 1)) != NULL, "no memory");
-  memset(text, 'x', size);
-  if (mode && strcmp(mode, "tls") != 0) fill_json(text, size);
+  raise_limit();
+  fill_text();
   peers = new_peers(nconns, depth);
   prepare_peers(atoi(argv[2]), mode);
   the_meter.moment = now();
@@ -278,6 +318,6 @@ int main (int argc, char **argv) {
     turn();
     look_at_clock();
   }
-  print_figures(nconns);
+  print_figures(the->first == 1 ? nconns - 1 : nconns);
   return 0;
 }

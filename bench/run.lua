@@ -44,19 +44,22 @@ end
 -- Runs a load and returns the figures that it prints, see bench/load.c.
 local function result_of(command, core)
   local pipe = assert(io.popen(("taskset -c %d %s"):format(core, command)))
-  local units, seconds, cpu, memory, p50, p99, bytes =
-    pipe:read("n", "n", "n", "n", "n", "n", "n")
-  if not pipe:close() or not bytes then error("the load failed: " .. command, 0) end
-  return {rate = units / seconds, cpu = cpu, memory = memory, p50 = p50, p99 = p99,
-    bytes = bytes}
+  local units, seconds, cpu, memory, p50, p99, bytes, faults =
+    pipe:read("n", "n", "n", "n", "n", "n", "n", "n")
+  if not pipe:close() or not cpu then error("the load failed: " .. command, 0) end
+  return {rate = units / seconds, back = seconds * 1e3, cpu = cpu, memory = memory,
+    p50 = p50, p99 = p99, bytes = bytes, faults = faults}
 end
 
 -- Rounds ----------------------------------------------------------------------
 
 local function load_of(server, scenario)
   local s = scenario
-  return result_of(("build/bench/load %s %d %d %d %d %d %g %s"):format(s.load, server.port,
-    server.pid, s.connections, s.size, s.depth, DURATION, s.mode or ""), LOAD_CORE)
+  local result = result_of(("build/bench/load %s %d %d %d %d %d %g %s"):format(s.load,
+    server.port, server.pid, s.connections, s.size, s.depth, DURATION,
+    s.mode or s.content or ""), LOAD_CORE)
+  if s.steps then result.step = server.pipe:read "n" / 1e3 end
+  return result
 end
 
 local function client_of(peer, server, scenario)
@@ -129,33 +132,44 @@ local function words(text)
   return list
 end
 
-if quick then
-  for _, scenario in ipairs(scenarios) do
-    scenario.connections = math.min(scenario.connections, 500)
-  end
-  print("A moment of each, of at most 500 connections: no figures to go by.")
-end
--- Returns the peers that support a scenario.
-local function able(list, scenario)
+local function only(list, wanted)
   local found = {}
-  for _, peer in ipairs(list) do
-    local modes = peer.modes or {}
-    if peer[scenario.of or "server"] and (not scenario.mode or modes[scenario.mode]) then
-      found[#found + 1] = peer
-    end
+  for _, item in ipairs(list) do
+    if wanted(item) then found[#found + 1] = item end
   end
   return found
 end
 
-local results = os.getenv "RESULTS" and assert(io.open(os.getenv "RESULTS", "w"))
-local running = chosen(peers, words(os.getenv "PEERS" or quick and "ideal websock node"), "peer")
-local ok, err = pcall(function()
+-- Returns the peers that support a scenario.
+local function able(list, scenario)
+  return only(list, function(peer)
+    local modes = peer.modes or {}
+    return peer[scenario.of or "server"] and (not scenario.mode or modes[scenario.mode])
+      and (not scenario.steps or peer.steps)
+  end)
+end
+
+-- As a test it does without two libraries that take long.
+local function shorten()
+  for _, scenario in ipairs(scenarios) do
+    scenario.connections = math.min(scenario.connections, 500)
+  end
+  peers = only(peers, function(peer) return peer.name ~= "lws" and peer.name ~= "python" end)
+  print("A moment of each, of at most 500 connections: no figures to go by.")
+end
+
+local function run(running, results)
   for _, scenario in ipairs(chosen(scenarios, arg, "scenario")) do
     local those = able(running, scenario)
     local rounds = measure(scenario, those)
     report.print(scenario, those, rounds)
     if results then report.append(results, scenario, those, rounds) end
   end
-end)
+end
+
+local wanted = words(os.getenv "PEERS")
+if quick and #wanted == 0 then shorten() end
+local results = os.getenv "RESULTS" and assert(io.open(os.getenv "RESULTS", "w"))
+local ok, err = pcall(run, chosen(peers, wanted, "peer"), results)
 for server in pairs(alive) do stop(server) end
 if not ok then error(err, 0) end
