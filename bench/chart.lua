@@ -5,7 +5,7 @@
 
 local WIDTH, LEFT, RIGHT, TOP = 860, 270, 60, 64
 local BAR, GAP = 11, 12
-local COLOURS = {"#2f6fdf", "#8a9a5b", "#d98c2b", "#a05aa8"}
+local COLOURS = {"#888", "#2f6fdf", "#5ab4c8", "#8a9a5b", "#d98c2b", "#a05aa8"}
 local TICKS = {0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500}
 
 local function escape(text)
@@ -45,7 +45,7 @@ local function axis(out, at, least, most, height)
 end
 
 local function legend(out, names)
-  local x = LEFT
+  local x = 10
   for i, name in ipairs(names) do
     out[#out + 1] = ('<rect x="%d" y="18" width="11" height="11" fill="%s"/>'):format(x, COLOURS[i])
     out[#out + 1] = text(x + 16, 28, "start", name)
