@@ -350,7 +350,8 @@ static const char *const methods[] = {
     "in_parts", "is_upgrade", "limit", "line", "marked", "more", "offered",
     "output", "pending", "ping", "poll", "ponged", "pull", "push", "queued",
     "wake", "wanted", "reject", "request", "shaking", "shutdown", "state",
-    "tls_error", "unread", "used", "waiting", "is_behind", "written"};
+    "tls_error", "unread", "used", "waiting", "is_behind", "written", "serve",
+    "drains", "calling", "called", "mute", "is_done"};
 enum { BREAKING = 9, METHODS = sizeof methods / sizeof *methods };
 
 static void push_any (lua_State *L) {
@@ -562,7 +563,10 @@ static void forget_end (end *e) {
 static void new_conn (lua_State *L, int i, unsigned how) {
   push_function(L, "conn");
   push_config(L, i & 1 ? "server" : "client", how);
-  lua_newtable(L);
+  if (how & 1)
+    lua_newtable(L);
+  else
+    push_object(L, "link");
   lua_call(L, 2, 1);
   set_conn(L, i);
   forget_end(&w.ends[i]); /* a finalizer may have made a pair meanwhile */
@@ -680,10 +684,19 @@ static void step (lua_State *L) {
 
 /* ---- begin */
 
-/* What the loop would be: does some steps, in place of guarded, after, left. */
+/* What the loop would be: does some steps, in place of guarded, after, left and
+   lent. */
 static int hook (lua_State *L) {
   step(L);
   return 0;
+}
+
+/* A thread to lend. */
+static int spare (lua_State *L) {
+  push_object(L, "turn");
+  push_method(L, "thread");
+  lua_call(L, 1, 1);
+  return 1;
 }
 
 static int slow (lua_State *L) {
@@ -730,13 +743,30 @@ static void make_turn (lua_State *L) {
   }
   push_function(L, "turn");
   for (int i = 0; i < 3; i++) push_object(L, tables[i]);
-  for (int i = 0; i < 3; i++) lua_pushcfunction(L, hook);
-  lua_call(L, 6, 1);
+  for (int i = 0; i < 4; i++) lua_pushcfunction(L, hook);
+  lua_pushcfunction(L, spare);
+  lua_call(L, 8, 1);
   set_object(L, "turn");
   push_function(L, "poller");
   lua_call(L, 0, 1);
   set_object(L, "poller");
   make_methods(L);
+}
+
+/* What a link would be, with callbacks. */
+static void make_link (lua_State *L) {
+  static const luaL_Reg link[] = {{"read_on", hook},
+                                  {"ended_in_receive", hook},
+                                  {"catch_up", hook},
+                                  {NULL, NULL}};
+  static const luaL_Reg callbacks[] = {{"on_open", hook},
+                                       {"on_message", hook},
+                                       {"on_drain", hook},
+                                       {NULL, NULL}};
+  luaL_newlib(L, link);
+  luaL_newlib(L, callbacks);
+  lua_setfield(L, -2, "options");
+  set_object(L, "link");
 }
 
 static void make_bomb (lua_State *L) {
@@ -764,6 +794,7 @@ static int begin (lua_State *L) {
   lua_call(L, 0, 1);
   set_object(L, "core");
   make_turn(L);
+  make_link(L);
   make_bomb(L);
   unsigned how = take(&w.in);
   w.tame = how & 64;
