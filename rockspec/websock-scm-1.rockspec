@@ -46,6 +46,7 @@ build = {
         "csrc/binding/lua_tls.c",
         "csrc/binding/lua_transport.c",
         "csrc/binding/lua_turn.c",
+        "csrc/binding/lua_ws.c",
         "csrc/binding/lua_ws_receive.c",
         "csrc/binding/lua_ws_send.c",
         "csrc/core/ws_answer.c",

@@ -11,9 +11,11 @@
 */
 #include "lua_turn.h"
 
-/* Stack of call_back. */
+/* Stack of call_back, and its upvalues; KINDS are two (see
+   websock_pushkind). */
 enum { CONN = 1, OPTIONS, WS };
-#define the_turn(L) ((turn *)lua_touserdata(L, lua_upvalueindex(1)))
+enum { TURN = 1, KINDS, UPVALUES = KINDS + 1 };
+#define the_turn(L) ((turn *)lua_touserdata(L, lua_upvalueindex(TURN)))
 
 /* Removes a callback from those that are due, and pushes it with its only
    argument. Returns the number of arguments. */
@@ -32,7 +34,7 @@ static int push_message (lua_State *L, turn *t) {
   if (c->seat.muted) return 0;
   lua_getfield(L, OPTIONS, "on_message");
   lua_pushvalue(L, WS);
-  n = websock_receive(L, t, CONN, WANT_MESSAGE);
+  n = websock_receive(L, t, CONN, WANT_MESSAGE, KINDS);
   if (n > 0) return 1 + n;
   lua_settop(L, WS);
   if (n == WS_ENOMEM) return luaL_error(L, "not enough memory");
@@ -98,7 +100,8 @@ static int call_back (lua_State *L) {
 
 void websock_prepare_callback (lua_State *L, int self) {
   lua_pushvalue(L, self);
-  lua_pushcclosure(L, call_back, 1);
+  websock_pushkinds(L);
+  lua_pushcclosure(L, call_back, UPVALUES);
   lua_setiuservalue(L, self, TURN_CALL_BACK);
 }
 

@@ -68,6 +68,7 @@ int websock_digest (conn *c, int want) {
   ws_event ev;
   ws_iov iov[WS_IOV];
   int flags = 0;
+  c->calls++;
   if (want == WANT_MESSAGE && ws_next(core, &ev) != 0) flags |= SAW_EVENT;
   if (want == WANT_PART && ws_next_part(core, &ev, WS_READ_AHEAD) != 0)
     flags |= SAW_EVENT;
@@ -383,7 +384,8 @@ void websock_open_conn (lua_State *L) {
   lua_getfield(L, -1, "__index");
   luaL_setfuncs(L, websock_callback_methods, 0);
   luaL_setfuncs(L, websock_head_methods, 0);
-  luaL_setfuncs(L, websock_recv_methods, 0);
+  websock_pushkinds(L);
+  luaL_setfuncs(L, websock_recv_methods, 2);
   luaL_setfuncs(L, websock_seat_methods, 0);
   luaL_setfuncs(L, websock_send_methods, 0);
   luaL_setfuncs(L, websock_transport_methods, 0);

@@ -97,7 +97,7 @@ typedef struct conn {
   unsigned char heard;   /* bytes have come, see heartbeat.lua */
   unsigned char marked;  /* is in the turn's list of conns to flush */
   unsigned char line;    /* a coroutine waits to send, or a writer is open */
-  uint32_t taken;        /* events taken so far */
+  uint32_t calls;        /* that may have changed what there is to take */
   seat seat;
   const char *err;   /* of the write that failed, until it is reported */
   uint64_t ponged;   /* ws_ponged, as reported last */
@@ -160,16 +160,28 @@ int websock_pushresult (lua_State *L, conn *c, int r);
    "closed", code, reason. */
 int websock_noevent (lua_State *L, conn *c, int r);
 
-/* Takes what is wanted: pushes it and its kind (for a part also whether it is
-   the last) and returns the number of values. If there is nothing, returns the
-   core's result, for websock_noevent. */
-int websock_take (lua_State *L, conn *c, int want);
+/* Takes what is wanted: pushes its data, and *ev is the event. If there is
+   nothing, returns the core's result, for websock_noevent. */
+int websock_take (lua_State *L, conn *c, int want, ws_event *ev);
+/* Pushes what is returned after the data: its kind, an upvalue (see
+   websock_pushkind), and for a part whether it is the last. Allocates nothing.
+   Returns the number of values with the data. */
+int websock_pushrest (lua_State *L, const ws_event *ev, int kinds);
 /* Queues the string at `message`, unless more than max_queue bytes are queued.
    Returns 0, or -1 if it did nothing. */
 int websock_queue (lua_State *L, conn *c, int message, int opcode);
+
+/* ---- lua_ws.c: the table that users have for a connection */
+/* Pushes the conn of the ws at index `ws` and returns it. If that is none,
+   pushes nothing and returns NULL. */
+conn *websock_pushconn (lua_State *L, int ws);
 /* Returns the opcode of "text", nil or "binary" at arg, -1 for anything
    else. */
 int websock_kind (lua_State *L, int arg);
+/* Pushes "text" and "binary", for two upvalues; pushes the one for this opcode,
+   where `kinds` is the number of the first. */
+void websock_pushkinds (lua_State *L);
+void websock_pushkind (lua_State *L, int opcode, int kinds);
 
 /* Whether a callback is due, or a message for one. */
 int websock_is_due (conn *c);

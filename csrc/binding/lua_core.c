@@ -21,5 +21,6 @@ LUAMOD_API int luaopen_websock_core (lua_State *L) {
   websock_open_tls(L);
   websock_open_turn(L);
   websock_open_lookup(L);
+  websock_open_ws(L);
   return 1;
 }

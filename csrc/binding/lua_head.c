@@ -93,7 +93,6 @@ static int conn_handshake (lua_State *L) {
 static int conn_taken (lua_State *L) {
   conn *c = websock_toconn(L);
   if (ws_http(core(c)) == NULL) return 0;
-  c->taken++;
   ws_taken(core(c));
   return 0;
 }
@@ -375,7 +374,6 @@ static int conn_accept (lua_State *L) {
   ws_str protocol = check_str(L, 2);
   size_t nfields;
   const ws_field *fields = check_fields(L, 3, &nfields);
-  c->taken++;
   return websock_pushresult(L, c,
                             ws_accept(core(c), protocol, fields, nfields));
 }
@@ -393,7 +391,6 @@ static int conn_reject (lua_State *L) {
   const ws_field *fields = check_fields(L, 3, &nfields);
   int r;
   if (status < 0 || status > 999) status = 0; /* refused by the same check */
-  c->taken++;
   if (body.n < LARGE_BODY || lua_type(L, 4) != LUA_TSTRING) {
     r = ws_reject(core(c), (int)status, fields, nfields, body);
   } else {

@@ -5,7 +5,9 @@
 #include "lua_conn.h"
 
 conn *websock_toconn (lua_State *L) {
-  return (conn *)luaL_checkudata(L, 1, CONN_TYPE);
+  conn *c = (conn *)luaL_checkudata(L, 1, CONN_TYPE);
+  c->calls++;
+  return c;
 }
 
 int websock_pushresult (lua_State *L, conn *c, int r) {

@@ -195,19 +195,11 @@ static int conn_send (lua_State *L) {
   return 1;
 }
 
-int websock_kind (lua_State *L, int arg) {
-  const char *kind;
-  if (lua_isnoneornil(L, arg)) return WS_TEXT;
-  if (lua_type(L, arg) != LUA_TSTRING) return -1;
-  kind = lua_tostring(L, arg);
-  if (strcmp(kind, "text") == 0) return WS_TEXT;
-  return strcmp(kind, "binary") == 0 ? WS_BINARY : -1;
-}
-
 int websock_queue (lua_State *L, conn *c, int message, int opcode) {
   size_t n;
   const char *p = lua_tolstring(L, message, &n);
   if (websock_backlog(c) > c->max_queue) return -1;
+  c->calls++;
   return queue(L, c, opcode, p, n, 0) < 0 ? -1 : 0;
 }
 

@@ -85,9 +85,10 @@ void websock_keep (lua_State *L, int self, int spare, int at);
 void websock_close_thread (lua_State *L, lua_State *thread);
 
 /* ---- lua_ws_receive.c */
-/* Takes what is wanted from the conn at index `at` as websock_take does, and
-   counts it; first goes on reading if there may be more. */
-int websock_receive (lua_State *L, turn *t, int at, int want);
+/* Takes what is wanted from the conn at index `at`, and counts it; first goes
+   on reading if there may be more. Returns the number of values pushed (see
+   websock_pushrest for `kinds`), or the core's result. */
+int websock_receive (lua_State *L, turn *t, int at, int want, int kinds);
 /* Tells the link that the core gave no message: it may have found only now that
    a payload breaks a rule. */
 void websock_tell_ended (lua_State *L, int at, int want);

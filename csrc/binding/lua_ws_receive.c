@@ -13,8 +13,8 @@
 
 /* Upvalues of each function: LUA is a table of the Lua functions that it calls,
    OUTSIDE the same function wrapped for callers outside the loop (see
-   core.receive). */
-enum { KEY = 1, TURN, LUA, OUTSIDE };
+   core.receive), KINDS are two (see websock_pushkind). */
+enum { TURN = 1, LUA, OUTSIDE, KINDS, UPVALUES = KINDS + 1 };
 #define up(i) lua_upvalueindex(i)
 #define the_turn(L) ((turn *)lua_touserdata(L, up(TURN)))
 
@@ -49,20 +49,19 @@ static int mistake (lua_State *L, const char *what, int arg, int which) {
 
 /* Takes what has arrived. Returns the number of values pushed, or the core's
    result. */
-static int take (lua_State *L, turn *t, conn *c, int want) {
-  int n = websock_take(L, c, want);
-  size_t size;
-  if (n <= 0) return n;
-  size = (size_t)lua_rawlen(L, -n);
-  websock_took(c, size, t->now);
-  t->delivered += size;
-  return n;
+static int take (lua_State *L, turn *t, conn *c, int want, int kinds) {
+  ws_event ev;
+  int r = websock_take(L, c, want, &ev);
+  if (r <= 0) return r;
+  websock_took(c, ev.size, t->now);
+  t->delivered += ev.size;
+  return websock_pushrest(L, &ev, kinds);
 }
 
-int websock_receive (lua_State *L, turn *t, int at, int want) {
+int websock_receive (lua_State *L, turn *t, int at, int want, int kinds) {
   conn *c = (conn *)lua_touserdata(L, at);
   if (c->more) call_link(L, at, "read_on", want);
-  return take(L, t, c, want);
+  return take(L, t, c, want, kinds);
 }
 
 void websock_tell_ended (lua_State *L, int at, int want) {
@@ -78,10 +77,10 @@ static int ended (lua_State *L, conn *c, int r, int which) {
 }
 
 /* Takes what has arrived by the deadline, or returns the timeout. */
-static int last_look (lua_State *L, conn *c, int which) {
+static int last_look (lua_State *L, turn *t, conn *c, int which) {
   int n;
   call_link(L, CONN, "catch_up", want(which));
-  n = take(L, the_turn(L), c, want(which));
+  n = take(L, t, c, want(which), KINDS);
   if (n == 0) return websock_nil(L, "timeout");
   return n > 0 ? n : ended(L, c, n, which);
 }
@@ -90,8 +89,7 @@ static int last_look (lua_State *L, conn *c, int which) {
 
 static int receive_on (lua_State *L, int status, lua_KContext ctx);
 
-static int sit (lua_State *L, conn *c, int how, int which) {
-  turn *t = the_turn(L);
+static int sit (lua_State *L, turn *t, conn *c, int how, int which) {
   websock_sit(L, c, CONN, how, want(which));
   t->parked = how != RESTING;
   t->rests = how == RESTING;
@@ -99,8 +97,8 @@ static int sit (lua_State *L, conn *c, int how, int which) {
 }
 
 /* Returns how this call can wait; raises if it cannot. */
-static int how (lua_State *L, int which) {
-  int how = websock_how(L, the_turn(L));
+static int how (lua_State *L, const turn *t, int which) {
+  int how = websock_how(L, t);
   if (how == CANNOT) mistake(L, "cannot_wait", WS, which);
   return how;
 }
@@ -123,56 +121,47 @@ static void set_deadline (lua_State *L) {
   lua_call(L, 1, 0);
 }
 
-static int wait (lua_State *L, conn *c, int which) {
+static int wait (lua_State *L, turn *t, conn *c, int which) {
   int timeout = lua_type(L, TIMEOUT), can;
-  if (timeout == LUA_TBOOLEAN) return last_look(L, c, which);
-  can = how(L, which);
-  if (can == CAN_TURN && !may_turn(L)) return last_look(L, c, which);
-  if (timeout == LUA_TNIL && can == CAN_YIELD) return sit(L, c, PARKED, which);
+  if (timeout == LUA_TBOOLEAN) return last_look(L, t, c, which);
+  can = how(L, t, which);
+  if (can == CAN_TURN && !may_turn(L)) return last_look(L, t, c, which);
+  if (timeout == LUA_TNIL && can == CAN_YIELD)
+    return sit(L, t, c, PARKED, which);
   if (timeout != LUA_TNIL) set_deadline(L);
-  return sit(L, c, BY_LOOP, which);
+  return sit(L, t, c, BY_LOOP, which);
 }
 
 /* Yields first if the caller has taken many messages without waiting. It yields
    before it takes, so a coroutine that is closed meanwhile loses nothing. */
-static int receive (lua_State *L, conn *c, int which) {
+static int receive (lua_State *L, turn *t, conn *c, int which) {
   int n;
   if (websock_is_greedy(c) && !lua_isboolean(L, TIMEOUT) &&
-      websock_how(L, the_turn(L)) == CAN_YIELD)
-    return sit(L, c, RESTING, which);
-  n = websock_receive(L, the_turn(L), CONN, want(which));
+      websock_how(L, t) == CAN_YIELD)
+    return sit(L, t, c, RESTING, which);
+  n = websock_receive(L, t, CONN, want(which), KINDS);
   if (n > 0) return n;
-  return n == 0 ? wait(L, c, which) : ended(L, c, n, which);
+  return n == 0 ? wait(L, t, c, which) : ended(L, c, n, which);
 }
 
 static int receive_on (lua_State *L, int status, lua_KContext which) {
+  turn *t = the_turn(L);
   conn *c = (conn *)lua_touserdata(L, CONN);
   int is_late = lua_gettop(L) > CONN; /* nil, "timeout" */
   (void)status;
   lua_settop(L, CONN);
-  if (the_turn(L)->current != L) /* not resumed by the loop: wait on */
+  if (t->current != L) /* not resumed by the loop: wait on */
     return lua_yieldk(L, 0, which, receive_on);
   websock_leave(c);
-  return is_late ? last_look(L, c, (int)which) : receive(L, c, (int)which);
+  return is_late ? last_look(L, t, c, (int)which)
+                 : receive(L, t, c, (int)which);
 }
 
 /* ---------------------------------------------------------------- the calls */
 
-/* Pushes the conn of the ws. */
-static conn *push_conn (lua_State *L, int which) {
-  if (lua_istable(L, WS)) {
-    lua_pushvalue(L, up(KEY));
-    if (lua_rawget(L, WS) == LUA_TUSERDATA)
-      return (conn *)lua_touserdata(L, CONN);
-  }
-  mistake(L, "no_connection", WS, which);
-  return NULL;
-}
-
 /* Replaces the timeout by a deadline. */
 static void check_timeout (lua_State *L, int which) {
   lua_Number seconds;
-  if (lua_isnil(L, TIMEOUT)) return;
   seconds = lua_tonumber(L, TIMEOUT);
   if (lua_type(L, TIMEOUT) != LUA_TNUMBER || !(seconds >= 0))
     mistake(L, "no_timeout", TIMEOUT, which);
@@ -186,60 +175,53 @@ static void check_timeout (lua_State *L, int which) {
 /* Makes the same call in a thread of the library's own, see lua_threads.c. */
 static int outside (lua_State *L) { return websock_forward(L, up(OUTSIDE)); }
 
-/* Expects ws and timeout on the stack. */
-static int receive_call (lua_State *L, int which) {
-  conn *c = push_conn(L, which);
-  check_timeout(L, which);
+/* nargs: how many arguments count, WS or TIMEOUT. */
+static int receive_call (lua_State *L, int which, int nargs) {
+  turn *t = the_turn(L);
+  conn *c;
+  if (t->current == NULL && t->pump == NULL) return outside(L);
+  lua_settop(L, nargs);
+  if (nargs < TIMEOUT) lua_pushnil(L);
+  c = websock_pushconn(L, WS);
+  if (c == NULL) return mistake(L, "no_connection", WS, which);
+  if (!lua_isnil(L, TIMEOUT)) check_timeout(L, which);
   if (websock_is_received(c)) {
     if (which == ITERATOR) return mistake(L, "busy", WS, which);
     return websock_nil(L, "busy");
   }
   websock_receives(c);
-  return receive(L, c, which);
-}
-
-static int is_outside (lua_State *L) {
-  const turn *t = the_turn(L);
-  return t->current == NULL && t->pump == NULL;
+  return receive(L, t, c, which);
 }
 
 /* ws:receive([timeout]) */
 static int l_receive (lua_State *L) {
-  if (is_outside(L)) return outside(L);
-  lua_settop(L, TIMEOUT);
-  return receive_call(L, MESSAGE);
+  return receive_call(L, MESSAGE, TIMEOUT);
 }
 
 /* ws:receive_part([timeout]) */
 static int l_receive_part (lua_State *L) {
-  if (is_outside(L)) return outside(L);
-  lua_settop(L, TIMEOUT);
-  return receive_call(L, PART);
+  return receive_call(L, PART, TIMEOUT);
 }
 
 /* The iterator of ws:messages(), whose second argument is the message
    before. */
-static int l_next (lua_State *L) {
-  if (is_outside(L)) return outside(L);
-  lua_settop(L, WS);
-  lua_pushnil(L);
-  return receive_call(L, ITERATOR);
-}
+static int l_next (lua_State *L) { return receive_call(L, ITERATOR, WS); }
 
-/* core.receive(KEY, turn, lua, wrap) -> receive, receive_part, next. KEY is the
-   key of a ws's conn. lua has may_turn(link), deadline(at) and functions that
-   raise: no_connection, no_timeout, in_parts, busy, cannot_wait(where, value).
-   wrap(f) returns f for callers outside the loop. */
+/* core.receive(turn, lua, wrap) -> receive, receive_part, next. lua has
+   may_turn(link), deadline(at) and functions that raise: no_connection,
+   no_timeout, in_parts, busy, cannot_wait(where, value). wrap(f) returns f for
+   callers outside the loop. */
 static int l_functions (lua_State *L) {
-  enum { WRAP = 4 };
+  enum { WRAP = 3 };
   static const lua_CFunction functions[] = {l_receive, l_receive_part, l_next};
   luaL_checktype(L, LUA, LUA_TTABLE);
   lua_settop(L, WRAP);
   websock_toturn(L, TURN);
   for (int i = MESSAGE; i <= ITERATOR; i++) {
-    for (int j = KEY; j <= LUA; j++) lua_pushvalue(L, j);
+    for (int j = TURN; j <= LUA; j++) lua_pushvalue(L, j);
     lua_pushnil(L);
-    lua_pushcclosure(L, functions[i], OUTSIDE);
+    websock_pushkinds(L);
+    lua_pushcclosure(L, functions[i], UPVALUES);
     lua_pushvalue(L, WRAP);
     lua_pushvalue(L, -2);
     lua_call(L, 1, 1);

@@ -6,21 +6,9 @@
 */
 #include "lua_turn.h"
 
-/* Upvalues: the function that handles all cases, the key of a ws's conn, the
-   turn. */
-enum { SLOW_ONE = 1, KEY, TURN };
+/* Upvalues: the function that handles all cases, the turn. */
+enum { SLOW_ONE = 1, TURN };
 #define up(i) lua_upvalueindex(i)
-#define the_turn(L) ((turn *)lua_touserdata(L, up(TURN)))
-
-/* Pushes the conn of the ws at 1 and returns it. If it has none, pushes
-   nothing and returns NULL. */
-static conn *push_conn (lua_State *L) {
-  if (!lua_istable(L, 1)) return NULL;
-  lua_pushvalue(L, up(KEY));
-  if (lua_rawget(L, 1) == LUA_TUSERDATA) return (conn *)lua_touserdata(L, -1);
-  lua_pop(L, 1); /* remove what is no conn */
-  return NULL;
-}
 
 /* Passes the call on to the function that handles all cases. */
 static int slow (lua_State *L, int nargs) {
@@ -28,28 +16,33 @@ static int slow (lua_State *L, int nargs) {
   return websock_forward(L, up(SLOW_ONE));
 }
 
+/* Has the conn on the top flushed at the end of the turn. */
+static void mark (lua_State *L, const conn *c) {
+  if (c->marked) return;
+  websock_mark_room(L, up(TURN), 1);
+  websock_mark(L, up(TURN), lua_gettop(L));
+}
+
 /* ws:send(message [, kind]) */
 static int l_send (lua_State *L) {
-  int nargs = lua_gettop(L), kind, queued;
+  turn *t = (turn *)lua_touserdata(L, up(TURN));
+  int nargs = lua_gettop(L), kind;
   conn *c;
   if (nargs < 2 || nargs > 3 || lua_type(L, 2) != LUA_TSTRING)
     return slow(L, nargs);
   kind = websock_kind(L, 3);
-  if (kind < 0 || websock_how(L, the_turn(L)) != CAN_YIELD)
-    return slow(L, nargs);
-  c = push_conn(L);
+  if (kind < 0 || websock_how(L, t) != CAN_YIELD) return slow(L, nargs);
+  c = websock_pushconn(L, 1);
   if (c == NULL || c->line) return slow(L, nargs);
-  websock_mark_room(L, up(TURN), 1);
-  websock_mark(L, up(TURN), nargs + 1);
-  queued = websock_queue(L, c, 2, kind);
-  if (queued < 0) return slow(L, nargs);
-  c->used = the_turn(L)->now;
+  mark(L, c);
+  if (websock_queue(L, c, 2, kind) < 0) return slow(L, nargs);
+  c->used = t->now;
   lua_pushboolean(L, 1);
   return 1;
 }
 
-/* core.fast_send(slow, KEY, turn) -> send; slow is the function that handles
-   all cases */
+/* core.fast_send(slow, turn) -> send; slow is the function that handles all
+   cases */
 static int l_fast_send (lua_State *L) {
   luaL_checktype(L, SLOW_ONE, LUA_TFUNCTION);
   lua_settop(L, TURN);

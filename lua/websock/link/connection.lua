@@ -17,7 +17,7 @@ local trim = blocking.trim
 
 local running = coroutine.running
 
-local CONN = {}  -- the private key of a ws's conn, which refers to its link
+local CONN = core.CONN  -- the private key of a ws's conn, which refers to its link
 
 local methods, fields = {}, {}
 
@@ -313,12 +313,10 @@ fields.close_clean = ending(3)
 
 local Connection = {__name = "websock.connection"}
 
-function Connection.__index(ws, key)
-  local method = methods[key]
-  if method then return method end
+Connection.__index = core.index(methods, function(ws, key)
   local field = fields[key]
   if field then return field(core.link(ws[CONN])) end
-end
+end)
 
 function Connection.__newindex(ws, key, value)
   if methods[key] or fields[key] then
@@ -354,9 +352,9 @@ end
 --- lua_ws_receive.c and lua_ws_send.c. To be called once, before there are connections.
 function connection.wrap_for(loop)
   methods.receive, methods.receive_part, next_message =
-    receiving(CONN, loop, no_connection)
+    receiving(loop, no_connection)
   loop.wrap_methods(methods, "send flush writer ping close abort subscribe unsubscribe")
-  methods.send = core.fast_send(methods.send, CONN, loop.turn)
+  methods.send = core.fast_send(methods.send, loop.turn)
   loop.wrap_methods(Connection, "__close")
   writer.wrap_for(loop)
 end

@@ -21,13 +21,12 @@ function mistakes.busy(where)
 end
 
 --- Returns the three functions.
----@param key table # of a ws's conn
 ---@param loop table
 ---@param no_connection function # raises: (where, value that is no ws)
 ---@return function receive, function receive_part, function next
-return function(key, loop, no_connection)
+return function(loop, no_connection)
   local asked = {may_turn = blocking.may_turn, deadline = loop.deadline,
     no_connection = no_connection, cannot_wait = loop.must}
   for name, raise in pairs(mistakes) do asked[name] = raise end
-  return core.receive(key, loop.turn, asked, loop.wrap)
+  return core.receive(loop.turn, asked, loop.wrap)
 end

@@ -1,0 +1,80 @@
+/*
+** lua_ws.c - what C knows of the table that users have for a connection (see
+** link/connection.lua): where its conn is, its __index, the kinds of messages.
+*/
+#include <string.h>
+
+#include "lua_conn.h"
+
+/* A ws has its conn at the light userdata with this address. */
+static const char key = 0;
+
+conn *websock_pushconn (lua_State *L, int ws) {
+  if (!lua_istable(L, ws)) return NULL;
+  if (lua_rawgetp(L, ws, &key) == LUA_TUSERDATA)
+    return (conn *)lua_touserdata(L, -1);
+  lua_pop(L, 1); /* remove what is no conn */
+  return NULL;
+}
+
+/* ------------------------------------------------------------------- kinds */
+
+void websock_pushkinds (lua_State *L) {
+  lua_pushliteral(L, "text");
+  lua_pushliteral(L, "binary");
+}
+
+void websock_pushkind (lua_State *L, int opcode, int kinds) {
+  lua_pushvalue(L, lua_upvalueindex(opcode == WS_TEXT ? kinds : kinds + 1));
+}
+
+static int is (const char *kind, size_t n, const char *name, size_t size) {
+  return n == size && memcmp(kind, name, size) == 0;
+}
+
+int websock_kind (lua_State *L, int arg) {
+  const char *kind;
+  size_t n;
+  switch (lua_type(L, arg)) {
+    case LUA_TNONE:
+    case LUA_TNIL: return WS_TEXT;
+    case LUA_TSTRING: break;
+    default: return -1;
+  }
+  kind = lua_tolstring(L, arg, &n);
+  if (is(kind, n, "text", 4)) return WS_TEXT;
+  return is(kind, n, "binary", 6) ? WS_BINARY : -1;
+}
+
+/* ------------------------------------------------------------------- index */
+
+/* Upvalues of __index. */
+enum { METHODS = 1, FIELD };
+
+/* ws.key: a method, or what field(ws, key) returns. */
+static int ws_index (lua_State *L) {
+  lua_settop(L, 2);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(METHODS)) != LUA_TNIL) return 1;
+  lua_pushvalue(L, lua_upvalueindex(FIELD));
+  lua_replace(L, 3); /* the nil */
+  lua_rotate(L, 1, 1);
+  lua_call(L, 2, 1);
+  return 1;
+}
+
+/* core.index(methods, field) -> __index */
+static int l_index (lua_State *L) {
+  luaL_checktype(L, METHODS, LUA_TTABLE);
+  luaL_checktype(L, FIELD, LUA_TFUNCTION);
+  lua_settop(L, FIELD);
+  lua_pushcclosure(L, ws_index, FIELD);
+  return 1;
+}
+
+void websock_open_ws (lua_State *L) {
+  lua_pushcfunction(L, l_index);
+  lua_setfield(L, -2, "index");
+  lua_pushlightuserdata(L, (void *)&key);
+  lua_setfield(L, -2, "CONN");
+}
