@@ -51,17 +51,11 @@ static int push_next (lua_State *L, turn *t) {
 
 static int call_on (lua_State *L, int status, lua_KContext ctx);
 
-/* Whether the callbacks have had their share of this turn and there is more for
-   them. */
-static int must_rest (conn *c) {
-  return websock_is_greedy(c) && websock_is_due(c);
-}
-
 static int call_all (lua_State *L, turn *t) {
   conn *c = (conn *)lua_touserdata(L, CONN);
   int n;
   for (;;) {
-    if (must_rest(c)) {
+    if (!c->seat.muted && websock_is_greedy(c)) {
       t->rests = 1;
       return lua_yieldk(L, 0, 0, call_on);
     }

@@ -63,15 +63,19 @@ static int conn_tostring (lua_State *L) {
 
 /* ---------------------------------------------------------------- bytes in */
 
+/* What ws_next returns for what is looked for. */
+static int look (conn *c, int want) {
+  ws_event ev;
+  c->calls++;
+  if (want == WANT_MESSAGE) return ws_next(core(c), &ev);
+  if (want == WANT_PART) return ws_next_part(core(c), &ev, WS_READ_AHEAD);
+  return 0;
+}
+
 int websock_digest (conn *c, int want) {
   ws_conn *core = core(c);
-  ws_event ev;
   ws_iov iov[WS_IOV];
-  int flags = 0;
-  c->calls++;
-  if (want == WANT_MESSAGE && ws_next(core, &ev) != 0) flags |= SAW_EVENT;
-  if (want == WANT_PART && ws_next_part(core, &ev, WS_READ_AHEAD) != 0)
-    flags |= SAW_EVENT;
+  int flags = look(c, want) != 0 ? SAW_EVENT : 0;
   ws_ahead(core); /* if memory is short, the next call tries again */
   if (ws_ponged(core) != c->ponged) {
     c->ponged = ws_ponged(core);
@@ -82,7 +86,7 @@ int websock_digest (conn *c, int want) {
     flags |= SAW_STATE;
   }
   if (ws_end_held(core)) flags |= SAW_HELD;
-  if (ws_pending(core, iov, WS_IOV) != 0) flags |= SAW_OUT;
+  if (!c->marked && ws_pending(core, iov, WS_IOV) != 0) flags |= SAW_OUT;
   /* a TLS read may also have written, but only part of its output */
   if (c->tls && net_tls_unsent(c->tls) > 0) flags |= SAW_OUT;
   return flags;
@@ -96,7 +100,8 @@ static int found (conn *c, int want) {
   return SAW_SWELLS | websock_digest(c, WANT_NOTHING);
 }
 
-int websock_pull (conn *c, int want) {
+/* Reads once: SAW_DRY, SAW_END, SAW_MORE; -1 if memory is short. */
+static int read_once (conn *c) {
   int flags = 0;
   size_t room;
   void *p = ws_reserve(core(c), 1, &room);
@@ -114,7 +119,20 @@ int websock_pull (conn *c, int want) {
   }
   if (websock_more(c, n, room)) flags |= SAW_MORE;
   if (n != NET_AGAIN) c->heard = 1;
-  return flags | found(c, want);
+  return flags;
+}
+
+int websock_pull (conn *c, int want) {
+  int flags = read_once(c);
+  return flags < 0 ? flags : flags | found(c, want);
+}
+
+int websock_pull_first (conn *c, int want) {
+  int flags = read_once(c);
+  if (flags == 0 && !ws_swells(core(c)) && look(c, want) > 0 &&
+      ws_queued_pongs(core(c)) == 0)
+    return SAW_EVENT;
+  return flags < 0 ? flags : flags | found(c, want);
 }
 
 /* conn:pull(want) -> flags | nil, "not enough memory": one read. */

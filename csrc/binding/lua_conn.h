@@ -130,6 +130,10 @@ void websock_closefd (conn *c);
 /* Reads once. Returns what websock_digest does, with flags of the read; -1 if
    memory is short, and then nothing was read. */
 int websock_pull (conn *c, int want);
+/* The same for a caller that resumes the receiver at once if there is something
+   for it (SAW_EVENT alone). What lies behind that has not been looked at: it is
+   when the caller calls websock_digest. Pings before it have been answered. */
+int websock_pull_first (conn *c, int want);
 /* Returns what has changed since the last call (SAW_...). */
 int websock_digest (conn *c, int want);
 /* Writes the queue. Returns 0, or NET_ERROR after a failed write: then nothing
@@ -149,7 +153,8 @@ void websock_receives (conn *c);
    RESTING. */
 void websock_sit (lua_State *L, conn *c, int at, int how, int want);
 void websock_leave (conn *c);
-/* Whether the receiver has taken so much without waiting that it must yield. */
+/* Whether the receiver has taken so much without waiting that it must yield,
+   unless nothing is left to take, so that it waits anyhow. */
 int websock_is_greedy (const conn *c);
 /* Counts a message, or a part of one, taken at this time. */
 void websock_took (conn *c, size_t size, double now);

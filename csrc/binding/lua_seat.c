@@ -35,7 +35,11 @@ int websock_is_due (conn *c) {
 
 void websock_leave (conn *c) { c->seat.how = EMPTY; }
 
-int websock_is_greedy (const conn *c) { return c->seat.streak >= STREAK; }
+int websock_is_greedy (const conn *c) {
+  const ws_conn *core = core(c);
+  if (c->seat.streak < STREAK) return 0;
+  return ws_unread(core) > 0 || ws_has_message(core) || ws_in_parts(core);
+}
 
 void websock_took (conn *c, size_t size, double now) {
   seat *s = &c->seat;

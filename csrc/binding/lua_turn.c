@@ -198,8 +198,8 @@ static void go_on (lua_State *L, turn *t, conn *c) {
     call_back(L, t, c);
   else
     resume_receiver(L, t, c);
-  if (c->seat.how != PARKED && c->seat.how != FREE && ws_unread(core(c)) > 0) {
-    int flags = websock_digest(c, WANT_NOTHING); /* the application is away */
+  if (c->fd != NET_NONE) {
+    int flags = websock_digest(c, WANT_NOTHING); /* what is behind */
     if (flags != 0) tell(L, "digest", flags);
   }
 }
@@ -228,7 +228,7 @@ static void ready (lua_State *L, turn *t, net_poll *p, int what) {
   if (ours && what == NET_WRITE && !c->blocked) return;
   if (ours && waits(c) && c->state == WS_OPENED && !c->blocked &&
       !(what & NET_HANGUP)) {
-    flags = websock_pull(c, c->seat.want);
+    flags = websock_pull_first(c, c->seat.want);
     if (flags >= 0 && !(flags & ~(SAW_EVENT | SAW_SWELLS)) &&
         !(flags & SAW_SWELLS && c->seat.how == FREE)) {
       net_poll_rearm(p, c->fd, NET_READ);

@@ -31,6 +31,15 @@ local function receive_all(ws)
   for message, kind in ws:messages() do ws:send(message, kind) end
 end
 
+local function receive_silently(ws)
+  for _ in ws:messages() do end
+end
+
+local function be_away_after_one(ws)
+  ws:receive()
+  repeat websock.sleep(0.01) until ws:state() ~= "open"
+end
+
 local function be_away(ws)
   repeat websock.sleep(0.01) until ws:state() ~= "open"
 end
@@ -59,6 +68,16 @@ describe("pongs", function()
         assert(peer:send(pings(way, i + 1, i + 9)))
         expect_pongs(peer, i + 1, i + 9)
       end
+    end)
+  end
+
+  for name, handler in pairs {["that receives it, and says nothing"] = receive_silently,
+      ["that is away then"] = be_away_after_one} do
+    each_way("behind a message, to an application " .. name, function(way)
+      local peer = pairs_of.open(way, nil, handler)
+      local message = pairs_of.build(way, {payload = "a"})
+      assert(peer:send(message .. pings(way, 1, 5) .. message .. pings(way, 6, 9)))
+      expect_pongs(peer, 1, 9)
     end)
   end
 
