@@ -87,6 +87,7 @@ enum {
 };
 
 typedef struct conn {
+  const char *type; /* websock_conn_type, see websock_check */
   net_fd fd;
   net_tls *tls;          /* over fd, or NULL; keeps its errors without fd */
   unsigned char alive;   /* core is initialised */
@@ -109,6 +110,7 @@ typedef struct conn {
 } conn;
 
 #define CONN_TYPE "websock.conn"
+extern const char websock_conn_type[];
 #define core(c) ((ws_conn *)(void *)(c)->core)
 
 /* Returns the conn at 1, or raises. */

@@ -41,6 +41,10 @@ int websock_result (lua_State *L, int r);
    (__name is its name, __index its methods). */
 void websock_newtype (lua_State *L, const char *name, const luaL_Reg *methods,
                       const luaL_Reg *meta);
+/* luaL_checkudata for a userdata whose first member is `type`, an array: by its
+   address it is known without looking its metatable up by name. (The length of
+   a light userdata is 0.) */
+void *websock_check (lua_State *L, int arg, const char *type);
 /* Returns the descriptor at arg: a number with an integer value (LuaSocket's
    getfd returns floats) from 0 up; raises otherwise. */
 net_fd websock_checkfd (lua_State *L, int arg);
@@ -54,6 +58,9 @@ struct ws_pool *websock_pushpool (lua_State *L);
 /* ---- lua_poll.c: returns where the poller at arg is kept, or raises if it is
    closed. NULL stands there once it is closed. */
 net_poll *const *websock_topoll (lua_State *L, int arg);
+
+/* ---- lua_timer.c: returns the timers at arg, or raises if they are closed */
+net_timers *websock_totimers (lua_State *L, int arg);
 
 #pragma GCC visibility pop
 

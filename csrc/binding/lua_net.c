@@ -34,6 +34,13 @@ void websock_newtype (lua_State *L, const char *name, const luaL_Reg *methods,
   lua_pop(L, 1); /* remove the metatable */
 }
 
+void *websock_check (lua_State *L, int arg, const char *type) {
+  void *p = lua_touserdata(L, arg);
+  if (p && lua_rawlen(L, arg) >= sizeof type && *(const char **)p == type)
+    return p;
+  return luaL_checkudata(L, arg, type);
+}
+
 net_fd websock_checkfd (lua_State *L, int arg) {
   lua_Integer fd = luaL_checkinteger(L, arg);
   luaL_argcheck(L, fd >= 0 && fd <= 0x7fffffff, arg, "descriptor expected");

@@ -7,16 +7,19 @@
 
 #define POLLER "websock.poller"
 
+static const char type[] = POLLER;
+
 typedef struct poller {
+  const char *type;
   net_poll *p;
 } poller;
 
 static poller *topoller (lua_State *L) {
-  return (poller *)luaL_checkudata(L, 1, POLLER);
+  return (poller *)websock_check(L, 1, type);
 }
 
 net_poll *const *websock_topoll (lua_State *L, int arg) {
-  poller *self = (poller *)luaL_checkudata(L, arg, POLLER);
+  poller *self = (poller *)websock_check(L, arg, type);
   if (self->p == NULL) luaL_error(L, "closed poller");
   return &self->p;
 }
@@ -27,6 +30,7 @@ static net_poll *check_open (lua_State *L) { return *websock_topoll(L, 1); }
 static int poller_new (lua_State *L) {
   const char *backend = luaL_optstring(L, 1, NULL);
   poller *self = (poller *)lua_newuserdatauv(L, sizeof *self, 0);
+  self->type = type;
   self->p = NULL;
   luaL_setmetatable(L, POLLER);
   self->p = net_poll_new(backend);

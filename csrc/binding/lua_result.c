@@ -4,8 +4,10 @@
 */
 #include "lua_conn.h"
 
+const char websock_conn_type[] = CONN_TYPE;
+
 conn *websock_toconn (lua_State *L) {
-  conn *c = (conn *)luaL_checkudata(L, 1, CONN_TYPE);
+  conn *c = (conn *)websock_check(L, 1, websock_conn_type);
   c->calls++;
   return c;
 }

@@ -12,8 +12,10 @@
 */
 #include "lua_turn.h"
 
+const char websock_turn_type[] = TURN_TYPE;
+
 turn *websock_toturn (lua_State *L, int arg) {
-  return (turn *)luaL_checkudata(L, arg, TURN_TYPE);
+  return (turn *)websock_check(L, arg, websock_turn_type);
 }
 
 /* Pushes a thread without a hook: lua_newthread copies its creator's. */

@@ -6,23 +6,29 @@
 
 #define TIMERS "websock.timers"
 
+static const char type[] = TIMERS;
+
 typedef struct timers {
+  const char *type;
   net_timers *t;
 } timers;
 
 static timers *totimers (lua_State *L) {
-  return (timers *)luaL_checkudata(L, 1, TIMERS);
+  return (timers *)websock_check(L, 1, type);
 }
 
-static net_timers *check_open (lua_State *L) {
-  timers *self = totimers(L);
+net_timers *websock_totimers (lua_State *L, int arg) {
+  timers *self = (timers *)websock_check(L, arg, type);
   if (self->t == NULL) luaL_error(L, "closed timers");
   return self->t;
 }
 
+static net_timers *check_open (lua_State *L) { return websock_totimers(L, 1); }
+
 /* core.timers() -> timers */
 static int timers_new (lua_State *L) {
   timers *self = (timers *)lua_newuserdatauv(L, sizeof *self, 0);
+  self->type = type;
   self->t = NULL;
   luaL_setmetatable(L, TIMERS);
   self->t = net_timers_new();

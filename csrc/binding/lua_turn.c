@@ -40,6 +40,7 @@ static int turn_new (lua_State *L) {
   make_malloc_patient(L);
   t = (turn *)lua_newuserdatauv(L, sizeof *t, TURN_VALUES);
   memset(t, 0, sizeof *t);
+  t->type = websock_turn_type;
   t->now = t->before = t->ended = t->trimmed = net_now();
   t->first = 1;
   luaL_setmetatable(L, TURN_TYPE);
@@ -254,8 +255,21 @@ static void begin (turn *t) {
   ws_pool_trim(t->pool);
 }
 
-/* turn:serve(poller): serves what the poller has found. A callback may close
-   the poller. */
+/* turn:seconds(timers [, limit]) -> how long to wait for something to be ready:
+   until a timer is due, and at most `limit`; nil: for as long as it takes. */
+static int turn_seconds (lua_State *L) {
+  turn *t = websock_toturn(L, 1);
+  double at;
+  lua_settop(L, 3);
+  t->ended = net_now();
+  if (!net_timer_first(websock_totimers(L, 2), &at)) return 1;
+  at = at > t->ended ? at - t->ended : 0;
+  if (lua_isnil(L, 3) || at < luaL_checknumber(L, 3)) lua_pushnumber(L, at);
+  return 1;
+}
+
+/* turn:serve(poller) -> the time of this turn, which begins: serves what the
+   poller has found. A callback may close the poller. */
 static int turn_serve (lua_State *L) {
   turn *t = websock_toturn(L, SELF);
   net_poll *const *p = websock_topoll(L, ARG);
@@ -276,7 +290,8 @@ static int turn_serve (lua_State *L) {
     }
     lua_settop(L, GUARD);
   }
-  return 0;
+  lua_pushnumber(L, t->now);
+  return 1;
 }
 
 /* ---------------------------------------------------------------- flushing */
@@ -348,7 +363,6 @@ static conn *take_marked (lua_State *L, turn *t) {
 /* turn:flush(): writes what was queued, until no conn is marked. */
 static int turn_flush (lua_State *L) {
   turn *t = websock_toturn(L, SELF);
-  t->ended = net_now();
   lua_settop(L, ARG);
   lua_pushnil(L);
   lua_getiuservalue(L, SELF, TURN_GUARDED);
@@ -364,12 +378,6 @@ static int turn_flush (lua_State *L) {
   t->first = 1;
   t->last = 0;
   return 0;
-}
-
-/* turn:time() -> the time of this turn */
-static int turn_time (lua_State *L) {
-  lua_pushnumber(L, websock_toturn(L, 1)->now);
-  return 1;
 }
 
 /* turn:latest(time) -> the latest time at which an event stamped `time` can
@@ -419,8 +427,8 @@ static const luaL_Reg methods[] = {{"call_back", turn_call_back},
                                    {"mark", turn_mark},
                                    {"marks", turn_marks},
                                    {"resume", turn_resume},
+                                   {"seconds", turn_seconds},
                                    {"serve", turn_serve},
-                                   {"time", turn_time},
                                    {NULL, NULL}};
 
 void websock_open_turn (lua_State *L) {

@@ -37,6 +37,7 @@ enum {
 };
 
 typedef struct turn {
+  const char *type;   /* websock_turn_type, see websock_check */
   lua_State *current; /* the coroutine that was resumed, or NULL */
   lua_State *desk;    /* the desk (see lua_threads.c) if that runs, or NULL */
   lua_State *outer;   /* the thread that the desk serves */
@@ -47,7 +48,7 @@ typedef struct turn {
   uint64_t delivered; /* bytes of messages, to all receivers */
   double now;         /* the time of this turn */
   double before;      /* the time of the turn before */
-  double ended;       /* when the last flush began */
+  double ended;       /* when that was over and the next began to wait */
   double trimmed;     /* when the pool was trimmed */
   ws_pool *pool;      /* the state's */
   lua_Integer first, last; /* of the list of conns to be flushed */
@@ -55,6 +56,7 @@ typedef struct turn {
 } turn;
 
 #define TURN_TYPE "websock.turn"
+extern const char websock_turn_type[];
 /* Returns the turn at arg, or raises. */
 turn *websock_toturn (lua_State *L, int arg);
 /* Makes room for n more conns in the list of the turn at index self, which is

@@ -14,7 +14,8 @@ local now = require("websock.core").now
 local in_c = reactor.turn
 local ready, rested, sated = scheduler.ready, scheduler.rested, scheduler.sated
 local get_ready, resume = scheduler.get_ready, scheduler.resume
-local prepare, poll, react = reactor.prepare, reactor.poll, reactor.react
+local poll, react = reactor.poll, reactor.react
+local enter, flush, marks = in_c.enter, in_c.flush, in_c.marks
 local stopped = false
 
 local loop = {
@@ -48,34 +49,34 @@ end
 
 -- Turning ---------------------------------------------------------------------
 
--- The part of a turn before it waits. Returns how long it may wait, and up to which
--- places the queues belong to this turn.
-local function begin(timeout)
+-- The part of a turn before it waits, if there is anything to do: what was left by the
+-- turn before, or came since.
+local function begin()
   if rested.first <= rested.last then rested:serve(rested.last, get_ready) end
-  in_c:flush()
-  if ready.first <= ready.last or sated.first <= sated.last then timeout = 0 end
-  local wait, stop = prepare(timeout)
-  return wait, stop, sated.last
+  flush(in_c)
 end
 
--- The part after it. Threads that are woken meanwhile run in the next turn.
+-- The part after it: up to these places the queues belong to this turn. Threads that
+-- are woken meanwhile run in the next one.
 local function serve(stop, behind, has_polled)
   react(stop, has_polled)
   if ready.first <= ready.last then ready:serve(ready.last, resume) end
-  in_c:flush()
+  flush(in_c)
   if sated.first <= sated.last then
     scheduler.share(behind)
-    in_c:flush()
+    flush(in_c)
   end
 end
 
 -- One turn; waits at most `timeout` seconds (nil: without limit). Ctrl-C may raise an
--- error between its two parts. Nothing is lost then: the next turn serves what the
--- poller has found.
+-- error anywhere but in its two parts. Nothing is lost then: the next turn serves what
+-- the poller has found.
 local function turn(timeout)
-  local wait, stop, behind = in_c:enter(begin, timeout)
-  local has_polled = poll(wait)
-  in_c:enter(serve, stop, behind, has_polled)
+  if rested.first <= rested.last or marks(in_c) then enter(in_c, begin) end
+  local behind = sated.last
+  if ready.first <= ready.last or sated.first <= behind then timeout = 0 end
+  local stop, has_polled = poll(timeout)
+  enter(in_c, serve, stop, behind, has_polled)
 end
 
 --- Seconds until a timer is due; 0 when something is ready, nil without timers.
@@ -92,15 +93,13 @@ local function check_outside(name)
   end
 end
 
-local function flush() in_c:flush() end
-
 --- Turns the loop until nothing is left to do, or `stop`.
 ---@return true|nil, any err # the first error of a spawned function since the last
 ---   `run`, unless there is an on_error
 function loop.run()
   check_outside "run"
   stopped = false
-  in_c:enter(flush)
+  enter(in_c, flush, in_c)
   while scheduler.has_work() and not stopped do turn() end
   stopped = false
   return errors.outcome()

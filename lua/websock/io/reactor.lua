@@ -65,8 +65,7 @@ local function expire(handle, late)
   guarded(object, "expired", handle, late)
 end
 
-local function serve_timers()
-  local time = turn:time()
+local function serve_timers(time)
   local due = timers.due
   while true do
     local _, handle, at = due(timers, time)
@@ -153,40 +152,30 @@ function reactor.mark(conn)
   turn:mark(conn)
 end
 
--- Seconds until a timer is due, nil without timers.
-local function time_left()
+--- Seconds until a timer is due, nil without timers; 0 when there is work for the next
+--- turn.
+function reactor.timeout()
+  if turn:marks() or not sources:is_empty() then return 0 end
   local at = timers:first()
   if not at then return nil end
   local left = at - now()
   return left > 0 and left or 0
 end
 
---- The same; 0 when there is work for the next turn.
-function reactor.timeout()
-  if turn:marks() or not sources:is_empty() then return 0 end
-  return time_left()
-end
-
---- The part of a turn before it waits, after the marked conns were flushed.
----@param timeout number? # the most seconds that it may wait
----@return number? wait # seconds that it may wait; nil: without limit
+--- The part of a turn before it serves: waits until something is ready or due, but not
+--- while a source can continue. If a signal such as SIGCONT interrupts this, asks once
+--- more, without waiting, what is ready.
+---@param timeout number? # the most seconds that it may wait; nil: without limit
 ---@return integer stop # for `react`: the last source of this turn
-function reactor.prepare(timeout)
-  if not poller then reactor.poller() end
-  if timeout == 0 or sources.first <= sources.last then return 0, sources.last end
-  local wait = time_left()
-  if not wait or timeout and timeout < wait then wait = timeout end
-  return wait, sources.last
-end
-
---- Waits until something is ready. If a signal such as SIGCONT interrupts this, asks
---- once more, without waiting, what is ready.
 ---@return boolean # whether the poller has answered: if not, no timer may expire yet
-function reactor.poll(seconds)
-  local n, err = poller:wait(seconds)
+function reactor.poll(timeout)
+  if not poller then reactor.poller() end
+  local stop = sources.last
+  if sources.first <= stop then timeout = 0 end
+  local n, err = poller:wait(turn:seconds(timers, timeout))
   if err == "interrupted" then n, err = poller:wait(0) end
   if not n and err ~= "interrupted" then error("websock: poll: " .. err, 0) end
-  return n ~= nil
+  return stop, n ~= nil
 end
 
 local function serve_source(source) guarded(source, "again") end
@@ -194,8 +183,8 @@ local function serve_source(source) guarded(source, "again") end
 --- The part after it: serves sources up to `stop`, what is ready, timers.
 function reactor.react(stop, has_polled)
   if sources.first <= stop then sources:serve(stop, serve_source) end
-  turn:serve(poller)
-  if has_polled then serve_timers() end
+  local time = turn:serve(poller)
+  if has_polled then serve_timers(time) end
 end
 
 return reactor
