@@ -13,10 +13,13 @@ static struct {
   size_t largest; /* limit of a block */
   size_t total;   /* bytes in use */
   size_t cap;     /* limit of bytes in use */
-} own = {NULL, NULL, SIZE_MAX, 0, SIZE_MAX};
+  size_t left;    /* allocations that do not fail */
+} own = {NULL, NULL, SIZE_MAX, 0, SIZE_MAX, SIZE_MAX};
 
 static int is_refused (size_t osize, size_t nsize) {
   if (nsize <= osize) return 0;
+  if (own.left == 0) return 1;
+  own.left--;
   return nsize > own.largest || own.total - osize + nsize > own.cap;
 }
 
@@ -52,6 +55,21 @@ static int cap (lua_State *L) {
   return 0;
 }
 
+/* allocator.fail(n, f, ...) -> what pcall returns: calls f while the n-th
+   allocation and all after it fail. They succeed again before anything else
+   is called, which may take memory. */
+static int fail (lua_State *L) {
+  lua_Integer n = luaL_checkinteger(L, 1);
+  int status;
+  install(L);
+  own.left = (size_t)(n - 1);
+  status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
+  own.left = SIZE_MAX;
+  lua_pushboolean(L, status == LUA_OK);
+  lua_replace(L, 1);
+  return lua_gettop(L);
+}
+
 /* allocator.used() -> bytes in use, as far as is known */
 static int used (lua_State *L) {
   lua_pushinteger(L, (lua_Integer)own.total);
@@ -59,8 +77,11 @@ static int used (lua_State *L) {
 }
 
 LUAMOD_API int luaopen_allocator (lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"cap", cap}, {"limit", limit}, {"used", used}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"cap", cap},
+                                       {"fail", fail},
+                                       {"limit", limit},
+                                       {"used", used},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

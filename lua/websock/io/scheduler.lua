@@ -165,7 +165,7 @@ local function after(thread, ok, ...)
   if ok == nil then return end
   if not ok or status(thread) == "dead" then
     finish(thread, ok, ...)
-  elseif parked[thread] ~= nil then
+  elseif parked[thread] then
     return
   elseif turn:has_rested() then
     let_go_on(thread, NONE, sated)
@@ -227,9 +227,9 @@ end
 -- Runs f(...) in a thread of its own, which is resumed from this queue.
 local function start(owner, queue, f, ...)
   local thread, packed = turn:thread(), pack(f, ...)
-  held[thread] = owner or true
-  let_go_on(thread, packed, queue)
-  work = work + 1  -- last, because the lines above may raise for lack of memory
+  let_go_on(thread, false, queue)  -- `resume` ignores it: it has no values yet
+  held[thread] = owner or true     -- the last line that may raise for lack of memory
+  work, values[thread] = work + 1, packed
   return thread
 end
 
@@ -329,8 +329,9 @@ end
 function scheduler.park(deadline, what, where)
   local how = scheduler.must(where)
   local thread = running()
-  parked[thread] = what
+  parked[thread] = false  -- makes room: if `deadline` raises, the thread does not wait
   if deadline then scheduler.deadline(deadline) end
+  parked[thread] = what
   if how == "turn" then return park_at_desk(thread) end
   return turn:park()
 end
