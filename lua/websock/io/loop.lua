@@ -71,7 +71,7 @@ end
 -- One turn; waits at most `timeout` seconds (nil: without limit). Ctrl-C may raise an
 -- error anywhere but in its two parts. Nothing is lost then: the next turn serves what
 -- the poller has found.
-local function turn(timeout)
+local function turn_once(timeout)
   if rested.first <= rested.last or marks(in_c) then enter(in_c, begin) end
   local behind = sated.last
   if ready.first <= ready.last or sated.first <= behind then timeout = 0 end
@@ -100,7 +100,7 @@ function loop.run()
   check_outside "run"
   stopped = false
   enter(in_c, flush, in_c)
-  while scheduler.has_work() and not stopped do turn() end
+  while scheduler.has_work() and not stopped do turn_once() end
   stopped = false
   return errors.outcome()
 end
@@ -109,7 +109,7 @@ end
 ---@return boolean # whether work remains
 function loop.step(timeout)
   check_outside "step"
-  turn(timeout or 0)
+  turn_once(timeout or 0)
   return scheduler.has_work()
 end
 
@@ -120,7 +120,7 @@ end
 
 -- Calls from outside ----------------------------------------------------------
 
-local turn_until = scheduler.waiter(turn)
+local turn_until = scheduler.waiter(turn_once)
 
 --- Returns a function that calls f; if it is called outside the loop, in a thread of
 --- the library's own, where Ctrl-C can interrupt nothing but a wait.
