@@ -65,6 +65,7 @@ static int fail (lua_State *L) {
   own.left = (size_t)(n - 1);
   status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
   own.left = SIZE_MAX;
+  luaL_checkstack(L, 1, NULL);
   lua_pushboolean(L, status == LUA_OK);
   lua_replace(L, 1);
   return lua_gettop(L);
