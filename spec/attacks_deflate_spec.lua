@@ -18,7 +18,7 @@ local function echo(ws)
   for message, kind in ws:messages() do ws:send(message, kind) end
 end
 
--- A frame of a payload that is long: a key of zeros masks nothing.
+-- A frame with a long payload. Its masking key is zero, which leaves the payload as it is.
 local function long_frame(role, frame)
   local payload = frame.payload
   frame.length, frame.payload = #payload, ""
@@ -26,7 +26,7 @@ local function long_frame(role, frame)
   return frames.build(frame) .. payload
 end
 
--- Sends while others turn, as long as the other side takes it.
+-- Sends each of the list, as long as the peer takes it, while the loop turns.
 local function pour(pair, list)
   local done = false
   websock.spawn(function()
@@ -41,7 +41,7 @@ local function pour(pair, list)
   end)
 end
 
--- The connection ends with 1009, and no more than `allowed` KiB is needed for it.
+-- The connection ends with 1009, and memory grows by at most `allowed` KiB.
 local function ends_at_limit(pair, list, allowed)
   local err, code
   local grown = memory.growth(function()
@@ -70,7 +70,7 @@ describe("attacks", function()
       end)
     end
 
-    it("attack 1: a bomb at a connection that does not receive", function()
+    it("attack 1: a bomb while nobody receives", function()
       local pair = compressed.open("server", {}, {max_message = MiB})
       local frame = long_frame("server", {opcode = "binary", payload = bomb, rsv = frames.RSV1})
       local ping = frames.masked("ping", "still there")
@@ -83,7 +83,7 @@ describe("attacks", function()
       ends_at_limit(pair, {}, 4096)
     end)
 
-    it("attack 1: a bomb that is taken in parts", function()
+    it("attack 1: a bomb that is received in parts", function()
       local pair = compressed.open("server", {}, {max_message = MiB})
       local frame = long_frame("server", {opcode = "binary", payload = bomb, rsv = frames.RSV1})
       local sum, largest = 0, 0
@@ -101,7 +101,7 @@ describe("attacks", function()
       assert.is_nil(memory.too_much(grown, 24 * 1024))
     end)
 
-    it("attack 1: bombs at many connections leave nothing behind", function()
+    it("attack 1: bombs at many connections leave no memory behind", function()
       local pairs_ = {}
       for i = 1, 20 do pairs_[i] = compressed.open("server", {}, {max_message = 4 * MiB}) end
       local frame = long_frame("server", {opcode = "binary", payload = bomb, rsv = frames.RSV1})
@@ -116,9 +116,9 @@ describe("attacks", function()
       assert.is_nil(memory.too_much(grown, 20 * 1024))
     end)
 
-    -- Five bytes that inflate to none, over and over.
+    -- Five bytes that inflate to none, repeated.
     for _, role in ipairs(ROLES) do
-      it("attack 1: much that inflates to nothing, " .. role, function()
+      it("attack 1: many bytes that inflate to nothing, " .. role, function()
         local pair = compressed.open(role, {}, {max_message = MiB, max_fragments = false})
         local blocks = ("\0\0\0\xff\xff"):rep(MiB // 5)
         local list = {long_frame(role, {opcode = "binary", payload = blocks, rsv = frames.RSV1, fin = false})}
@@ -146,7 +146,7 @@ describe("attacks", function()
           ends.inside(function()
             pair.peer:send(table.concat(list))
             pair:send {opcode = "ping", payload = "so far"}
-            -- not a byte too many yet
+            -- the limit is not exceeded yet
             assert.same({nil, "timeout"}, {pair.ws:receive(0.01)})
             assert.equal("so far", assert(pair.peer:frame()).payload)
           end)
@@ -155,7 +155,7 @@ describe("attacks", function()
       end
     end
 
-    it("attack 2: no limit is left over for the next message", function()
+    it("attack 2: the next message has the whole limit", function()
       local pair = compressed.open("server", {}, {max_message = 1000})
       ends.inside(function()
         for _ = 1, 3 do
@@ -170,10 +170,10 @@ describe("attacks", function()
     end)
   end)
 
-  describe("12, offers that take long:", function()
+  describe("12, offers that take long to read:", function()
     local SIZE = 65536
 
-    -- How they begin, what is repeated, and how they end.
+    -- Beginning, repeated part and end of each offer.
     local SLOW = {
       blanks = {"permessage-deflate", " ", ";"},
       ["blanks before a value"] = {"permessage-deflate; server_max_window_bits=", " ", "9"},
@@ -199,7 +199,7 @@ describe("attacks", function()
       return how[1] .. how[2]:rep(size // #how[2]) .. how[3]
     end
 
-    -- Processor time for reading a head, the least of several.
+    -- The least processor time of several readings of a head.
     local function server_time(field)
       local config = core.config("server", {max_header = 16 * SIZE, compress = true})
       local bytes, best = frames.request {[FIELD] = field}, math.huge
@@ -246,7 +246,7 @@ describe("attacks", function()
       end)
     end
 
-    it("attack 12: others are served before and after", function()
+    it("attack 12: other clients are served before and after", function()
       local server = ends.listen {port = 0, compress = true, max_header = 2 * SIZE, handler = echo}
       for _, how in pairs(SLOW) do
         local peer = ends.dial(server)
@@ -265,7 +265,7 @@ describe("attacks", function()
     local NAMES = {"__index", "__newindex", "__gc", "__close", "__mode", "__name", "__metatable", "__call",
       "__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "nil", "true", "self", "n", "1", "_G"}
 
-    it("attack 13: as extension or parameter are unknown to a server", function()
+    it("attack 13: as extensions or parameters are unknown to a server", function()
       local seen
       local server = ends.listen {port = 0, compress = true, handler = function(ws)
         seen = {ws.extensions or "none", ws.request.headers[FIELD]}
@@ -289,7 +289,7 @@ describe("attacks", function()
       end
     end)
 
-    it("attack 13: as extension or parameter fail a client", function()
+    it("attack 13: as extensions or parameters fail a client", function()
       for _, name in ipairs(NAMES) do
         for _, answer in ipairs {name, "permessage-deflate; " .. name} do
           local ok, err = pcall(ends.client, {compress = true}, compressed.field(answer))
@@ -313,7 +313,7 @@ describe("attacks", function()
       '"08"', '"999"', '" 9"'}
     local NAMES = {"server_max_window_bits", "client_max_window_bits"}
 
-    it("attack 15: are refused by a server, which lives", function()
+    it("attack 15: are refused by a server, which goes on", function()
       local server = ends.listen {port = 0, compress = true, handler = echo}
       for _, name in ipairs(NAMES) do
         for _, bad in ipairs(BAD) do
@@ -350,9 +350,9 @@ describe("attacks", function()
     end)
   end)
 
-  -- A part is inflated as far as memory goes; the whole message that is asked for
+  -- A part is inflated as far as there is memory; the whole message that is received
   -- next may be shorter than that.
-  describe("35, limits that shrink what is in use:", function()
+  describe("35, limits below the size of a buffer in use:", function()
     after_each(function() allocator.limit() end)
 
     for _, role in ipairs(ROLES) do
@@ -373,7 +373,7 @@ describe("attacks", function()
         end)
       end
 
-      it("attack 35: receive_part after one without memory, " .. role, function()
+      it("attack 35: receive_part after one that ran out of memory, " .. role, function()
         allocator.limit()
         local pair = compressed.open(role, {}, {max_message = 100})
         ends.inside(function()
@@ -393,7 +393,7 @@ describe("attacks", function()
     end
   end)
 
-  -- A MiB of one letter, compressed to 1,033 bytes or so by another zlib.
+  -- 1 MiB of one letter, compressed to about 1,033 bytes by another zlib.
   local function bomb()
     local pipe <close> = assert(io.popen([[python3 -c "
 import sys, zlib
@@ -403,7 +403,7 @@ sys.stdout.buffer.write(b[:-4])"]]))
     return pipe:read "a"
   end
 
-  -- How they receive: by the loop's quick path, or with a timeout.
+  -- How the handlers receive: by the loop's quick path, or with a timeout.
   local ways = {
     messages = echo,
     ["receive(30)"] = function(ws)
@@ -416,7 +416,7 @@ sys.stdout.buffer.write(b[:-4])"]]))
 
   for way, victim_too in pairs(ways) do
     for when, turns in pairs {["at once"] = 0, ["in their midst"] = 5} do
-      it(("attack 34: twenty who inflate 63 MiB each keep nobody waiting: %s, %s"):format(way, when), function()
+      it(("attack 34: twenty with messages of 63 MiB keep no other waiting: %s, %s"):format(way, when), function()
         local delivered = 0
         local server = ends.listen {port = 0, compress = true, handler = function(ws)
           if not ws.extensions then return victim_too(ws) end
@@ -452,7 +452,7 @@ sys.stdout.buffer.write(b[:-4])"]]))
             bytes = bytes .. (got or partial)
           until #bytes >= 3 or steps > 100
           assert.equal("x" .. i, frames.parse(bytes).payload)
-          -- on a busy machine what was sent may arrive some turns later
+          -- on a busy machine a message may arrive some turns later
           assert.is_true(delivered - before <= (steps + 1) * MiB, delivered - before .. " bytes before it")
         end
         assert.is_true(delivered > 0)

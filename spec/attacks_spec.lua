@@ -1,6 +1,6 @@
--- Classes of attacks and accidents that need a crowd, or a long time. Those that
--- are about one module are in its spec: "attack 10", "25", "26" and "32" also in
--- spec/websock/server/limits_spec.lua. Those of compression are attacks_deflate_spec.lua's.
+-- Classes of attacks and accidents that need many connections, or a long time. Those
+-- that concern one module are in its spec: "attack 10", "25", "26" and "32" also in
+-- spec/websock/server/limits_spec.lua. Those by compression are in attacks_deflate_spec.lua.
 
 local websock = require "websock"
 local child = require "support.child"
@@ -25,7 +25,7 @@ end
 describe("attacks", function()
   after_each(function() ends.finish() end)
 
-  it("attack 10: handshakes dripped by fifty end in time, others are served", function()
+  it("attack 10: fifty handshakes that arrive byte by byte end in time, other clients are served", function()
     local server = ends.listen {port = 0, handshake_timeout = 0.5, handler = echo}
     local before, peers = descriptors.count(), {}
     for i = 1, 50 do
@@ -50,7 +50,7 @@ describe("attacks", function()
     ends.turn_until(function() return descriptors.count() <= before end)
   end)
 
-  it("attack 25: peers that ignore our close, silent or talking, cost nothing for long", function()
+  it("attack 25: peers that ignore our close, silent or sending, are dropped in time", function()
     local server, list = crowd.open(20, {close_timeout = 0.1})
     local before = descriptors.count()
     for _, one in ipairs(list) do one.ws:close(1000, "", 0) end
@@ -64,7 +64,7 @@ describe("attacks", function()
     for _, one in ipairs(list) do assert.equal(1006, one.ws.close_code) end
   end)
 
-  it("attack 26: a process without any hook lives through garbage", function()
+  it("attack 26: a process without any hook survives garbage", function()
     local status, output = child.run [[
       local socket = require "socket"
       local server = assert(websock.listen {port = 0, handler = function(ws) ws:receive() end})
@@ -85,7 +85,7 @@ describe("attacks", function()
     assert.same({0, "0\n"}, {status, output})
   end)
 
-  -- Pings, pongs and both, at a connection that does not receive and whose peer
+  -- Pings, pongs and both, to a connection where nobody receives and whose peer
   -- does not read.
   for _, kinds in ipairs {{"ping"}, {"pong"}, {"ping", "pong"}} do
     it("attack 27: a flood of " .. table.concat(kinds, "s and ") .. "s", function()
@@ -114,7 +114,7 @@ describe("attacks", function()
   describe("attack 28: publishing while the set changes", function()
     local N = 12
 
-    -- What may happen to connection i of a list in the middle of a publish.
+    -- Changes that may be made to connection i of a list in the middle of a publish.
     local ACTS = {
       function(one) one.ws:subscribe "a" end,
       function(one) one.ws:unsubscribe "a" end,
@@ -126,7 +126,7 @@ describe("attacks", function()
       function() collectgarbage() end,
     }
 
-    -- Whoever is in the topic is open, and the counts agree.
+    -- All subscribers are open, and the counts agree.
     local function assert_consistent(server, list)
       local open = 0
       for _, one in ipairs(list) do
@@ -149,7 +149,7 @@ describe("attacks", function()
             if not armed then return end
             turn = turn * 7 % 1009 + 1
             local one = list[turn % N + 1]
-            -- few are closed, so that the set lives long
+            -- few are closed, so that the set lasts long
             local act = turn % 11 == 0 and turn % #ACTS + 1 or ({1, 2, 5, 6, 7, 1})[turn % 6 + 1]
             ACTS[act](one, server)
             arm()
@@ -181,7 +181,7 @@ describe("attacks", function()
       end
     end)
 
-    it("from handlers that come and go", function()
+    it("from handlers of clients that connect and leave", function()
       local server
       local joined, left = 0, 0
       server = ends.listen {port = 0, handler = function(ws)
@@ -209,7 +209,7 @@ describe("attacks", function()
     end)
   end)
 
-  -- A gigabyte to three connections, one of whose readers stops.
+  -- 1 GB to three connections, one of whose peers stops reading.
   for _, policy in ipairs {"close", "drop"} do
     it("attack 31: a reader that stops while 1 GB is broadcast, " .. policy .. " #slow", function()
       local SIZE, COUNT = 1024 * 1024, 1024
@@ -241,7 +241,7 @@ describe("attacks", function()
         return good[1]:buffered() == 0 and good[2]:buffered() == 0
       end
       for i = 1, COUNT do
-        ends.turn_until(readers_are_done)  -- at the speed of those who read
+        ends.turn_until(readers_are_done)  -- at the speed of the peers that read
         local n, missed = server:broadcast(message, "binary", {slow = policy})
         if n + missed ~= server:count() + (policy == "close" and missed or 0) then
           error(("%d + %d at message %d"):format(n, missed, i))

@@ -1,5 +1,5 @@
--- Classes of attacks and accidents of TLS: who is trusted, and what is left when
--- a connection ends at any moment.
+-- Classes of attacks and accidents of TLS: which certificates are trusted, and what is
+-- left behind when a connection ends at any moment.
 
 local websock = require "websock"
 local certificates = require "support.certificates"
@@ -24,7 +24,7 @@ describe("attack 19: TLS that is not verified", function()
   }
   local servers, met
 
-  -- A server for each, that nobody may talk to.
+  -- A server for each, which no client may trust.
   before_each(function()
     servers, met = {}, {}
     local function meet(request)
@@ -71,7 +71,7 @@ describe("attack 19: TLS that is not verified", function()
     assert.same({}, met)
   end)
 
-  it("says nothing of the request before the server is verified", function()
+  it("sends no byte of the request before the server is verified", function()
     for _, name in ipairs {"self_signed", "wrong_name"} do
       local listener <close> = raw.server()
       local heard
@@ -88,8 +88,8 @@ describe("attack 19: TLS that is not verified", function()
   end)
 end)
 
--- spec/support/tls_teardown.lua ends connections in every way, at every moment,
--- and the Lua state with whatever is left then.
+-- spec/support/tls_teardown.lua ends connections in every way, at every moment, and
+-- then the Lua state with the rest.
 describe("attack 24: TLS teardown in every order", function()
   local function teardown(before, env)
     local words = {table.unpack(before)}
@@ -108,7 +108,7 @@ describe("attack 24: TLS teardown in every order", function()
 
   -- Valgrind knows nothing of a sanitized module.
   if not os.getenv "SANITIZED" then
-    it("under Valgrind, without a lost byte #slow", function()
+    it("under Valgrind, without a memory leak #slow", function()
       local status, output = teardown({"valgrind", "--quiet", "--trace-children=yes",
         "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite"}, {})
       assert.equal(0, status, output)

@@ -1,11 +1,11 @@
--- A host without LuaSocket: everything works but what is about its objects.
+-- A host without LuaSocket: everything works except what concerns its objects.
 
 local certificates = require "support.certificates"
 local child = require "support.child"
 local process = require "support.process"
 
--- What a child begins with. meets(options, url, client): whether a client gets
--- through to a server with these options; PORT in the URL is its port.
+-- The beginning of a child's code. meets(options, url, client): whether a client can
+-- connect to a server with these options; PORT in the URL stands for its port.
 local BEFORE = [[
 for _, name in ipairs {"socket", "socket.core", "socket.unix", "mime", "mime.core", "ltn12"} do
   package.preload[name] = function() error("it is not here\n\tand not there", 0) end
@@ -65,14 +65,14 @@ describe("without LuaSocket", function()
       end]]
   end)
 
-  it("they meet at a path, which is gone after that", function()
+  it("they meet at a path, which is removed after that", function()
     with_path [[
       for _ = 1, 2 do meets({unix = path}, "ws://a/", {unix = path}) end
       assert(core.bind("unix", path))  -- and nobody listens
       meets({unix = path}, "ws://a/", {unix = path})]]
   end)
 
-  it("they meet in TLS", function()
+  it("they meet over TLS", function()
     local server = certificates.server
     run([[meets({tls = {cert = %q, key = %q}}, "wss://localhost:PORT", {tls = {ca_file = %q}})]],
       server.chain, server.key, certificates.ca.cert)
@@ -89,7 +89,7 @@ describe("without LuaSocket", function()
       assert(seen == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", seen)]]
   end)
 
-  it("what is published arrives, and a server stops", function()
+  it("published messages arrive, and a server stops", function()
     run [[
       local server = listen({}, function(ws)
         ws:subscribe "news"
@@ -140,7 +140,7 @@ describe("without LuaSocket", function()
       end]], server.chain, server.key, certificates.ca.cert)
   end)
 
-  it("an error that is told on a stderr which nobody reads ends nothing", function()
+  it("an error written to a stderr that nobody reads does not end the process", function()
     with_path [[
       local listener = assert(core.bind("unix", path))
       assert(core.listen(listener, 1))
@@ -153,7 +153,7 @@ describe("without LuaSocket", function()
       assert(not websock.run())]]
   end)
 
-  it("ws:socket() and a socket that is none say what is missing", function()
+  it("ws:socket() and an invalid socket say what is missing", function()
     run [[
       local server <close> = listen {}
       local ws = connect(server, "ws://127.0.0.1:PORT")

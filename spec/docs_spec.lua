@@ -1,16 +1,16 @@
--- The documentation against the code: every sample runs and prints what it says
--- it does, and tables and annotations name what there is, no more and no less.
+-- The documentation against the code: every sample runs and prints what its comments
+-- say, and tables and annotations name exactly what exists.
 --
 -- A sample is a code block behind a comment <!-- sample: KIND -->:
---   server     a program that serves port 8080; an echo client is answered; if it
---              has a handler for Ctrl-C, that ends it, whatever goes on in it
+--   server     a program that serves port 8080 and answers an echo client; if it
+--              has a handler for Ctrl-C, that ends it, whatever else it does
 --   client     a program for such a server
 --   page PATH BODY   like server; GET PATH is answered with BODY
 --   run        a program of its own
 --   host       the same, which is also run where the loop has no descriptor
 --   with ws    has `websock`, and `ws`, connected to an echo server
 --   c          a C program against the protocol core
--- What stands behind each "-->" is printed, in this order.
+-- It prints the text after each "-->", in this order.
 
 local socket = require "socket"
 local process = require "support.process"
@@ -46,7 +46,7 @@ local function samples_of(page)
   end
 end
 
--- What a sample says that it prints.
+-- The lines that a sample's comments say it prints.
 local function promised(code)
   local lines = {}
   for line in code:gmatch "%-%-> ([^\n]*)" do
@@ -120,7 +120,7 @@ local function while_serving(code, body)
   assert.equal(server_says(served), output)
 end
 
--- The program with a line before that which runs it.
+-- The program with a line inserted before the one that runs it.
 local function with(code, line)
   local changed, n = code:gsub("\n([^\n]*websock%.run%(%))", "\n" .. line .. " %1")
   assert.equal(1, n)
@@ -130,9 +130,8 @@ end
 local TICKER = "websock.spawn(function() while true do websock.sleep(0.01) end end)"
 local RAISES = "websock.spawn(error, 'spawned')"
 
--- Ctrl-C ends a server once and for all: what else it does, or a client that
--- does not answer its Close, holds nothing up. Its status tells of a function
--- that has raised.
+-- Ctrl-C ends a server, whatever else it does, and also if a client does not answer
+-- its Close. Its status is not 0 if a spawned function has raised.
 local function assert_ends_on_ctrl_c(code)
   for line, expected in pairs {[TICKER] = 0, [RAISES] = 1} do
     local child = serving(with(code, line))
@@ -243,7 +242,7 @@ for _, page in ipairs(PAGES) do
       end
     end
 
-    it("lets no program go on as if nothing was wrong", function()
+    it("has no program that ignores an error", function()
       for line in slurp(page):gmatch "[^\n]+" do
         assert.is_nil(line:find "^ *websock%.serve {", line)          -- unchecked
         assert.is_nil(line:find "^ *local %w+ = websock%.listen", line)
@@ -251,12 +250,12 @@ for _, page in ipairs(PAGES) do
       end
     end)
 
-    it("has no code block that is neither a sample nor known to be none", function()
+    it("has no code block that is neither a sample nor known to be text", function()
       local blocks = select(2, slurp(page):gsub("\n```%l+\n", ""))
       assert.equal(#samples_of(page), blocks)
     end)
 
-    it("links to what there is", function()
+    it("has links only to what exists", function()
       local text = slurp(page)
       for target in text:gmatch "%]%(([^)]+)%)" do
         local path, anchor = target:match "^([^#]*)#?(.*)$"
@@ -282,7 +281,7 @@ end
 
 local UNITS = {MiB = 1024 * 1024, KiB = 1024}
 
--- A default as the tables write it; `required` and none are both nil.
+-- A default in the form of the tables; `required` and none are both nil.
 local function value_of(text)
   local number, unit = text:match "^(%d+) ?(%a*)$"
   if number then return tonumber(number) * (UNITS[unit] or 1) end
@@ -363,7 +362,7 @@ describe("docs/reference.md, of the log", function()
 end)
 
 describe("docs/core.md", function()
-  it("names methods that there are", function()
+  it("names only methods that exist", function()
     local core = require "websock.core"
     local conn = core.conn(core.config "client")
     local n = 0
@@ -446,7 +445,7 @@ describe("library/websock.lua", function()
     assert.same(sorted(methods), annotated "Server:")
   end)
 
-  it("has methods of the core that there are", function()
+  it("has only methods of the core that exist", function()
     local conn = websock.core.conn(websock.core.config "client")
     for _, name in ipairs(annotated "Conn:") do assert.is_function(conn[name], name) end
   end)

@@ -1,4 +1,4 @@
--- Each example, started as a process the way a reader would start it.
+-- Each example, started as a process as a reader would start it.
 
 local socket = require "socket"
 local http = require "socket.http"
@@ -13,7 +13,7 @@ local function example(name, ...)
     {env = {LD_PRELOAD = os.getenv("SANITIZED")}})
 end
 
--- A member of the chat, at the level of its records.
+-- A member of the chat, which reads and writes its records.
 local Member = {}
 Member.__index = Member
 
@@ -25,7 +25,7 @@ function Member:say(...)
   assert(self.ws:send(table.concat({...}, "\t")))
 end
 
--- The next record of this kind, as it came, without its kind.
+-- The next record of this kind, unparsed, without its kind.
 function Member:next(kind)
   while true do
     local record = assert(self.ws:receive(20))
@@ -34,7 +34,7 @@ function Member:next(kind)
   end
 end
 
--- Joins and waits until the server has let it in; returns the given name.
+-- Joins and waits until the server has accepted it; returns the name that it was given.
 function Member:join(room, name)
   self:say("join", room, name)
   local _, given = self:next("welcome"):match("^(.*)\t(.*)$")
@@ -42,7 +42,7 @@ function Member:join(room, name)
   return given
 end
 
--- What was said: who and what.
+-- The next message: its author and its text.
 function Member:heard()
   local time, name, text = self:next("said"):match("^(%d+)\t([^\t]*)\t([^\t]*)$")
   assert.is_true(math.abs(os.time() - tonumber(time)) < 3600)
@@ -105,14 +105,14 @@ describe("each example that serves", function()
       return child, math.tointeger(tonumber(child:expect(name .. " on %a+://127%.0%.0%.1:(%d+)/\n")))
     end
 
-    it("ends on Ctrl-C, whatever else goes on: " .. name, function()
+    it("ends on Ctrl-C, whatever else it does: " .. name, function()
       local child <close> = serving("-e", [[local websock = require "websock"
         websock.spawn(function() while true do websock.sleep(0.01) end end)]])
       child:signal "INT"
       assert.equal(0, (child:wait()))
     end)
 
-    it("ends at once on a second Ctrl-C, whoever is silent: " .. name, function()
+    it("ends at once on a second Ctrl-C, though a client is silent: " .. name, function()
       local child <close>, port = serving()
       local deaf <close> = raw.open(port)
       if name == "chat" then deaf:masked("text", "join\tlobby\tdeaf") end
@@ -178,7 +178,7 @@ describe("examples/chat.lua", function()
     assert.matches("connect%-src 'self'", headers["content-security-policy"])
   end)
 
-  it("serves it whatever the query", function()
+  it("serves it with any query", function()
     local _, status = http.request(page .. "?room=tea")
     assert.equal(200, status)
   end)
@@ -203,7 +203,7 @@ describe("examples/chat.lua", function()
     assert.equal("GET, HEAD", headers.allow)
   end)
 
-  it("carries messages between the members of a room, and to no other", function()
+  it("carries messages between the members of a room, and to nobody else", function()
     local ada, grace, charles = connect(url), connect(url), connect(url)
     assert.equal("Ada", ada:join("lobby", "Ada"))
     assert.equal("Grace", grace:join("", "Grace"))    -- the lobby, too
@@ -220,7 +220,7 @@ describe("examples/chat.lua", function()
     assert.equal("Ada\tCharles", ada:next("here"))
   end)
 
-  it("tells a newcomer the last fifty messages", function()
+  it("sends a newcomer the last fifty messages", function()
     local ada = connect(url)
     ada:join("lobby", "Ada")
     for i = 1, 51 do
@@ -243,7 +243,7 @@ describe("examples/chat.lua", function()
     assert.same({"Ada", text}, {ada:heard()})
   end)
 
-  it("gives tidy names, each once in a room", function()
+  it("tidies names, and gives each once in a room", function()
     local first, second = connect(url), connect(url)
     assert.equal("Ada Lovelace", first:join("lobby", "  Ada \n Lovelace "))
     assert.equal("Ada Lovelace 2", second:join("lobby", "Ada Lovelace"))
@@ -300,7 +300,7 @@ describe("examples/chat.lua", function()
   end)
 
   -- #slow: some megabytes until the kernel's buffers are full
-  it("sends away who does not read, and goes on with the others #slow", function()
+  it("closes a member that does not read, and goes on with the others #slow", function()
     local ada = connect(url)
     ada:join("lobby", "Ada")
     local port = math.tointeger(tonumber(page:match(":(%d+)/")))
@@ -343,7 +343,7 @@ describe("the chat over TLS", function()
   local certificates = require "support.certificates"
   local secure = require "support.secure"
 
-  -- The page by https, and a word by wss.
+  -- Gets the page by https, and a message by wss.
   local function assert_serves(page, tls)
     local port = math.tointeger(tonumber(page:match "^https://127%.0%.0%.1:(%d+)/$"))
     local peer <close> = assert(secure.client(port))

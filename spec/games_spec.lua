@@ -1,5 +1,5 @@
 -- examples/game.lua and examples/cluster.lua, started as a reader would start
--- them and played over the wire. Nothing here is parsed by the examples' code.
+-- them and played over the wire. The examples' own code parses nothing here.
 
 local http = require "socket.http"
 local websock = require "websock"
@@ -30,7 +30,7 @@ local function connect(url)
   return setmetatable({ws = assert(websock.connect(url))}, Player)
 end
 
--- The next text that begins with this word; what comes after it.
+-- Waits for a text that begins with this word; returns the rest of it.
 function Player:hear(word)
   while true do
     local message, kind = assert(self.ws:receive(20))
@@ -61,7 +61,7 @@ local function decode(message)
   return snapshot
 end
 
--- The next snapshot; with a test, the first that passes it.
+-- The next snapshot; with a test, the first that it accepts.
 function Player:watch(test)
   while true do
     local message, kind = assert(self.ws:receive(20))
@@ -70,7 +70,7 @@ function Player:watch(test)
   end
 end
 
--- id -> name, when it is what `test` wants.
+-- id -> name, as soon as `test` accepts it.
 function Player:roster(test)
   while true do
     local names = {}
@@ -115,7 +115,7 @@ describe("examples/game.lua", function()
     assert.equal(404, missing)
   end)
 
-  it("tells everybody who plays", function()
+  it("tells all players who plays", function()
     local ada = join(url, "Ada")
     local grace = join(url, "  Grace \n Hopper ")
     assert.not_equal(ada.id, grace.id)
@@ -149,7 +149,7 @@ describe("examples/game.lua", function()
     assert.is_true((to - from) / RATE < websock.now() - began + 0.3)
   end)
 
-  it("moves who holds a key, and nobody else", function()
+  it("moves a player that holds a key, and no other", function()
     local ada, grace = join(url, "Ada"), join(url, "Grace")
     local before = grace:watch(has(ada.id, grace.id))
     local a, g = before.players[ada.id], before.players[grace.id]
@@ -167,7 +167,7 @@ describe("examples/game.lua", function()
     assert.equal(g.y, after.players[grace.id].y)
   end)
 
-  it("stops who lets go", function()
+  it("stops a player that releases the key", function()
     local ada = join(url, "Ada")
     local first = ada:watch(has(ada.id)).players[ada.id]
     ada:hold(first.y < HEIGHT / 2 and DOWN or UP)
@@ -199,13 +199,13 @@ describe("examples/game.lua", function()
     end)
   end)
 
-  -- Keys that lead from one place to the other.
+  -- The keys that lead from one place to the other.
   local function towards(x, y, to)
     return (to.x < x - 20 and LEFT or 0) | (to.x > x + 20 and RIGHT or 0)
       | (to.y < y - 20 and UP or 0) | (to.y > y + 20 and DOWN or 0)
   end
 
-  it("gives the star to who touches it, and hangs up another #slow", function()
+  it("gives the star to the player that touches it, and shows another #slow", function()
     local ada = join(url, "Ada")
     local before = ada:watch(has(ada.id))
     local was, held = before.players[ada.id], 0
@@ -248,7 +248,7 @@ describe("examples/game.lua", function()
     until not message
   end)
 
-  it("forgets who has gone without a word", function()
+  it("forgets a player that is gone without a Close", function()
     local ada, grace = join(url, "Ada"), join(url, "Grace")
     ada:watch(has(grace.id))
     grace.ws:abort()
@@ -330,7 +330,7 @@ describe("examples/cluster.lua", function()
 
   after_each(function() cluster:stop() end)
 
-  -- The processes that have said something, and how many they say they serve.
+  -- The processes that have printed something, and how many clients they say they serve.
   local function pids()
     local set, n, serving = {}, 0, 0
     for pid, what in cluster:output():gmatch "%[(%d+)%] (%l+)" do

@@ -1,6 +1,6 @@
--- `make install` in a folder of one's own: the command starts there, also by a
--- link, scripts do with the variables it prints, and `make uninstall` leaves
--- nothing behind.
+-- `make install` in a folder of one's own: the command starts there, also by a link;
+-- scripts run with the variables that it prints; `make uninstall` leaves nothing
+-- behind.
 
 local process = require "support.process"
 
@@ -66,7 +66,7 @@ describe("make install", function()
     assert.equal(0, status)
   end)
 
-  it("says nothing of them in a package's DESTDIR", function()
+  it("does not print them with a package's DESTDIR", function()
     local status, output = shell
       'make -s -C "$ROOT" install DESTDIR="$PWD/b" PREFIX=/opt/x && ls b/opt/x'
     assert.not_matches("export", output)

@@ -1,9 +1,9 @@
--- The README as a reader follows it: what it shows is pasted, in its order, in a
--- copy of this checkout.
+-- The README as a reader follows it: its samples and commands are pasted, in order, in
+-- a copy of this checkout.
 --
--- A sample is saved under the name that stands before it, `server.lua` for
--- instance. A block of commands behind <!-- shell: N --> is typed in terminal N:
--- in 1 a server, until Ctrl-C before the next block there; in 2 what ends by itself.
+-- A sample is saved under the name in the text before it, `server.lua` for instance. A
+-- block of commands after <!-- shell: N --> is typed in terminal N: in 1 a server, which
+-- runs until Ctrl-C before the next block there; in 2 commands that end by themselves.
 
 local socket = require "socket"
 local process = require "support.process"
@@ -25,14 +25,14 @@ local function free_port()
   return port
 end
 
--- Others may use the README's ports.
+-- Other processes may use the README's ports.
 local PORTS = {["8080"] = free_port(), ["9000"] = free_port()}
 
 local function with_ports(text)
   return (text:gsub("%f[%d]%d+%f[%D]", PORTS))
 end
 
--- What is to be pasted: {name=, code=} or {terminal=, commands=}, in order.
+-- The pieces to paste, in order: {name=, code=} or {terminal=, commands=}.
 local function steps_of(text)
   local steps, name = {}, nil
   local lines = (text .. "\n"):gmatch "([^\n]*)\n"

@@ -16,7 +16,7 @@ local function write (path, text)
   file:close()
 end
 
--- Listens, connects, and has a message come back.
+-- Listens, connects, and gets a message back.
 local echo = [[
 local websock = require "websock"
 local server = assert(websock.listen {
@@ -37,7 +37,7 @@ print(back, package.searchpath("websock.core", package.cpath))
 describe("the rock #slow", function ()
   local folder, tree
 
-  -- Nothing of the checkout may be found: fresh paths, and another folder.
+  -- Fresh paths and another folder, so that nothing of the checkout is found.
   local function installed (command)
     local path = tree .. "/share/lua/5.4/?.lua;" .. tree .. "/share/lua/5.4/?/init.lua;;"
     return shell(("cd %s && env -u LUA_PATH_5_4 -u LUA_CPATH_5_4 LUA_PATH=%s LUA_CPATH=%s %s")

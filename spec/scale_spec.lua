@@ -1,6 +1,5 @@
--- Ten thousand real connections to one server: no limit at 1,024 descriptors,
--- little memory for each, compressed or not, and nothing left over when they have
--- gone.
+-- Ten thousand real connections to one server: no limit at 1,024 descriptors, little
+-- memory for each, compressed or not, and nothing left over after their end.
 
 local children = require "soak.children"
 local usage = require "soak.usage"
@@ -8,17 +7,17 @@ local usage = require "soak.usage"
 local CONNECTIONS = 10000
 local DESCRIPTORS = CONNECTIONS + 200
 
--- The server's resident memory for a connection that does nothing, all told.
+-- The server's resident memory for an idle connection, everything included.
 local KIB_PER_CONNECTION = 3.25
 -- How much more a connection may take that is compressed without context takeover:
 -- the request, which is kept, is longer by an offer of 0.25 KiB. zlib's streams
 -- would be 10 KiB and more.
 local KIB_MORE = 1
--- What may be held more after the second wave than after the first: less than
+-- How much more may be held after the second wave than after the first: less than
 -- ten bytes a connection.
 local KIB_LEFT = 64
 
--- The points that the clients have printed: name -> list of {fds=, lua=, rss=}.
+-- Returns the points that the clients have printed: name -> list of {fds=, lua=, rss=}.
 local function points(output)
   local found = {}
   for name, rest in output:gmatch "(%l+ %l+) (%l+=[^\n]+)" do
@@ -42,8 +41,8 @@ local function report(point)
   end
 end
 
--- Two waves: the first makes tables grow that never shrink, the second has to
--- find all that it needs.
+-- Two waves: in the first, tables grow that never shrink; the second has to need no
+-- more.
 local function assert_nothing_left(point, who)
   local before, first, second =
     point["before " .. who][1], point["after " .. who][1], point["after " .. who][2]
@@ -56,7 +55,7 @@ local function assert_nothing_left(point, who)
   end
 end
 
--- A server and its crowd, both compressed or not; the points they have printed.
+-- Runs a server and its crowd, both compressed or not; returns the points printed.
 local function crowd(...)
   local server <close>, port = children.server(DESCRIPTORS, ...)
   local clients <close> = children.start(DESCRIPTORS, "crowd.lua", port, CONNECTIONS, ...)
@@ -75,16 +74,16 @@ end
 describe("scale", function()
   local plain
 
-  it("ten thousand connections come, talk and go #slow", function()
+  it("ten thousand connections open, exchange messages and close #slow", function()
     plain = crowd()
     report(plain)
-    -- a sanitizer's memory is not ours
+    -- a sanitizer takes memory of its own
     if os.getenv "SANITIZED" then return end
     assert.is_true(per_connection(plain["idle server"][2], plain["before server"][1],
       "rss") <= KIB_PER_CONNECTION, "an idle connection takes too much memory")
   end)
 
-  it("compressed ones take no more, before they have talked and after #slow", function()
+  it("compressed ones take no more, before their first messages and after #slow", function()
     plain = plain or crowd()
     local compressed = crowd "compressed"
     for _, when in ipairs {"idle server", "quiet server"} do

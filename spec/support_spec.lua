@@ -1,5 +1,5 @@
--- The helpers of the other specs against what they must not get from our own
--- code: the examples of RFC 6455, and the system's processes.
+-- The helpers of the other specs, checked without our own code: by the examples of
+-- RFC 6455, and the system's processes.
 
 local frames = require "support.frames"
 local process = require "support.process"
@@ -20,7 +20,7 @@ describe("support.frames", function ()
     assert.equal("827f0000000000010000", hex(frames.plain("binary", ("x"):rep(65536)):sub(1, 10)))
   end)
 
-  it("builds what is wrong as it is told", function ()
+  it("builds invalid frames as told", function ()
     assert.equal("f1fe0001" .. "00000000" .. "78",
       hex(frames.build { rsv = 7, form = 16, mask = "\0\0\0\0", payload = "x" }))
     assert.equal("017d", hex(frames.build { fin = false, length = 125 }))
@@ -28,7 +28,7 @@ describe("support.frames", function ()
       hex(frames.build { opcode = "binary", form = 64, length = math.mininteger }))
   end)
 
-  it("reads back every kind of length, and no frame that is cut", function ()
+  it("parses every form of length, and no frame that is cut off", function ()
     for _, n in ipairs { 0, 1, 125, 126, 65535, 65536 } do
       local payload = ("ab"):rep(n):sub(1, n)
       local bytes = frames.masked("binary", payload)
@@ -57,7 +57,7 @@ describe("support.frames", function ()
     assert.equal(10, ways)
   end)
 
-  it("leaves fields out, doubles and adds them", function ()
+  it("leaves out, repeats and adds fields", function ()
     local request = frames.request { Host = false, Upgrade = { "a", "b" }, Origin = "o" }
     local line, fields, after = frames.parse_head(request)
     assert.equal("GET / HTTP/1.1", line)
@@ -73,12 +73,12 @@ describe("support.process", function ()
     return (os.execute(("kill -0 %d 2>/dev/null"):format(pid)))
   end
 
-  it("tells what a program printed and how it ended", function ()
+  it("returns what a program printed and how it ended", function ()
     assert.same({ 3, "it's\n" },
       { process.run { "sh", "-c", 'echo "$1"; exit 3', "sh", "it's" } })
   end)
 
-  it("waits for a line, and names what came instead", function ()
+  it("waits for a line, and raises with the output if it does not come", function ()
     local child <close> = process.start { "sh", "-c", "echo port 7; exec sleep 600" }
     assert.equal("7", child:expect("port (%d+)\n"))
     assert.is_nil(child:ended())
@@ -114,14 +114,14 @@ end)
 describe("support.certificates", function()
   local certificates = require "support.certificates"
 
-  -- What the openssl command says of a certificate of a server.
+  -- What the openssl command says of a server's certificate.
   local function verify(name, option, expected)
     local made = certificates[name]
     return process.run {"openssl", "verify", "-CAfile", certificates.ca.cert,
       "-untrusted", made.chain, "-purpose", "sslserver", option, expected, made.cert}
   end
 
-  it("makes certificates that hold, and such that do not for their one reason", function()
+  it("makes valid certificates, and invalid ones with a single fault each", function()
     local status, output = verify("server", "-verify_hostname", "localhost")
     assert.equal(0, status, output)
     for name, reason in pairs {
@@ -169,7 +169,7 @@ describe("support.deflate", function()
     assert.equal("f248050000", hex(deflater:message("He", "block")):sub(1, 10))
   end)
 
-  it("inflates them, history and BFINAL and all", function()
+  it("inflates them, with history and BFINAL", function()
     local inflater = helper:inflater()
     for _, payload in ipairs {"\xf2\x48\xcd\xc9\xc9\7\0", "\xf2\0\x11\0\0", "\xf3\x48\xcd\xc9\xc9\7\0\0",
       "\xf2\x48\5\0\0\0\xff\xff\xca\xc9\xc9\7\0"} do
@@ -214,7 +214,7 @@ describe("support.clock", function ()
     assert.is_true(os.time() - real < 1e6)
   end)
 
-  it("lets sleepers go on in their order", function ()
+  it("wakes sleepers in their order", function ()
     local order = {}
     for _, seconds in ipairs { 300, 100, 200 } do
       websock.spawn(function ()

@@ -1,5 +1,5 @@
--- The clients of Python's `websockets` and Node's `ws` before our server, which
--- speaks what README.md says of a server.
+-- The clients of Python's `websockets` and Node's `ws` against our server, which does
+-- what README.md says of a server.
 
 local websock = require "websock"
 local certificates = require "support.certificates"
@@ -79,7 +79,7 @@ for _, peer in ipairs(peers) do
         env = scheme == "wss" and { TLS_CA = certificates.ca.cert } or nil })
     end
 
-    -- Runs a case; what it printed, without the blanks around it.
+    -- Runs a case; returns its output, without the blanks around it.
     local function run (case, path)
       local client <close> = start(path or "/", case)
       local status, output = client:wait(60)
@@ -127,7 +127,7 @@ for _, peer in ipairs(peers) do
       assert.equal("pong received", run("command !ping from us"))
     end)
 
-    it("passes over a pong nobody asked for", function ()
+    it("ignores a pong without a ping", function ()
       assert.equal("same", run("pong"))
     end)
 
@@ -157,7 +157,7 @@ for _, peer in ipairs(peers) do
       assert.equal("refused 404", run("text 1", "/404"))
     end)
 
-    it("sees a client vanish, and serves the next", function ()
+    it("notices that a client has vanished, and serves the next", function ()
       local client <close> = start("/", "vanish")
       client:expect("(connected)")
       client:signal("KILL")

@@ -1,7 +1,7 @@
 -- Our ends and those of Python's `websockets` and Node's `ws` with each
--- combination of permessage-deflate's parameters that they can do, in both roles.
--- The peers are deflate_peer.py's and deflate_peer.mjs's; README.md says how they
--- are told the terms.
+-- combination of permessage-deflate's parameters that they support, in both roles.
+-- The peers are deflate_peer.py and deflate_peer.mjs; README.md says how they get the
+-- terms.
 
 local websock = require "websock"
 local compressed = require "support.compressed"
@@ -16,12 +16,12 @@ local peers = {
 local WINDOWS = {{15, 15}, {12, 12}, {9, 15}, {15, 9}, {10, 11}, {8, 15}, {15, 8}, {8, 8}}
 local TAKEOVERS = {{"t", "t"}, {"n", "t"}, {"t", "n"}, {"n", "n"}}
 
--- Those that exchange a thousand messages of each kind. "default": ours and the
--- peer's defaults, whatever they make of each other.
+-- Those that exchange a thousand messages of each kind. "default": whatever our
+-- defaults and the peer's agree on.
 local MAIN = {"default", "12n:12n", "15t:15t", "9n:12t"}
 local MANY, FEW, FLIGHT = 1000, 20, 50
 
--- All terms in which the peer compresses by no less than its least window.
+-- All terms in which the peer compresses with at least its smallest window.
 local function all_terms(peer, peer_is)
   local all = {}
   for _, bits in ipairs(WINDOWS) do
@@ -34,7 +34,7 @@ local function all_terms(peer, peer_is)
   return all
 end
 
--- What terms are as parameters; nothing for what need not be said.
+-- The parameters for these terms; none for a default.
 local function parameters(terms)
   local server, s, client, c = terms:match "^(%d+)(%a):(%d+)(%a)$"
   return {
@@ -50,7 +50,7 @@ local function compress(terms)
   return all
 end
 
--- Exactly what was asked for is agreed on.
+-- The terms that are agreed on are exactly those asked for.
 local function assert_agreed(terms, value)
   local name, agreed = compressed.parse(value)
   assert.equal("permessage-deflate", name)
@@ -78,7 +78,7 @@ local function messages(kind, count)
   return list
 end
 
--- Sends each and compares what comes back, several being on their way.
+-- Sends each and compares the echoes, while several are on their way.
 local function exchange(ws, list, kind)
   for from = 1, #list, FLIGHT do
     local to = math.min(from + FLIGHT - 1, #list)

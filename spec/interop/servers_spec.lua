@@ -1,5 +1,5 @@
--- Our client before the servers of Python's `websockets` and Node's `ws`. What
--- the servers understand is in README.md.
+-- Our client against the servers of Python's `websockets` and Node's `ws`. README.md
+-- says what the servers understand.
 
 local websock = require "websock"
 local certificates = require "support.certificates"
@@ -44,7 +44,7 @@ for _, peer in ipairs(peers) do
       return assert(websock.connect(url, options))
     end
 
-    -- Sends a message and compares what comes back.
+    -- Sends a message and compares the echo.
     local function echo (ws, message, kind)
       assert.is_true(ws:send(message, kind))
       local back, back_kind = ws:receive(30)
@@ -117,7 +117,7 @@ for _, peer in ipairs(peers) do
       assert.equal("pong received", (ws:receive(30)))
     end)
 
-    it("passes over a pong nobody asked for", function ()
+    it("ignores a pong without a ping", function ()
       local ws <close> = connect()
       ws:send("!pong unasked")
       assert.equal("pong sent", (ws:receive(30)))
@@ -173,7 +173,7 @@ for _, peer in ipairs(peers) do
       end)
     end
 
-    it("tells that the server vanished", function ()
+    it("notices that the server has vanished", function ()
       local ws = connect()
       echo(ws, "still there", "text")
       server:signal("KILL")

@@ -1,5 +1,5 @@
--- What belongs to TLS alone, with peers that are not ours: the openssl command,
--- and the servers and clients of README.md.
+-- TLS alone, with peers that are not ours: the openssl command, and the servers and
+-- clients of README.md.
 
 local websock = require "websock"
 local certificates = require "support.certificates"
@@ -30,7 +30,7 @@ local function environment (name, more)
   return env
 end
 
-describe("TLS between strangers #slow", function ()
+describe("TLS with other implementations #slow", function ()
   after_each(function () ends.finish() end)
 
   for name, peer in pairs(peers) do
@@ -42,7 +42,7 @@ describe("TLS between strangers #slow", function ()
         local tls = websock.tls(wss.trusting())
         local line = ("tls TLSv%s %%s\n"):format(version)
         local seen = line:format "fresh" .. line:format "resumed"
-        for _ = 1, 2 do  -- Node gives no new ticket to who has come with one
+        for _ = 1, 2 do  -- Node gives no new ticket to a client that has one
           local ws = wss.connect(port, tls)
           wss.assert_echo(ws, "hello")
           assert.is_true(ws:close())
@@ -94,7 +94,7 @@ describe("TLS between strangers #slow", function ()
   end
 
   describe("openssl s_client", function ()
-    -- One at our server, with an input that stays open.
+    -- One connected to our server, with an input that stays open.
     local function s_client (server, ...)
       local fifo = certificates.path "s_client"
       os.remove(fifo)
@@ -113,7 +113,7 @@ describe("TLS between strangers #slow", function ()
     for _, version in ipairs { "1.2", "1.3" } do
       local option = "-tls" .. version:gsub("%.", "_")
 
-      it("has its messages back: TLS " .. version, function ()
+      it("gets its messages back: TLS " .. version, function ()
         local client, write = s_client(wss.serve(), option)
         client:expect("Verification: (OK)")
         write(frames.request())
@@ -124,7 +124,7 @@ describe("TLS between strangers #slow", function ()
         assert.equal(0, (client:wait()))
       end)
 
-      it("comes back with its session: TLS " .. version, function ()
+      it("resumes its session: TLS " .. version, function ()
         local server, path = wss.serve(), certificates.path("session" .. version)
         local client, write = s_client(server, option, "-sess_out", path)
         write(frames.request())

@@ -5,7 +5,7 @@ local process = require "support.process"
 
 local children = {}
 
--- The limit can be raised to what the system allows, and no further.
+-- The limit cannot be raised above what the system allows.
 local RAISE = [[
 if ! ulimit -n "$1" 2>/dev/null; then
   echo "needs $1 descriptors (ulimit -n), the system allows $(ulimit -Hn)"
@@ -24,7 +24,7 @@ function children.start(descriptors, script, ...)
     }})
 end
 
----The server, once it listens; its port.
+---Starts the server; returns it, once it listens, and its port.
 function children.server(descriptors, ...)
   local server = children.start(descriptors, "server.lua", ...)
   return server, server:expect "port (%d+)"

@@ -1,7 +1,6 @@
 -- The clients of the soak: connections to spec/soak/server.lua that come and go
--- at random (spec/soak/lives.lua) until so many messages are sent. At the end of
--- each quarter all leave; what server and clients hold then is printed, for
--- scripts/soak.
+-- at random (spec/soak/lives.lua) until so many messages are sent. At the end of each
+-- quarter all close; then this prints what server and clients hold, for scripts/soak.
 --
 --     scripts/lua spec/soak/clients.lua PORT MESSAGES SEED
 
@@ -15,7 +14,7 @@ local port, total, seed = math.tointeger(arg[1]), math.tointeger(arg[2]),
 
 local WORKERS = 64  -- connections at the same time
 
--- How often which life is chosen.
+-- How often each life is chosen.
 local WEIGHTS = {
   talk = 40, fragments = 12, vanish = 12, forget = 4, gossip = 6, chatter = 6,
   stall = 4, break_rule = 8, flood = 4, mumble = 4,
@@ -50,8 +49,8 @@ local function quarter(goal)
   websock.park()
 end
 
--- Turns the loop until its pool of large blocks is empty: a turn trims it, once a
--- second, of what was not used since.
+-- Turns the loop until its pool of large blocks is empty: once a second, a turn frees
+-- the blocks that were not used since.
 local function empty_pool()
   for _ = 1, 3 do websock.sleep(1.1) end
 end
@@ -68,7 +67,7 @@ websock.spawn(function()
   say("start", first)
   for i = 1, 4 do
     quarter(total * i // 4)
-    collectgarbage()  -- those that were forgotten leave
+    collectgarbage()  -- forgotten connections end
     say("server", control:settled(first.fds))
     empty_pool()
     say("clients", usage.now(true))

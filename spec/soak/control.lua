@@ -11,14 +11,14 @@ function control.connect(port)
   return setmetatable({ws = ws}, control)
 end
 
----What the server holds now.
+---Returns what the server holds now.
 function control:report()
   assert(self.ws:send "report")
   return usage.decode(assert(self.ws:receive()))
 end
 
----The same once nobody else is connected, and all but `fds` descriptors are
----closed; after `patience` seconds (20), as it is then.
+---The same, once nobody else is connected and only `fds` descriptors are open; or after
+---`patience` seconds (20).
 function control:settled(fds, patience)
   local deadline = websock.now() + (patience or 20)
   while true do

@@ -1,6 +1,6 @@
--- Very many connections at once, of one process, to spec/soak/server.lua: all
--- are opened, are idle, exchange messages and close; and all of that once more.
--- Prints what server and clients hold at each point, for spec/scale_spec.lua.
+-- Very many connections at once, of one process, to spec/soak/server.lua: all are
+-- opened, are idle, exchange messages and close; all of this twice. Prints what server
+-- and clients hold at each point, for spec/scale_spec.lua.
 --
 --     scripts/lua spec/soak/crowd.lua PORT CONNECTIONS [compressed]
 
@@ -13,10 +13,10 @@ local port, total = math.tointeger(tonumber(arg[1])), math.tointeger(tonumber(ar
 
 local compress = arg[3] == "compressed" and {threshold = 0}
 
-local WORKERS = 100   -- that many connections do something at the same time
-local SOURCES = 16    -- 127.0.0.1 and up: each has ports of its own
+local WORKERS = 100   -- connections that are busy at the same time
+local SOURCES = 16    -- from 127.0.0.1 on: each has ports of its own
 
--- Calls f(i) for 1 to n, in WORKERS coroutines; raises what one of them raised.
+-- Calls f(i) for 1 to n, in WORKERS coroutines; raises if one of them did.
 local function each(n, f)
   local me, working, failure = coroutine.running(), WORKERS, nil
   local next_one = 0
@@ -86,7 +86,7 @@ end
 
 websock.spawn(function()
   local control = Control.connect(port)
-  wave(control, WORKERS)  -- what is made once is there after this
+  wave(control, WORKERS)  -- after this everything that is made once exists
   local first = control:settled()
   say("before server", first)
   say("before clients", usage.now())

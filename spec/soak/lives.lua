@@ -1,6 +1,6 @@
--- What a connection of the soak may do from its beginning to its end, well
--- behaved or not. Each life takes the server's port, raises when the server
--- does not do what it has to, and returns how many messages it has sent.
+-- What a connection of the soak may do from its beginning to its end, well behaved or
+-- not. Each life takes the server's port, raises if the server does something wrong,
+-- and returns how many messages it has sent.
 
 local websock = require "websock"
 local frames = require "support.frames"
@@ -18,7 +18,7 @@ local function open_raw(port, role)
   return raw.open(port, {["Sec-WebSocket-Protocol"] = role})
 end
 
--- Mostly short, some of them empty, some long.
+-- Mostly short, sometimes empty or long.
 local function size()
   local dice = random(100)
   return dice <= 80 and random(0, 120) or dice <= 99 and random(2000) or random(40000)
@@ -56,7 +56,7 @@ local function close(ws)
   assert(ws.close_code == code and ws.close_clean, "another close code")
 end
 
----Talks, pings, closes.
+---Sends, receives, pings, closes.
 function lives.talk(port)
   local ws, n = connect(port, "echo"), 0
   for _ = 1, random(20) do
@@ -85,7 +85,7 @@ function lives.fragments(port)
   return n
 end
 
--- Sends without reading what comes back.
+-- Sends without reading the echoes.
 local function pour(ws)
   local n = random(40)
   for _ = 1, n do
@@ -95,7 +95,7 @@ local function pour(ws)
   return n
 end
 
----Is gone in the middle of it, in order or by a reset.
+---Ends while it sends, in order or by a reset.
 function lives.vanish(port)
   local ws = connect(port, "echo")
   local n = pour(ws)
@@ -106,12 +106,12 @@ function lives.vanish(port)
   return n
 end
 
----Is forgotten by its program: the collector ends it.
+---Is forgotten by its program: the collector aborts it.
 function lives.forget(port)
   return pour(connect(port, "echo"))
 end
 
--- Hears what others say for a while; the server may find it too slow.
+-- Receives the others' messages for a while; the server may find it too slow.
 local function gossip(port, role)
   local ws, n = connect(port, role), random(20)
   for _ = 1, n do
@@ -130,8 +130,8 @@ end
 function lives.gossip(port) return gossip(port, "close") end
 function lives.chatter(port) return gossip(port, "drop") end
 
----Listens to the others and reads nothing: stays until it is reset, by itself
----or by the server that finds it too slow.
+---Subscribes to the others' messages and reads nothing, until it resets the connection
+---or the server finds it too slow.
 function lives.stall(port)
   local peer <close> = open_raw(port, random(2) == 1 and "close" or "drop")
   peer.sock:setoption("recv-buffer-size", 4096)
@@ -146,7 +146,7 @@ end
 
 local LONG = "\x82\xff\x80" .. ("\0"):rep(7)  -- a length with its top bit set
 
--- What breaks a rule, and the code that answers it (RFC 6455 section 7.4.1).
+-- Broken rules, and the code that answers each (RFC 6455 section 7.4.1).
 local function broken()
   local list = {
     {1002, frames.plain("text", "not masked")},
@@ -187,13 +187,13 @@ function lives.flood(port)
   return 0
 end
 
----Gets no further than the handshake.
+---Does not finish the handshake.
 function lives.mumble(port)
   local peer <close> = raw.client(port)
   local request = frames.request()
   if random(2) == 1 then
     peer:send(request:sub(1, random(#request - 1)))
-    if random(8) == 1 then peer:rest() end  -- until the server has had enough
+    if random(8) == 1 then peer:rest() end  -- until the server ends it
     return 0
   end
   peer:send(frames.request {["Sec-WebSocket-Key"] = "short"})

@@ -1,5 +1,5 @@
--- The soak: starts server and clients, shows what they hold after each quarter
--- and judges it. Its last line is "N passed, N failed". scripts/soak runs it.
+-- The soak: starts server and clients, prints what they hold after each quarter and
+-- checks it. Its last line is "N passed, N failed". scripts/soak runs it.
 --
 --     scripts/lua spec/soak/run.lua [MESSAGES [SEED]]
 
@@ -8,9 +8,9 @@ local usage = require "soak.usage"
 
 local messages, seed = arg[1] or "1000000", arg[2] or tostring(os.time())
 
--- KiB that may be held more at the end than after the first quarter. By then
--- tables and the heap have their size; what leaks a few bytes a message or a
--- connection is far above this at the end.
+-- How many KiB more may be held at the end than after the first quarter, when tables and
+-- the heap have their size. A leak of a few bytes a message or a connection is far
+-- above this at the end.
 local ALLOWED = {lua = 64, heap = 128, rss = 1024}
 
 local passed, failed = 0, 0
@@ -24,7 +24,7 @@ local function check(ok, what, ...)
   end
 end
 
--- Runs the clients; shows what they print and collects it:
+-- Runs the clients; prints their output and returns it:
 -- first word -> list of {name = number}.
 local function run_clients(port)
   local points = {start = {}, server = {}, clients = {}, lived = {}}

@@ -1,9 +1,9 @@
--- The server of the scale spec and of the soak. What it does with a connection
--- is what its subprotocol says. It prints its port.
+-- The server of the scale spec and of the soak. The subprotocol of a connection says
+-- what the server does with it. It prints its port.
 --
 --     scripts/lua spec/soak/server.lua [quick | compressed]
 --
--- quick: everything that waits gives up within seconds. compressed: with
+-- quick: all timeouts are a few seconds. compressed: with
 -- permessage-deflate, for messages of any size.
 
 local websock = require "websock"
@@ -32,7 +32,7 @@ roles.echo = function(ws)
   end
 end
 
--- Everybody here hears what anybody here says.
+-- All of these get every message of each.
 local function room(slow)
   return function(ws)
     ws:subscribe "room"
@@ -48,7 +48,7 @@ end
 
 roles.close, roles.drop = room "close", room "drop"
 
--- "report": what there is beside this very connection.
+-- "report": what the server holds, without this connection.
 roles.control = function(ws)
   for _ in ws:messages() do
     local report = usage.now(true)

@@ -1,5 +1,5 @@
--- What a process holds: descriptors, Lua's memory and all of it. For the server
--- and the clients of the scale spec and the soak.
+-- What a process holds: descriptors, Lua's memory and all its memory. For the server and
+-- the clients of the scale spec and the soak.
 
 local descriptors = require "support.descriptors"
 local has_heap, heap = pcall(require, "soak.heap")  -- glibc, no sanitizer
@@ -13,9 +13,9 @@ local function resident()
   end
 end
 
----{fds, lua, heap, rss}: descriptors, and KiB that Lua counts, that malloc has
----given out (those included; nil where nobody tells) and that are resident, after
----everything that can be collected is. trim: and given back to the system.
+---Returns {fds, lua, heap, rss} after a full collection: descriptors, and the KiB that
+---Lua counts, that malloc has given out (with Lua's; nil if unknown) and that are
+---resident. trim: first returns free memory to the system.
 function usage.now(trim)
   collectgarbage()
   collectgarbage()
@@ -26,7 +26,7 @@ function usage.now(trim)
   }
 end
 
----A table of numbers as a line of text, and back.
+---Convert a table of numbers to a line of text, and back.
 function usage.encode(numbers)
   local words = {}
   for name, value in pairs(numbers) do

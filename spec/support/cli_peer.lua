@@ -36,7 +36,7 @@ function answers.closehex(ws, code, digits)
   ws:close(math.tointeger(tonumber(code)), from_hex(digits))
 end
 
--- Answers only after a client that waits for pongs alone would have ended.
+-- Answers so late that a client which only waits for pongs would have ended.
 function answers.later(ws, words)
   websock.spawn(function()
     websock.sleep(0.2)
@@ -45,7 +45,7 @@ function answers.later(ws, words)
   end)
 end
 
--- Text that a terminal would obey, and a line that looks like the command's own.
+-- Text that a terminal would obey, and a line that looks like one of the command's own.
 local HOSTILE = "\27[2J\27]0;title\7\u{9b}2J\nclosed 1000\r"
 
 local REFUSALS = {

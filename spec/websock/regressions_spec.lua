@@ -1,5 +1,5 @@
--- Defects that a review found, each held by what would show it again: mostly two
--- things that are right alone and were wrong together.
+-- Defects that a review found, each with a test that fails if it comes back: mostly two
+-- features that are right alone and were wrong together.
 
 local unix = require "socket.unix"
 local websock = require "websock"
@@ -11,7 +11,7 @@ local look_alike = require "support.look_alike"
 local process = require "support.process"
 local raw = require "support.raw"
 
--- The values of a function that the loop runs, when it has ended.
+-- Runs a function in the loop until it has ended; returns its values.
 local function results_of(f, ...)
   local results
   websock.spawn(function(...) results = table.pack(f(...)) end, ...)
@@ -19,7 +19,7 @@ local function results_of(f, ...)
   return table.unpack(results, 1, results.n)
 end
 
--- Takes what the kernel holds for a peer, without a turn of the loop.
+-- Reads what the kernel holds for a peer, without a turn of the loop.
 local function drain(peer)
   peer.sock:settimeout(0)
   local err
@@ -43,12 +43,12 @@ describe("regressions:", function()
     it("may have any number of extra arguments", function()
       local status, output = child.run [[
         local raw = require "support.raw"
-        collectgarbage "stop"  -- it would make the stack small again
+        collectgarbage "stop"  -- a collection would shrink the stack
         local server = assert(websock.listen {port = 0, handler = function(ws)
           for _, n in ipairs {0, 4, 50, 100000} do
             local extra = {}
             for i = 1, n do extra[i] = "x" end
-            -- a stack that has room for them, but not twice
+            -- gives the stack room for them, but not twice
             local _ = table.unpack(extra, 1, n + 60)
             print(n, select("#", ws:send("a", "text", {}, table.unpack(extra, 1, n))),
               ws:send("b", "text", nil, table.unpack(extra, 1, n)))
@@ -65,7 +65,7 @@ describe("regressions:", function()
       assert.equal(0, status)
     end)
 
-    it("in line and a writer both end when the peer reads in bursts", function()
+    it("in line and a writer both finish when the peer reads in bursts", function()
       local ws, peer = ends.server {max_queue = 1000, ping_interval = false}
       ws:socket():setoption("send-buffer-size", 4096)
       local part, parts, done = ("x"):rep(8000), 200, {}
@@ -92,14 +92,14 @@ describe("regressions:", function()
       assert.same({1, true, "other"}, {frame.opcode, frame.fin, frame.payload})
     end)
 
-    it("that is woken and closed in one turn lets the next go on", function()
+    it("that is woken and closed in one turn lets the next sender go on", function()
       local ws, peer = ends.server {max_queue = 1000, ping_interval = false}
       fill(ws)
       local first = websock.spawn(function() ws:send "first" end)
       local second, status
       websock.spawn(function() second = ws:send "second" end)
       websock.step(0)
-      -- it is ready in every turn, so it goes on before whom that turn wakes
+      -- it is ready in every turn, so it runs before a thread that this turn wakes
       websock.spawn(function()
         while ws:buffered() > 1000 do coroutine.yield() end
         status = coroutine.status(first)
@@ -118,7 +118,7 @@ describe("regressions:", function()
   end)
 
   describe("a server's Close that comes with its 101", function()
-    -- A client, and its peer, which does not end the TCP connection.
+    -- Returns a client, and its peer, which does not end the TCP connection.
     local function connect()
       local listener <close> = raw.server()
       local peer
@@ -138,7 +138,7 @@ describe("regressions:", function()
       return ws, peer
     end
 
-    it("is seen, and answered", function()
+    it("is noticed, and answered", function()
       local ws, peer = connect()
       assert.same({nil, "closed", 4001, "bye"}, {results_of(ws.receive, ws)})
       assert.same({"closed", 4001, "bye", true},
@@ -178,7 +178,7 @@ describe("regressions:", function()
       end)
       after_each(function() os.execute("rm -r " .. process.quote {dir}) end)
 
-      -- What a handler sees of a peer that has bound itself to this name.
+      -- Returns the request of a peer that is bound to this name, and the path.
       local function seen_of(name)
         local path, seen = dir .. "/" .. name, nil
         assert(os.execute("mkdir -p " .. process.quote {path:match "^(.*)/"}))
@@ -197,12 +197,12 @@ describe("regressions:", function()
 
       for what, name in pairs {
         ["a plain name"] = "plain",
-        ["a name like our note of it"] = "a b 5 unix",
+        ["a name like the note that the library keeps"] = "a b 5 unix",
         ["the beginning of a request"] = "a 1 inet\n",
         ["a request"] = "a 1 inet\nGET /evil HTTP/1.1\r\nHost: x\r\nUser: root\r\n\r\n",
         ["a line's end"] = "\n",
       } do
-        it("is what came, though it is bound to " .. what, function()
+        it("is the one received, though the peer is bound to " .. what, function()
           local request, path = seen_of(name)
           assert.same({path, "unix"}, {request.remote.host, request.remote.family})
           assert.same({"GET", "/true", "/true", "1"},
@@ -212,7 +212,7 @@ describe("regressions:", function()
       end
     end)
 
-    it("of the longest head with the most fields is what hooks see", function()
+    it("of the longest head with the most fields is the table of the hooks", function()
       local lines = {}
       for i = 1, 90 do lines[i] = "x" .. i .. ":" .. ("v"):rep(10) .. "\r\n" end
       lines[91], lines[92], lines[93] = "x1:second\r\n", "X1: \t third \r\n", "empty:\r\n"
@@ -248,7 +248,7 @@ describe("regressions:", function()
     end)
   end)
 
-  it("an on_error that raises what cannot say what it is harms nobody", function()
+  it("an on_error that raises a value without text affects no connection", function()
     local status, output = child.run [[
       local raw = require "support.raw"
       local function mute()
@@ -281,10 +281,10 @@ describe("regressions:", function()
     assert.equal(0, status, output)
   end)
 
-  it("a listener that is closed while it has no descriptors cancels nobody's timer", function()
+  it("a listener that is closed while it has no descriptors cancels no other timer", function()
     local code = [[
       local raw, socket = require "support.raw", require "socket"
-      -- `stop` without its timer would wait for as long as they do
+      -- `stop` without its timer would wait as long as they do
       websock.spawn(function()
         websock.sleep(15)
         print "stop does not end"
@@ -324,7 +324,7 @@ describe("regressions:", function()
     assert.equal(0, status)
   end)
 
-  it("two pings that are alike are both answered by one pong", function()
+  it("one pong answers two equal pings", function()
     local ws, peer = ends.client {ping_interval = false}
     local done = {}
     for i = 1, 2 do
@@ -336,12 +336,12 @@ describe("regressions:", function()
     for i = 1, 2 do assert.equal("float", math.type(done[i][1])) end
   end)
 
-  it("who is refused and silent takes no place of max_connections", function()
+  it("a silent connection above max_connections takes no place", function()
     local server = ends.listen {port = 0, max_connections = 1, handshake_timeout = 1000,
       ping_interval = false, handler = function(ws) ws:receive() end}
     local first = ends.open(server)
     for _ = 1, 3 do ends.dial(server) end
-    -- accepted after them, so they have been
+    -- accepted after them, so they are accepted by now
     local late = ends.dial(server)
     late:send(frames.request())
     assert.matches(" 503 ", (assert(late:head())))
@@ -354,7 +354,7 @@ describe("regressions:", function()
     assert.matches(" 101 ", (assert(second:head())))
   end)
 
-  it("a broadcast is no sign of life of who was left out", function()
+  it("a broadcast does not count for the idle_timeout of a connection left out", function()
     local ws, peer, server = ends.server {idle_timeout = 0.1, ping_interval = false}
     ends.turn_until(function()
       server:broadcast("x", "text", {except = ws})
@@ -363,7 +363,7 @@ describe("regressions:", function()
     assert.same({1001, "idle timeout"}, {peer:closed()})
   end)
 
-  it("who waits in `messages` on an object's methods is read through them", function()
+  it("a socket object is read by its methods while `messages` waits", function()
     local listener <close> = raw.server()
     local got
     websock.spawn(function()
@@ -380,7 +380,7 @@ describe("regressions:", function()
     assert.same({"late", 1000}, got)
   end)
 
-  it("an object that has refused bytes is asked again when it can take some", function()
+  it("an object that has refused bytes is called again when it can take some", function()
     local listener <close> = raw.server()
     local sent
     websock.spawn(function()
@@ -395,7 +395,7 @@ describe("regressions:", function()
     sent:abort()
   end)
 
-  it("a TLS connection that was reset while it sent leaves nothing for the next one's", function()
+  it("a TLS connection that was reset while it sent leaves no error for the next", function()
     local server = wss.serve {handler = function(ws) ws:receive() end}
     for _ = 1, 3 do
       local ws = wss.connect(server)

@@ -1,4 +1,4 @@
--- Header fields: users' tables and lists in, flat lists out.
+-- Header fields: conversion of users' tables and lists to flat lists.
 
 local headers = require "websock.base.headers"
 
@@ -27,7 +27,7 @@ describe("headers", function()
     assert.same({"B", "2", "A", "1"}, flat {A = "1", {"B", "2"}})
   end)
 
-  it("take numbers for values", function()
+  it("take numbers as values", function()
     assert.same({"Age", "3"}, flat {Age = 3})
   end)
 
@@ -50,7 +50,7 @@ describe("headers", function()
     assert.error_matches(function() flat {{"A"}} end, "header 'A'")
   end)
 
-  it("are counted in any case", function()
+  it("are counted, whatever the case", function()
     local list = flat {{"Origin", "Other"}, {"X", "1"}, {"oRIGIN", "2"}}
     assert.same({2, 1, 0}, {headers.count(list, "origin"), headers.count(list, "x"), headers.count(list, "Other")})
     assert.equal(0, headers.count({}, "x"))
@@ -65,7 +65,7 @@ describe("headers", function()
     assert.is_nil(fields[1])
   end)
 
-  it("attack 13: know no magic names", function()
+  it("attack 13: have no magic names", function()
     local fields = headers.any_case {["__index"] = "a", ["__gc"] = "b", constructor = "c"}
     assert.same({"a", "b", "c"}, {fields.__Index, fields.__GC, fields.Constructor})
     assert.is_nil(headers.any_case({}).__index)

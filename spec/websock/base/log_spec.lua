@@ -1,5 +1,5 @@
--- websock.log: what it is told, what the default writes, and that nothing which a
--- log does harms a connection. The answer 403 to a page from elsewhere.
+-- websock.log: its events, what the default writes, and that no log function harms a
+-- connection. The answer 403 to a page of another origin.
 
 local websock = require "websock"
 local child = require "support.child"
@@ -10,7 +10,7 @@ local wss = require "support.wss"
 
 local FOREIGN = "http://page.example:3000"
 
--- The answer to a request with this Origin; host: its Host field.
+-- Returns the answer to a request with this Origin; host: its Host field.
 local function knock(server, origin, host)
   local peer = ends.dial(server)
   peer:send(frames.request {Origin = origin, Host = host or "site.example:8080"})
@@ -24,7 +24,7 @@ local function listen(options)
   return ends.listen(options)
 end
 
--- pcall(f, ...) while io.stderr is another file.
+-- Returns pcall(f, ...), while io.stderr is another file.
 local function with_stderr(file, f, ...)
   local streams = io
   local original = streams.stderr
@@ -34,7 +34,7 @@ local function with_stderr(file, f, ...)
   return table.unpack(results, 1, results.n)
 end
 
--- What is written to stderr meanwhile.
+-- Returns what is written to stderr meanwhile.
 local function stderr_of(f, ...)
   local written = {}
   local file = {write = function(_, ...) table.insert(written, table.concat {...}) end}
@@ -42,7 +42,7 @@ local function stderr_of(f, ...)
   return table.concat(written)
 end
 
--- What websock.log is told from now on: {level, event, fields} each.
+-- Returns a list of the events from now on, {level, event, fields} each.
 local function listen_in()
   local told = {}
   websock.log = function(...) table.insert(told, {...}) end
@@ -52,13 +52,13 @@ end
 local function finish()
   websock.log = nil
   ends.finish()
-  clock.skip(60)  -- the default says everything again
+  clock.skip(60)  -- the default logs every event again
 end
 
-describe("a page from elsewhere", function()
+describe("a page of another origin", function()
   after_each(finish)
 
-  it("is told its Origin, Host and the option", function()
+  it("gets its Origin, Host and the option", function()
     websock.log = false
     local status, fields, body = knock(listen(), FOREIGN)
     assert.equal(403, status)
@@ -70,7 +70,7 @@ describe("a page from elsewhere", function()
     assert.matches('\nTo let this one in: origins = {"http://page.example:3000"}\n$', body)
   end)
 
-  it("is let in by the line that it is told", function()
+  it("is let in by the option that it gets", function()
     websock.log = false
     for _, origin in ipairs {FOREIGN, "https://[::1]:8443", "null", "chrome-extension://abc"} do
       local _, _, body = knock(listen(), origin)
@@ -80,14 +80,14 @@ describe("a page from elsewhere", function()
     end
   end)
 
-  it("is told so of a list, too", function()
+  it("gets them with a list, too", function()
     websock.log = false
     local _, _, body = knock(listen {origins = {"https://other.example"}}, FOREIGN)
     assert.matches("which pages may connect: those of its list.", body, 1, true)
     assert.is_nil(body:find("other.example", 1, true))
   end)
 
-  it("gets back what it has sent within bounds", function()
+  it("gets only bounded parts of what it has sent", function()
     websock.log = false
     for _, n in ipairs {255, 256, 257, 8000} do
       local origin = ("http://" .. ("x"):rep(n)):sub(1, n)
@@ -97,10 +97,10 @@ describe("a page from elsewhere", function()
       assert.is_truthy(body:find(origin:sub(1, 256), 1, true))
     end
     local _, _, body = knock(listen(), "http://page.example/path")
-    assert.is_nil(body:find "To let")  -- no list can have it
+    assert.is_nil(body:find "To let")  -- no list can contain it
   end)
 
-  it("is told to the log", function()
+  it("is logged", function()
     local told = listen_in()
     knock(listen(), FOREIGN)
     assert.equal(1, #told)
@@ -111,7 +111,7 @@ describe("a page from elsewhere", function()
     assert.equal('to let its pages in: origins = {"' .. FOREIGN .. '"}', fields.hint)
   end)
 
-  it("is told to it behind websock.accept, and over TLS", function()
+  it("is logged by websock.accept, and over TLS", function()
     local told = listen_in()
     local listener <close> = require("support.raw").server()
     local peer = require("support.raw").client(listener.port)
@@ -130,7 +130,7 @@ end)
 describe("websock.log", function()
   after_each(finish)
 
-  it("can be read and set; what is no function or false is refused", function()
+  it("can be read and set; only a function, false or nil is allowed", function()
     assert.is_nil(websock.log)
     local function f() end
     for _, value in ipairs {f, false, setmetatable({}, {__call = f})} do
@@ -145,7 +145,7 @@ describe("websock.log", function()
     assert.equal("table", type(websock.log))
   end)
 
-  it("by default says an event once a minute, and how often it came", function()
+  it("by default writes an event once a minute, with the number of times", function()
     local server = listen()
     local written = stderr_of(function() for _ = 1, 3 do knock(server, FOREIGN) end end)
     assert.matches('^websock: warn: origin refused: host=site%.example:8080 origin=' .. FOREIGN
@@ -158,14 +158,14 @@ describe("websock.log", function()
     assert.matches('"}%)\n$', stderr_of(knock, server, FOREIGN))
   end)
 
-  it("says nothing of the levels below by default, and nothing at all if it is false", function()
+  it("by default writes no lower levels, and nothing at all if it is false", function()
     local server = listen()
     assert.equal("", stderr_of(function() ends.dial(server):send "NO\r\n\r\n" websock.step(0.1) end))
     websock.log = false
     assert.equal("", stderr_of(knock, server, FOREIGN))
   end)
 
-  it("has no user, password, query and fragment of an origin or host", function()
+  it("omits user, password, query and fragment of an origin or host", function()
     local told = listen_in()
     local server = listen()
     knock(server, "http://ada:secret@page.example:1?token=secret#secret")
@@ -192,7 +192,7 @@ describe("websock.log", function()
     assert.equal(5, told[1][3].n)
   end)
 
-  it("that raises, waits or yields harms nobody", function()
+  it("that raises, waits or yields harms no connection", function()
     for name, f in pairs {
       raises = function() error "no" end,
       ["raises what has no text"] = function()
@@ -222,7 +222,7 @@ describe("websock.log", function()
     assert.equal("closed", (select(2, peer:rest())))
   end)
 
-  it("and says on stderr that it has raised", function()
+  it("that raises is reported on stderr", function()
     websock.log = function() error("so what\27", 0) end
     local written = stderr_of(knock, listen(), FOREIGN):gsub(" %(%d+ more before%)", "")
     assert.equal("websock: error: websock.log raised: err=so what^[\n", written)
@@ -234,7 +234,7 @@ describe("websock.log", function()
     assert.same({true, 403}, {ok, status})
   end)
 
-  it("is told of connections above max_connections", function()
+  it("gets connections above max_connections", function()
     local told = listen_in()
     local server = listen {max_connections = 1, handler = wss.echo}
     local _ = ends.open(server)
@@ -243,7 +243,7 @@ describe("websock.log", function()
     assert.matches("^127%.0%.0%.1:%d+$", told[1][3].remote)
   end)
 
-  it("is told of requests that break a rule, and of TLS handshakes that fail", function()
+  it("gets requests that break a rule, and TLS handshakes that fail", function()
     local told = listen_in()
     local peer = ends.dial(listen())
     peer:send "GET / HTTP/1.1\r\nno field\r\n\r\n"
@@ -258,7 +258,7 @@ describe("websock.log", function()
     assert.matches("^tls: ", told[2][3].err)
   end)
 
-  it("is told of a server that cannot accept, unless on_error is", function()
+  it("gets that a server cannot accept, unless on_error gets it", function()
     local code = [[
       local socket = require "socket"
       local told, set = {}, ...
@@ -286,7 +286,7 @@ describe("websock.log", function()
     assert.equal("\n", run "websock.log = false")
   end)
 
-  it("does not get what handlers and spawned functions raise", function()
+  it("does not get errors of handlers and spawned functions", function()
     local told = listen_in()
     local server = listen {handler = function() error "oh\27[2J" end}
     local written = stderr_of(function()

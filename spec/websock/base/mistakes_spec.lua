@@ -1,5 +1,5 @@
--- Mistakes that are made often: each is answered by a message that names it, at
--- the line where it was made.
+-- Frequent mistakes: each raises a message that names it, at the line where it was
+-- made.
 
 local websock = require "websock"
 
@@ -56,7 +56,7 @@ describe("a mistake", function()
     end
   end)
 
-  it("is a value of another type, shown as it is", function()
+  it("is a value of a wrong type, which is shown", function()
     raises('receive: timeout: a number of seconds from 0 up expected, got "5"',
       function() ws:receive("5") end)
     raises('send: kind: "text" or "binary" expected, got "txt"',
@@ -74,14 +74,14 @@ describe("a mistake", function()
 
   local NO_TEXT = ': a text message must be UTF-8 (or send it as "binary")'
 
-  it("is text that is not UTF-8, whoever listens", function()
+  it("is text that is not UTF-8, with any number of receivers", function()
     raises("send" .. NO_TEXT, function() ws:send("\xff") end)
     raises("send" .. NO_TEXT, function() ws:send("\xff", "text", {timeout = 0}) end)
     raises("broadcast" .. NO_TEXT, function() server:broadcast("\xff") end)
     raises("publish" .. NO_TEXT, function() server:publish("nobody", "\xff") end)
   end)
 
-  it("is text that is not UTF-8 in a writer, or not whole at its end", function()
+  it("is text that is not UTF-8 in a writer, or that ends inside a character", function()
     local writer = assert(ws:writer())
     raises("write" .. NO_TEXT, function() writer:write "\xff" end)
     assert(writer:write "\xc3")
@@ -91,7 +91,7 @@ describe("a mistake", function()
     assert(ws:send "after")
   end)
 
-  it("is made in the function that was called, whichever that is", function()
+  it("names the function that was called", function()
     local TIME = ": timeout: a number of seconds from 0 up expected, got "
     raises("receive_part" .. TIME .. "-1", function() ws:receive_part(-1) end)
     raises("ping" .. TIME .. '"x"', function() ws:ping("", "x") end)
@@ -143,7 +143,7 @@ describe("a mistake", function()
       function() websock.serve {port = 0, handler = print, tls = {}} end)
   end)
 
-  it("is an option that is nearly one", function()
+  it("is an option that is misspelt", function()
     for wrong, meant in pairs {ping_intervall = "ping_interval", pingInterval = "ping_interval",
       time_out = "timeout", timout = "timeout", header = "headers", Origin = "origin", tsl = "tls",
       ["max-message"] = "max_message"} do
@@ -158,7 +158,7 @@ describe("a mistake", function()
       function() server:broadcast("x", "text", {exept = ws}) end)
   end)
 
-  it("is an option that belongs elsewhere", function()
+  it("is an option of another function", function()
     raises("connect: unknown option 'verify' (it belongs in 'tls')",
       function() websock.connect("wss://a", {verify = false}) end)
     raises("listen: unknown option 'threshold' (it belongs in 'compress')",
@@ -171,12 +171,12 @@ describe("a mistake", function()
       function() websock.listen {timeout = 1} end)
   end)
 
-  it("is an option like no other", function()
+  it("is an option unlike any other", function()
     raises("connect: unknown option 'colour'", function() websock.connect("ws://a", {colour = 1}) end)
     raises("listen: unknown option '1'", function() websock.listen {"x"} end)
   end)
 
-  describe("is to wait where nobody can:", function()
+  describe("is to wait where that is impossible:", function()
     local function inside(f, ...) return require("support.ends").inside(f, ...) end
     local CALLS = {
       receive = function() ws:receive() end,

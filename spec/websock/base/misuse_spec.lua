@@ -53,7 +53,7 @@ describe("misuse", function()
     assert.equal(expected, at)
   end)
 
-  it("has no position where nobody but the library is", function()
+  it("has no position if only the library is on the stack", function()
     local thread = coroutine.create(options.check)
     local ok, err = coroutine.resume(thread, "connect", 1)
     assert.is_false(ok)

@@ -1,4 +1,4 @@
--- The name that was meant, most likely, by one that there is not.
+-- The existing name that an unknown one most likely stands for.
 
 local nearest = require "websock.base.nearest"
 
@@ -18,18 +18,18 @@ describe("nearest", function()
     end
   end)
 
-  it("finds nothing where nothing is near", function()
+  it("finds nothing if nothing is near", function()
     for _, wrong in ipairs {"", "x", "poltt", "colour", "h", "ssl", ("x"):rep(1000)} do
       assert.is_nil(nearest(wrong, NAMES), wrong)
     end
   end)
 
-  it("takes the nearest, and of two the first by name", function()
+  it("takes the nearest, and of two equally near the first in the alphabet", function()
     assert.equal("timeout", nearest("timeouts", NAMES))
     assert.equal("aab", nearest("aaa", {aac = 1, aab = 1}))
   end)
 
-  it("grows more lenient with a name's length: a third of it", function()
+  it("allows more changes in longer names: a third of the length", function()
     assert.equal("abcdef", nearest("abcdxx", {abcdef = 1}))
     assert.is_nil(nearest("abcxxx", {abcdef = 1}))
     assert.is_nil(nearest("abxxe", {abcde = 1}))

@@ -1,4 +1,4 @@
--- The tables of options against the contract, and each check at its borders.
+-- The tables of options against the contract, and each check at its limits.
 
 local options = require "websock.base.options"
 
@@ -41,7 +41,7 @@ describe("options", function()
         o.ping_timeout, o.close_timeout, o.nodelay, o.compress})
   end)
 
-  it("of accept are listen's per-connection ones, and three of its own", function()
+  it("of accept are those of listen for each connection, and three of its own", function()
     local o = options.check("accept", {request = {}, received = "", server = {}})
     assert.equal("same", o.origins)
     assert.equal(10, o.handshake_timeout)
@@ -59,14 +59,14 @@ describe("options", function()
     end
   end)
 
-  it("raise when they are unknown, named wrong or no table", function()
+  it("raise if they are unknown, misspelt or no table", function()
     assert.error_matches(function() options.check("connect", {time_out = 1}) end,
       "connect: unknown option 'time_out'")
     assert.error_matches(function() options.check("listen", {"x"}) end, "listen: unknown option '1'")
     assert.error_matches(function() options.check("send", 5) end, "send: options: table expected, got number")
   end)
 
-  it("leave the given table alone, and hand out a new one each time", function()
+  it("leave the given table unchanged, and return a new one each time", function()
     local given = {timeout = 1}
     local o = options.check("connect", given)
     assert.not_equal(given, o)
@@ -112,7 +112,7 @@ describe("options", function()
     refuses("listen", "protocols", "a", {1})
   end)
 
-  it("check functions, and what can be called like one", function()
+  it("check functions, and objects that can be called", function()
     local callable = setmetatable({}, {__call = print})
     accepts("listen", "handler", print, callable)
     accepts("listen", "authorize", callable)
@@ -172,7 +172,7 @@ describe("options", function()
       "accept: compress: unknown option 'windows'")
   end)
 
-  it("take as given what turns a later feature off", function()
+  it("accept values that turn a later feature off", function()
     accepts("connect", "compress", false)
     accepts("connect", "ping_interval", false)
     accepts("connect", "redirects", 0)
@@ -180,7 +180,7 @@ describe("options", function()
     accepts("listen", "idle_timeout", false)
   end)
 
-  it("say so where a feature comes with a later version", function()
+  it("say that a feature comes with a later version", function()
     local later = {
       connect = {redirects = 3, proxy = "http://a:1", scheduler = "copas"},
       listen = {scheduler = {}},
@@ -201,7 +201,7 @@ describe("options", function()
     end
   end)
 
-  describe("that nobody would look at raise:", function()
+  describe("that would have no effect raise:", function()
     local function raises(expected, where, given)
       local ok, err = pcall(options.check, where, given)
       assert.is_false(ok, expected)
@@ -226,7 +226,7 @@ describe("options", function()
       end
     end)
 
-    it("where to listen, of a server that does not", function()
+    it("where to listen, with port = false", function()
       for name, value in pairs {host = "*", reuseport = true, backlog = 5} do
         for _, where in ipairs {"listen", "serve"} do
           raises(("option '%s' does not go with 'port = false'"):format(name), where,
@@ -236,12 +236,12 @@ describe("options", function()
       end
     end)
 
-    it("but not where one of them is switched off", function()
+    it("but not if one of them is false", function()
       options.check("listen", {unix = "/a", port = false, reuseport = false})
       options.check("listen", {port = false})
     end)
 
-    it("settings of TLS that are about the other end", function()
+    it("settings of TLS for the other role", function()
       local CLIENT = {verify = true, ca_file = "a", ca_path = "a", server_name = "a"}
       for _, where in ipairs {"listen", "serve", "accept", "set_tls"} do
         for name, value in pairs(CLIENT) do
@@ -255,7 +255,7 @@ describe("options", function()
       options.check("connect", {tls = CLIENT})
     end)
 
-    it("but not where websock.tls makes one context of them for both ends", function()
+    it("but not in websock.tls, whose context serves both roles", function()
       options.check("tls", {cert = "a", key = "a", ca_file = "a", client_ca = "a", verify = false})
     end)
 

@@ -1,9 +1,9 @@
--- What a person may be shown of a peer's text.
+-- A peer's text in a form that may be shown to a person.
 
 local printable = require "websock.base.printable"
 
 describe("printable", function()
-  it("leaves what is harmless as it is", function()
+  it("leaves harmless text as it is", function()
     for _, text in ipairs {"", "hello", "γειά σου", "naïve 💬", "a b~", "\u{A0}", "\u{2027}", "\u{2060}",
         "\u{10FFFF}", ("x"):rep(100000)} do
       assert.equal(text, printable(text))
@@ -16,7 +16,7 @@ describe("printable", function()
     assert.equal("a^M^Jclosed 1000^I", printable "a\r\nclosed 1000\t")
   end)
 
-  it("leaves the controls that it is told to", function()
+  it("leaves the controls that it is told to leave", function()
     assert.equal("a\n\tb^[", printable("a\n\tb\27", "\n\t"))
     assert.equal("%^M", printable("%\r", "%"))
   end)
@@ -28,21 +28,21 @@ describe("printable", function()
     assert.equal("M-^@M-^_M- ", printable "\x80\x9f\xa0")
   end)
 
-  it("spells what turns a line's direction or ends it", function()
+  it("spells characters that turn a line's direction or end it", function()
     for _, code in ipairs {0x61c, 0x200e, 0x200f, 0x2028, 0x2029, 0x202a, 0x202e, 0x2066, 0x2069} do
       assert.equal(("a<U+%04X>b"):format(code), printable("a" .. utf8.char(code) .. "b"))
     end
   end)
 
-  it("spells bytes that are no UTF-8, beside characters", function()
+  it("spells bytes that are not UTF-8, next to characters", function()
     assert.equal("éM-^?é", printable "é\xffé")
     assert.equal("éM-C", printable "é\xc3")
     assert.equal("M-mM- M-^@", printable "\xed\xa0\x80")  -- a surrogate
     assert.equal("M-@M-^[", printable "\xc0\x9b")          -- an overlong escape
-    assert.equal("aM-bM-^@b", printable "a\xe2\x80b")      -- a character that is cut
+    assert.equal("aM-bM-^@b", printable "a\xe2\x80b")      -- a character that is cut off
   end)
 
-  it("leaves nothing of a terminal's in any text", function()
+  it("leaves no sequence of a terminal's in any text", function()
     math.randomseed(7)
     for _ = 1, 2000 do
       local bytes = {}

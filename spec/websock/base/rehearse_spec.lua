@@ -1,12 +1,12 @@
--- What a program gives for its handshakes, held against the core's rules: the one
--- that breaks them is named.
+-- Headers and subprotocols that a program gives for its handshakes, checked by the
+-- core's rules: the one that breaks a rule is named.
 
 local rehearse = require "websock.base.rehearse"
 
 local NO_TOKEN = "a field's name is no token"
 
 describe("rehearse", function()
-  it("finds nothing wrong with what may be sent", function()
+  it("accepts what may be sent", function()
     for _, role in ipairs {"client", "server", "answer"} do
       assert.is_nil(rehearse.culprit(role, {}))
       assert.is_nil(rehearse.culprit(role, {"X-A", "1", "X-B", "", "X-A", "2\t3"}))
@@ -16,7 +16,7 @@ describe("rehearse", function()
     rehearse.origin("test", "https://a.example")
   end)
 
-  it("finds the first field that may not be, wherever it is", function()
+  it("finds the first field that may not be sent, wherever it is", function()
     for _, role in ipairs {"client", "server", "answer"} do
       for _, at in ipairs {1, 3, 5} do
         local flat = {"X-A", "1", "X-B", "2", "X-C", "3"}
@@ -29,7 +29,7 @@ describe("rehearse", function()
     end
   end)
 
-  it("knows what each kind of head has of the library", function()
+  it("knows the fields that the library itself adds to each kind of head", function()
     for name, roles in pairs {["Host"] = "client", ["Sec-WebSocket-Accept"] = "client server",
       ["Content-Length"] = "client server answer", ["Connection"] = "client server answer"} do
       for role in roles:gmatch "%l+" do

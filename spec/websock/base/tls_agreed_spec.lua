@@ -1,4 +1,4 @@
--- The TLS table: what two ends agree on, and the keys that they log.
+-- The TLS table: what both ends agree on, and the keys that they log.
 
 local websock = require "websock"
 local certificates = require "support.certificates"
@@ -39,7 +39,7 @@ describe("the TLS table", function()
       assert.matches("version", err)
     end)
 
-    it("of a server, 1.3", function()
+    it("of a server may be 1.3", function()
       local server = wss.serve {tls = of("server", {min_version = "1.3"})}
       assert.equal("TLSv1.3", version_of(server))
       local version, err = version_of(server, {protocol = "tlsv1_2"})
@@ -48,12 +48,12 @@ describe("the TLS table", function()
       wss.assert_echo(wss.connect(server), "1.3")
     end)
 
-    it("of a client, 1.3", function()
+    it("of a client may be 1.3", function()
       local port = luasec_server(secure.server_params("server", {protocol = "tlsv1_2"}))
       assert_fails("protocol version", port, wss.trusting {min_version = "1.3"})
     end)
 
-    it("of a client, 1.2 against 1.1", function()
+    it("of a client, 1.2, refuses a server of 1.1", function()
       local port = luasec_server(secure.server_params("server",
         {protocol = "tlsv1_1", ciphers = "ALL:@SECLEVEL=0"}))
       assert_fails("protocol version", port, wss.trusting {ciphers = "ALL:@SECLEVEL=0"})
@@ -88,14 +88,14 @@ describe("the TLS table", function()
       end
     end)
 
-    it("and fails where there is none in common", function()
+    it("and fails if there is none in common", function()
       local server = wss.serve {tls = of("server", {ciphersuites = "TLS_AES_128_GCM_SHA256",
         min_version = "1.3"})}
       assert_fails("in common", server, wss.trusting {ciphersuites = "TLS_CHACHA20_POLY1305_SHA256",
         min_version = "1.3"})
     end)
 
-    it("leaves out those without a certificate, whoever asks for all", function()
+    it("leaves out those without a certificate, though all are asked for", function()
       local all = {ciphers = "ALL:COMPLEMENTOFALL:@SECLEVEL=0"}
       local port = luasec_server {mode = "server", protocol = "tlsv1_2",
         ciphers = "aNULL:@SECLEVEL=0"}
@@ -105,7 +105,7 @@ describe("the TLS table", function()
         ciphers = "aNULL:eNULL:@SECLEVEL=0"}))
     end)
 
-    it("keeps weak ciphers out by itself", function()
+    it("leaves out weak ciphers by itself", function()
       local server = wss.serve()
       for _, name in ipairs {"NULL-SHA256", "ECDHE-ECDSA-NULL-SHA", "AECDH-AES256-SHA"} do
         local peer = secure.client(ends.port(server), {protocol = "tlsv1_2",
@@ -132,13 +132,13 @@ describe("the TLS table", function()
       end
     end)
 
-    it("is nothing where neither asks", function()
+    it("is nothing if neither end asks", function()
       local peer = assert(secure.client(ends.port(wss.serve()), {alpn = {"h2", "http/1.1"}}))
       assert.is_nil(peer.tls:getalpn())
       peer:close()
     end)
 
-    it("of a server refuses who offers others only", function()
+    it("of a server refuses a client that offers only others", function()
       local server = wss.serve {tls = of("server", {alpn = {"x"}})}
       assert.is_nil((secure.client(ends.port(server), {alpn = {"h2", "http/1.1"}})))
       assert_fails("application protocol", server)
@@ -156,7 +156,7 @@ describe("the TLS table", function()
   describe("keylog", function()
     -- Which label of a line tells that application data can be read.
     for version, label in pairs {["1.2"] = "CLIENT_RANDOM", ["1.3"] = "CLIENT_TRAFFIC_SECRET_0"} do
-      it("gets what Wireshark wants, and adds to it: TLS " .. version, function()
+      it("gets what Wireshark needs, at the end of the file: TLS " .. version, function()
         local path = certificates.path("keys" .. version)
         local server = wss.serve {tls = of("server", {keylog = path})}
         for i = 1, 2 do
@@ -169,7 +169,7 @@ describe("the TLS table", function()
       end)
     end
 
-    it("gets it from a client, too", function()
+    it("gets the same from a client", function()
       local path = certificates.path "keys-client"
       wss.connect(wss.serve(), wss.trusting {keylog = path})
       assert.matches("CLIENT_TRAFFIC_SECRET_0 %x+ %x+\n", text(path))

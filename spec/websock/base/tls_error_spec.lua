@@ -1,5 +1,5 @@
--- What a TLS error says, for whatever a user meets: alerts of the peer, peers that
--- speak something else, settings that do not fit, certificates.
+-- The text of TLS errors: alerts of the peer, peers that speak something else, settings
+-- that do not fit, certificates.
 
 local websock = require "websock"
 local certificates = require "support.certificates"
@@ -8,8 +8,8 @@ local raw = require "support.raw"
 local secure = require "support.secure"
 local wss = require "support.wss"
 
--- What `connect` says of a server that answers these bytes, once it has got the
--- beginning of the client's.
+-- Returns the error of `connect` for a server that answers these bytes after the first
+-- bytes of the client.
 local function client_says(bytes, tls)
   local listener <close> = raw.server()
   local peer
@@ -26,7 +26,7 @@ local function client_says(bytes, tls)
   return err
 end
 
--- What `accept` says of a client that sends these bytes.
+-- Returns the error of `accept` for a client that sends these bytes.
 local function server_says(bytes, tls)
   local listener <close> = raw.server()
   local peer = raw.client(listener.port)
@@ -58,7 +58,7 @@ local function alert(code, level)
   return string.pack(">BI2I2BB", 21, 0x303, 2, level or 2, code)
 end
 
--- The code of a fatal alert -> what is said of it: RFC 8446 section 6, RFC 5246
+-- The code of a fatal alert -> its text: RFC 8446 section 6, RFC 5246
 -- section 7.2, RFC 6066 section 9.
 local ALERTS = {
   [0] = "the connection ended in the handshake",
@@ -114,7 +114,7 @@ describe("a TLS error", function()
       end
     end)
 
-    it("says that the peer has ended, in the handshake", function()
+    it("says that the peer has ended the connection, in the handshake", function()
       assert.equal("tls: the connection ended in the handshake", client_says(alert(0, 1)))
       assert.equal("tls: the connection ended in the handshake", client_says(""))
       assert.equal("tls: the connection ended in the handshake", server_says(client_hello() .. alert(0, 1)))
@@ -151,7 +151,7 @@ describe("a TLS error", function()
       assert.equal("tls: plain HTTP from a client", server_says("CONNECT a:1 HTTP/1.1\r\n\r\n"))
     end)
 
-    it("and who speaks plain HTTP to a server is answered in it", function()
+    it("a client of plain HTTP, which gets its answer in plain HTTP", function()
       local server = wss.serve()
       local ws, err, response = websock.connect(("ws://localhost:%d/"):format(ends.port(server)))
       assert.is_nil(ws)
@@ -193,7 +193,7 @@ describe("a TLS error", function()
     end)
   end)
 
-  describe("is what both ends say when", function()
+  describe("is that of both ends if", function()
     -- The errors of a client and a server of ours, the server's by `accept`.
     local function errors(client, server)
       local listener <close> = raw.server()
@@ -249,7 +249,7 @@ describe("a TLS error", function()
       end)
     end
 
-    it("the server's certificate is expired, early, its own, or of one that may not sign", function()
+    it("the server's certificate is expired, not yet valid, self-signed, or signed by one that may not sign", function()
       for name, expected in pairs {
         expired = {"certificate has expired", "peer says that our certificate has expired"},
         early = {"certificate is not yet valid", "peer refuses our certificate"},
@@ -267,7 +267,7 @@ describe("a TLS error", function()
   end)
 
   describe("is a setting of our own:", function()
-    it("ciphers of no version that may be used", function()
+    it("ciphers of no version that is allowed", function()
       local listener <close> = raw.server()
       local ws, err = websock.connect("wss://localhost:" .. listener.port,
         {tls = {min_version = "1.3", ciphersuites = ""}, timeout = wss.patience})
@@ -275,7 +275,7 @@ describe("a TLS error", function()
     end)
   end)
 
-  it("is a server of old without secure renegotiation", function()
+  it("is an old server without secure renegotiation", function()
     -- a ServerHello of TLS 1.2 without any extension
     local body = string.pack(">I2", 0x303) .. ("r"):rep(32) .. "\0" .. "\xc0\x2b" .. "\0"
     local message = "\2" .. string.pack(">I3", #body) .. body
@@ -295,7 +295,7 @@ describe("a TLS error", function()
     assert.equal("tls: reset", err)
   end)
 
-  it("is what LuaSec's server says of a client without a certificate, by any version", function()
+  it("is that of LuaSec's server for a client without a certificate, with any version", function()
     for _, version in ipairs {"tlsv1_2", "tlsv1_3"} do
       local listener <close> = raw.server()
       local params = secure.server_params("server", {protocol = version, cafile = certificates.ca.cert,

@@ -1,6 +1,6 @@
--- The TLS table: how it is given, what is wrong with one, contexts that are shared and
--- replaced. What its keys do is in tls_verify_spec.lua and tls_agreed_spec.lua, how
--- connections live in TLS in spec/websock/link/wss_spec.lua.
+-- The TLS table: its forms, its errors, contexts that are shared and replaced. Its keys
+-- are tested in tls_verify_spec.lua and tls_agreed_spec.lua, connections over TLS in
+-- spec/websock/link/wss_spec.lua.
 
 local websock = require "websock"
 local certificates = require "support.certificates"
@@ -143,7 +143,7 @@ describe("the TLS table", function()
       assert.matches("^nil%s+tls: [^\r\n]*password[^\r\n]*\r?\n$", output)
     end)
 
-    it("is the programmer's mistake where the type is wrong", function()
+    it("raises if a type is wrong", function()
       for key, value in pairs {
         verify = "yes", ca_file = 1, ca_path = {}, cert = 1, key = true, password = 7,
         server_name = 4, min_version = 1.2, ciphers = {}, ciphersuites = false, client_ca = 1,
@@ -162,7 +162,7 @@ describe("the TLS table", function()
       end
     end)
 
-    it("is the programmer's mistake where a key is unknown", function()
+    it("raises if a key is unknown", function()
       for _, use in ipairs {
         function(tls) return websock.tls(tls) end,
         function(tls) return websock.listen {port = 0, handler = print, tls = tls} end,
@@ -176,13 +176,13 @@ describe("the TLS table", function()
       end
     end)
 
-    it("is the programmer's mistake where a version is unknown", function()
+    it("raises if a version is unknown", function()
       for _, version in ipairs {"", "1.4", "1.1", "1.0", "3", "TLS1.2", "SSLv3"} do
         assert.error_matches(function() websock.tls {min_version = version} end, "min_version")
       end
     end)
 
-    it("is the programmer's mistake where it is no table", function()
+    it("raises if it is no table", function()
       for _, value in ipairs {true, "yes", 5, print} do
         assert.error_matches(function() websock.tls(value) end, "tls")
         assert.error_matches(function() websock.connect("wss://127.0.0.1:1/", {tls = value}) end, "tls")
@@ -200,7 +200,7 @@ describe("the TLS table", function()
       end
     end)
 
-    it("outlives nobody's use of it", function()
+    it("stays as long as it is used", function()
       local server = wss.serve {tls = websock.tls(of "server")}
       local ws = wss.connect(server, websock.tls(wss.trusting()))
       collectgarbage()
@@ -209,7 +209,7 @@ describe("the TLS table", function()
       wss.assert_echo(wss.connect(server), "and so is the server's")
     end)
 
-    it("takes what the table held then", function()
+    it("keeps what the table held at that time", function()
       local options = wss.trusting()
       local tls = websock.tls(options)
       options.ca_file = certificates.stranger.cert
@@ -221,11 +221,11 @@ describe("the TLS table", function()
       assert.matches("^websock%.tls", tostring(tls))
     end)
 
-    it("without certificate serves nobody", function()
+    it("without a certificate cannot be a server's", function()
       assert.error_matches(function() wss.serve {tls = websock.tls {}} end, "cert")
     end)
 
-    it("is checked: nothing else passes for one", function()
+    it("is checked: no other object is accepted", function()
       for _, value in ipairs {io.stdout, coroutine.create(print)} do
         assert.error_matches(function() wss.serve {tls = value} end, "tls")
       end
@@ -241,7 +241,7 @@ describe("the TLS table", function()
       return found
     end
 
-    it("gives new connections the new certificate, leaves the others", function()
+    it("gives new connections the new certificate, and leaves the others", function()
       local server = wss.serve()
       local before, old = wss.connect(server), serial(server)
       assert.is_true(server:set_tls(of "renewed"))
@@ -255,7 +255,7 @@ describe("the TLS table", function()
       wss.assert_echo(before, "still here")
     end)
 
-    it("changes nothing where the new one is wrong", function()
+    it("changes nothing if the new one is wrong", function()
       local server = wss.serve()
       local old = serial(server)
       local ok, err = server:set_tls {cert = certificates.server.chain, key = "/nowhere/key.pem"}
@@ -276,7 +276,7 @@ describe("the TLS table", function()
     end)
   end)
 
-  it("is collected with what it held", function()
+  it("is collected, and the certificates with it", function()
     local status, output = child.run(([[
       local function fill(n)
         for i = 1, n do

@@ -1,4 +1,4 @@
--- The TLS table: who is trusted, and by which name.
+-- The TLS table: which certificates are trusted, and for which name.
 
 local websock = require "websock"
 local certificates = require "support.certificates"
@@ -16,7 +16,7 @@ describe("the TLS table", function()
   after_each(function() ends.finish() end)
 
   describe("verifies", function()
-    it("against the system's store unless told otherwise", function()
+    it("against the system's store by default", function()
       local server = wss.serve()
       assert_fails("unknown authority", server, {})
       local ws, err = websock.connect(wss.url(server), {timeout = 30})
@@ -29,7 +29,7 @@ describe("the TLS table", function()
       SSL_CERT_FILE = function() return certificates.ca.cert end,
       SSL_CERT_DIR = function() return certificates.hashed "ca" end,
     } do
-      it("against the system's store, where " .. name .. " says", function()
+      it("against the system's store, which " .. name .. " names", function()
         local server = wss.serve()
         local code = ([[
           local websock = require "websock"
@@ -72,7 +72,7 @@ describe("the TLS table", function()
       assert.matches("^nil\ttls: [^\n]*unknown authority", output)
     end)
 
-    it("the name in the URL, and the address where it is one", function()
+    it("the name in the URL, or the address", function()
       local server = wss.serve {host = "*", tls = of "server"}
       for _, host in ipairs {"localhost", "LOCALHOST", "127.0.0.1", "[::1]"} do
         wss.assert_echo(wss.connect(server, nil, host), host)
@@ -94,7 +94,7 @@ describe("the TLS table", function()
       assert_fails("another host", addressed, wss.trusting {server_name = "127.0.0.2"})
     end)
 
-    it("one host's name, however it was meant", function()
+    it("only the name of one host", function()
       local server = wss.serve {tls = of "wildcard"}
       for _, name in ipairs {"", ".", ".example.com", ".com", "*.example.com", "a.example.com%x",
           "%x", "a b", ("a"):rep(300)} do
@@ -109,7 +109,7 @@ describe("the TLS table", function()
       end
     end)
 
-    it("of a table with a metatable, too", function()
+    it("the name in a table with a metatable", function()
       local server = wss.serve {tls = of "strange_server"}
       for _, tls in ipairs {wss.trusting(), {}, {verify = true}} do
         assert_fails("unknown authority", server, setmetatable(tls, {}))
@@ -173,7 +173,7 @@ describe("the TLS table", function()
     -- With TLS 1.3 a client has shaken hands before the server has looked at its
     -- certificate: the refusal comes after that.
     for _, version in ipairs {"tlsv1_2", "tlsv1_3"} do
-      it("lets nobody in without a certificate of its: " .. version, function()
+      it("refuses clients without a certificate of that authority: " .. version, function()
         local errors = {}
         local server = wss.serve {
           tls = of("server", {client_ca = certificates.ca.cert}),
@@ -196,7 +196,7 @@ describe("the TLS table", function()
       end)
     end
 
-    it("lets those in whom it has signed", function()
+    it("accepts clients whose certificate it has signed", function()
       for _, ca in ipairs {certificates.ca.cert, text(certificates.ca.cert)} do
         local server = wss.serve {tls = of("server", {client_ca = ca})}
         wss.assert_echo(wss.connect(server, client "client"), "let in")
@@ -210,7 +210,7 @@ describe("the TLS table", function()
       assert_fails("certificate", server, client "renewed")
     end)
 
-    it("is asked of a server only: nobody is asked without", function()
+    it("is a server's: without it no client is asked", function()
       local asked = secure.client(ends.port(wss.serve()), {cafile = certificates.ca.cert,
         verify = "peer"}, "localhost")
       assert(asked):close()

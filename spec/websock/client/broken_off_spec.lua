@@ -21,7 +21,7 @@ local function begun(f, ...)
   return thread
 end
 
--- Closes the thread; what it had opened since `before` has to be gone.
+-- Closes the thread; all descriptors that it has opened since `before` have to be closed.
 local function break_off(thread, before)
   assert.is_true(coroutine.close(thread))
   assert.same(before, descriptors.list())
@@ -31,8 +31,7 @@ local function break_off(thread, before)
   websock.run()
 end
 
--- The descriptors that are open, the loop's own among them, and none that waits
--- for the collector.
+-- The descriptors that are open, including the loop's own, after a full collection.
 local function open_now()
   websock.step(0)
   collectgarbage()
@@ -42,7 +41,7 @@ end
 local function dialled(name, options)
   local all = {timeout = 1000, ping_interval = false}
   for key, value in pairs(options or {}) do all[key] = value end
-  local own = type(all.socket) == "table"  -- taken to have its own TLS
+  local own = type(all.socket) == "table"  -- which is taken to have its own TLS
   if name:find "^wss" and not own then all.tls = wss.trusting() end
   return begun(websock.connect, name, all)
 end
@@ -92,7 +91,7 @@ describe("coroutine.close inside connect", function()
         assert.is_string(peer.ended)
       end)
 
-      it("of a socket of one's own", function()
+      it("with a socket of the user's", function()
         local mine = assert(socket.connect("127.0.0.1", listener.port))
         local thread = dialled(url, {socket = mine})
         peer = assert(listener:accept())
@@ -154,7 +153,7 @@ describe("coroutine.close inside connect", function()
     end
   end)
 
-  it("as well as an error in the loop that it turns", function()
+  it("and so does an error in the loop that it turns", function()
     local listener <close> = raw.server()
     local before = open_now()
     debug.sethook(function()  -- as Ctrl-C does

@@ -1,4 +1,4 @@
--- websock.connect: its options, and the request as it goes out.
+-- websock.connect: its options, and the request that it sends.
 
 local websock = require "websock"
 local descriptors = require "support.descriptors"
@@ -60,7 +60,7 @@ describe("connect", function()
       assert.equal("1, 2", fields["x-one"])
     end)
 
-    it("has Origin and Authorization once, from `headers` where they are there too", function()
+    it("has Origin and Authorization once, from `headers` if they are there, too", function()
       for _, given in ipairs {
         {Origin = "http://b", Authorization = "Bearer b"}, {origin = "http://b", AUTHORIZATION = "Bearer b"},
         {{"oRigin", "http://b"}, {"authorization", "Bearer b"}}, {{"Authorization", "Bearer b"}, Origin = "http://b"},
@@ -71,7 +71,7 @@ describe("connect", function()
       end
     end)
 
-    it("has them from where they are", function()
+    it("takes each of them from the source that has it", function()
       local _, fields = request_of({origin = "http://a", headers = {Authorization = "Bearer b"}}, "a:a@")
       assert.same({"http://a", "Bearer b"}, {fields.origin, fields.authorization})
       _, fields = request_of({origin = "http://a", headers = {{"origin", "http://b"}}}, "a:a@")
@@ -106,7 +106,7 @@ describe("connect", function()
       assert.is_nil(accepted)
     end)
 
-    it("raises on fields of the handshake's own, and on what is no token, naming it", function()
+    it("raises on the handshake's own fields, and on what is no token, and names it", function()
       local function refused(expected, options)
         local ok, err = pcall(function() return websock.connect("ws://127.0.0.1:1", options) and nil end)
         assert.is_false(ok, expected)
@@ -129,7 +129,7 @@ describe("connect", function()
   end)
 
   describe("options", function()
-    it("raise at the caller's line when they are unknown or wrong", function()
+    it("raise at the caller's line if they are unknown or wrong", function()
       local function raises(pattern, ...)
         local ok, err = pcall(function(...)
           websock.connect(...)
@@ -144,7 +144,7 @@ describe("connect", function()
       raises("connect: url: string expected, got nil", nil)
     end)
 
-    it("of later versions say so", function()
+    it("of later versions raise", function()
       for name, value in pairs {redirects = 1, proxy = true,
         scheduler = "copas"} do
         assert.error_matches(function() websock.connect("ws://127.0.0.1:1", {[name] = value}) end,
@@ -152,7 +152,7 @@ describe("connect", function()
       end
     end)
 
-    it("a URL that is none is an error, no raise", function()
+    it("an invalid URL is an error that does not raise", function()
       local ws, err = websock.connect "ftp://a"
       assert.is_nil(ws)
       assert.matches("^url: ", err)

@@ -1,5 +1,4 @@
--- websock.connect: the way to a server, how long that may take, and sockets brought
--- along.
+-- websock.connect: dialling, its timeout, and the option `socket`.
 
 local socket = require "socket"
 local unix = require "socket.unix"
@@ -24,14 +23,14 @@ describe("connect", function()
   descriptors.watch(before_each, after_each, ends.finish)
 
   describe("timeout", function()
-    it("covers a server that says nothing", function()
+    it("covers a server that sends nothing", function()
       local begun = websock.now()
       assert.same({n = 2, nil, "timeout"},
         table.pack(websock.connect(serve(keep_silent), {timeout = 0.05})))
       assert.is_true(websock.now() - begun >= 0.05)
     end)
 
-    it("covers a server that nobody accepts at", function()
+    it("covers a server that does not accept", function()
       local listener <close> = raw.server()
       assert.same({nil, "timeout"},
         {websock.connect("ws://127.0.0.1:" .. listener.port, {timeout = 0.05})})
@@ -62,23 +61,23 @@ describe("connect", function()
   end)
 
   describe("dialling", function()
-    it("tells that nobody listens", function()
+    it("returns that nobody listens", function()
       assert.same({n = 2, nil, "connect: connection refused"},
         table.pack(websock.connect("ws://127.0.0.1:" .. free_port())))
     end)
 
-    it("tells that there is no such host", function()
+    it("returns that there is no such host", function()
       local ws, err = websock.connect("ws://does-not-exist.invalid")
       assert.is_nil(ws)
       assert.matches("^dns: ", err)
     end)
 
-    -- Has every host look up to these addresses.
+    -- Makes the look-up of every host return these addresses.
     local function resolve_to(list)
       local real, file, fd = core.lookup, descriptors.of(io.open, "Makefile")
       core.lookup = function()
         return setmetatable({
-          fd = function() return fd end,  -- a file: the answer is there at once
+          fd = function() return fd end,  -- a file is readable at once
           take = function() return list end,
         }, {__close = function() end})
       end
@@ -100,7 +99,7 @@ describe("connect", function()
       ws:abort()
     end)
 
-    it("tells why the last address of all failed", function()
+    it("returns the error of the last address if all fail", function()
       resolve_to {{host = "127.0.0.3", family = "inet"}, {host = "127.0.0.4", family = "inet"}}
       assert.same({nil, "connect: connection refused"},
         {websock.connect("ws://shop.example:" .. free_port())})
@@ -116,7 +115,7 @@ describe("connect", function()
       ws:abort()
     end)
 
-    it("heeds the family", function()
+    it("tries the family only", function()
       local ws, err = websock.connect("ws://127.0.0.1:1", {family = "inet6"})
       assert.is_nil(ws)
       assert.matches("^dns: ", err)
@@ -127,14 +126,14 @@ describe("connect", function()
 
     it("reaches IPv6", function()
       local server = websock.listen {host = "::1", port = 0, handler = function(ws) ws:send "six" end}
-      if not server then return end  -- a machine without IPv6
+      if not server then return end  -- this machine has no IPv6
       ends.at_end(function() server:stop(0) end)
       local ws = assert(websock.connect("ws://[::1]:" .. ends.port(server)))
       assert.equal("six", ws:receive())
       ws:close()
     end)
 
-    it("reaches a Unix socket, the URL's host in the request", function()
+    it("reaches a Unix socket, and sends the URL's host in the request", function()
       local path = os.tmpname()
       os.remove(path)
       local host
@@ -194,7 +193,7 @@ describe("connect", function()
       peer:rest(0.05)
     end
 
-    it("takes a LuaSocket object's descriptor over", function()
+    it("takes over a LuaSocket object's descriptor", function()
       local sock = connected(welcome)
       local fd = sock:getfd()
       local ws = assert(websock.connect("ws://any.example", {socket = sock}))
@@ -239,7 +238,7 @@ describe("connect", function()
       assert.equal(1, object.calls.close)
     end)
 
-    it("is closed when the URL is none", function()
+    it("is closed if the URL is invalid", function()
       local object = look_alike(connected(keep_silent))
       local _, err = websock.connect("nonsense", {socket = object})
       assert.matches("^url: ", err)
@@ -252,7 +251,7 @@ describe("connect", function()
       assert.equal(1, object.calls.close)
     end)
 
-    it("raises where methods are missing or it is closed", function()
+    it("raises if methods are missing or if it is closed", function()
       assert.error_matches(function() websock.connect("ws://a", {socket = {}}) end,
         "a socket object needs the method 'receive'")
       local sock = socket.tcp()

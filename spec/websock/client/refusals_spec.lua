@@ -1,5 +1,5 @@
--- Answers with another status than 101: a refusal is one from the moment its head
--- is here, whatever becomes of its body and its connection.
+-- Answers with another status than 101: an answer is a refusal as soon as its head has
+-- arrived, whatever happens to its body and its connection.
 
 local socket = require "socket"
 local websock = require "websock"
@@ -13,20 +13,20 @@ local raw = require "support.raw"
 local secure = require "support.secure"
 local unistd = require "support.unistd"
 
--- How a server's side of the transport comes to its end.
+-- How the server's side of the transport ends.
 local endings = {
   ["kept open"] = function(peer) peer:rest() end,
   ["ended"] = function(peer) peer:close() end,
   ["reset"] = function(peer)
     local null, fd = descriptors.of(io.open, "/dev/null")
     peer.sock:setoption("linger", {on = true, timeout = 0})
-    unistd.dup2(fd, peer.sock:getfd())  -- closed without a word of TLS
+    unistd.dup2(fd, peer.sock:getfd())  -- closed without close_notify
     null:close()
   end,
   ["cut without close_notify"] = function(peer) core.shutdown(peer.sock:getfd()) end,
 }
 
--- A server whose connections f(peer) handles after the request; its port.
+-- Starts a server whose connections f(peer) handles after the request; returns its port.
 local function serve(transport, f)
   local listener = raw.server()
   local threads = {}
@@ -53,8 +53,8 @@ local function connect(transport, port, options)
   return websock.connect(("%s://localhost:%d/"):format(transport, port), all)
 end
 
--- Calls connect_for(seconds) with more time from try to try, as long as it was up
--- before that much of a refusal had come: how fast this machine is does not matter.
+-- Calls connect_for(seconds), each time with more time, until so much of the refusal has
+-- arrived: the speed of this machine does not matter.
 local function in_time(connect_for, is_enough)
   local ws, err, response
   for _, seconds in ipairs {0.1, 1, 8, 30} do
@@ -90,7 +90,7 @@ end
 
 local HEAD = "HTTP/1.1 503 Not Now\r\nRetry-After: 7\r\n"
 
--- What stands behind HEAD, and the body that there is of it.
+-- The bytes after HEAD, and the body that they make.
 local bodies = {
   ["none, without a length"] = {"\r\n", ""},
   ["without a length"] = {"\r\nsorry", "sorry"},
@@ -131,7 +131,7 @@ describe("a refusal", function()
         end
       end)
 
-      it(("whose connection is %s in the middle of its head is none, over %s"):format(how, transport), function()
+      it(("whose connection is %s in the middle of its head is not one, over %s"):format(how, transport), function()
         local port = serve(transport, function(peer)
           peer:send(HEAD)
           finish(peer)
@@ -152,7 +152,7 @@ describe("a refusal", function()
       end
     end)
 
-    it("whose body drips has what came of it at the timeout, over " .. transport, function()
+    it("whose body arrives byte by byte has what came by the timeout, over " .. transport, function()
       local port = serve(transport, function(peer)
         peer:send(HEAD .. "\r\nx")
         while peer:send "x" do websock.sleep(0.01) end
@@ -162,7 +162,7 @@ describe("a refusal", function()
       assert.matches("^x+$", response.body)
     end)
 
-    it("whose head is larger than max_header has its status and what fitted, over " .. transport, function()
+    it("whose head is larger than max_header has its status and the fields that fitted, over " .. transport, function()
       local lines = "HTTP/1.1 401 Nobody knows who you are\r\nWWW-Authenticate: Basic realm=a\r\n"
       local head = lines .. "X-Long: " .. ("y"):rep(200) .. "\r\nContent-Length: 2\r\n\r\n"
       local port = serve(transport, function(peer)
@@ -189,7 +189,7 @@ describe("a refusal", function()
     end)
   end
 
-  it("comes through a look-alike's methods, whatever ends it", function()
+  it("comes through a look-alike's methods, however it ends", function()
     for _, finish in pairs(endings) do
       local port = serve("ws", function(peer)
         peer:send(HEAD .. "\r\nsorry")
@@ -205,7 +205,7 @@ describe("a refusal", function()
     end
   end)
 
-  it("is none in a 101, which is held to max_header", function()
+  it("is not an answer of 101, to which max_header applies", function()
     local head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
     local function open(limit)
       local port = serve("ws", function(peer)

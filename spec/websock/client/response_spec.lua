@@ -1,4 +1,4 @@
--- websock.connect: what servers answer, and each way in which that fails.
+-- websock.connect: answers of servers, valid and invalid.
 
 local websock = require "websock"
 local descriptors = require "support.descriptors"
@@ -8,7 +8,7 @@ local raw = require "support.raw"
 
 local serve = ends.serve
 
--- What connect says to a server that answers with these bytes and ends.
+-- Returns the error of connect for a server that answers with these bytes and ends.
 local function answered(bytes, options)
   return websock.connect(serve(function(peer)
     peer:head()
@@ -30,7 +30,7 @@ describe("connect", function()
       assert.is_nil(ws.server)
     end)
 
-    it("may bring messages along", function()
+    it("may have messages right after it", function()
       local ws = assert(websock.connect(serve(function(peer)
         local _, fields = peer:head()
         peer:send(frames.response(nil, raw.accept_key(fields["sec-websocket-key"]))
@@ -56,7 +56,7 @@ describe("connect", function()
       ws:abort()
     end)
 
-    it("with another status is 'refused', with all of it", function()
+    it("with another status is 'refused', with all its parts", function()
       local ws, err, response = answered(
         "HTTP/1.1 404 Not Here\r\nContent-Length: 5\r\nX-A: 1\r\nX-A: 2\r\n\r\nsorry")
       assert.is_nil(ws)
@@ -67,7 +67,7 @@ describe("connect", function()
 
     local COOKIES = {"a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT", "b=2, 3; Path=/", "a=4"}
 
-    it("lists its fields as they came; cookies are told apart", function()
+    it("lists its fields as they came, and keeps cookies apart", function()
       local _, err, response = answered("HTTP/1.1 403 No\r\nSet-Cookie: " .. COOKIES[1] .. "\r\nX-A: 1\r\n"
         .. "SET-COOKIE: " .. COOKIES[2] .. "\r\nx-a:\r\nset-cookie: " .. COOKIES[3] .. "\r\n\r\n")
       assert.equal("refused", err)
@@ -88,13 +88,13 @@ describe("connect", function()
       assert.equal(6, #ws.response.fields)
     end)
 
-    it("has one cookie as it is, and none as nil", function()
+    it("has a single cookie as it is, and nil without one", function()
       assert.equal(COOKIES[1], ends.client(nil, {["Set-Cookie"] = COOKIES[1]}).response.headers["set-cookie"])
       assert.equal("", ends.client(nil, {["Set-Cookie"] = ""}).response.headers["set-cookie"])
       assert.is_nil(ends.client().response.headers["set-cookie"])
     end)
 
-    it("shows itself as its status line, as far as it came", function()
+    it("has a tostring: its status line, as far as it came", function()
       for line, shown in pairs {["401 Unauthorized"] = "401 Unauthorized", ["599 x"] = "599 x", ["404 "] = "404",
         ["404"] = "404", ["403 Nein,  d\xC3\xA4 nicht "] = "403 Nein,  d\xC3\xA4 nicht "} do
         local _, _, response = answered("HTTP/1.1 " .. line .. "\r\nContent-Length: 0\r\n\r\n")
@@ -116,7 +116,7 @@ describe("connect", function()
       assert.equal(65536, #response.body)
     end)
 
-    it("refused as a redirect is told with its place", function()
+    it("refused as a redirect has its Location", function()
       local _, err, response = answered "HTTP/1.1 302 Found\r\nLocation: ws://b/\r\nContent-Length: 0\r\n\r\n"
       assert.same({"refused", 302, "ws://b/"}, {err, response.status, response.headers.Location})
     end)
@@ -155,7 +155,7 @@ describe("connect", function()
       end)
     end
 
-    it("attack 6: that never ends its head is given up at a limit", function()
+    it("attack 6: whose head never ends is given up at a limit", function()
       local ws, err = websock.connect(serve(function(peer)
         peer:head()
         peer:send "HTTP/1.1 101 X\r\n"

@@ -1,4 +1,4 @@
--- URLs (RFC 6455 section 3, RFC 3986): what they mean, and which are none.
+-- URLs (RFC 6455 section 3, RFC 3986): their parts, and which are invalid.
 
 local url = require "websock.client.url"
 
@@ -15,13 +15,13 @@ local function refused(text, pattern)
 end
 
 describe("url", function()
-  it("takes ws and wss apart, with their default ports", function()
+  it("parses ws and wss, with their default ports", function()
     assert.same({"ws", "a.example", 80, "/", "a.example"}, parts "ws://a.example")
     assert.same({"wss", "a.example", 443, "/", "a.example"}, parts "wss://a.example/")
     assert.same({"ws", "a", 81, "/b/c?d=e&f", "a:81"}, parts "ws://a:81/b/c?d=e&f")
   end)
 
-  it("takes http and https for synonyms, in any case", function()
+  it("takes http and https as synonyms, in upper and lower case", function()
     assert.same({"ws", "a", 80, "/", "a"}, parts "HTTP://a")
     assert.same({"wss", "a", 443, "/", "a"}, parts "https://a")
     assert.same({"ws", "a", 443, "/", "a:443"}, parts "Ws://a:443")
@@ -77,7 +77,7 @@ describe("url", function()
     refused("ws://a#", "fragment")
   end)
 
-  it("refuses hosts that are none", function()
+  it("refuses invalid hosts", function()
     for _, text in ipairs {"ws://", "ws:///x", "ws://:80", "ws://[::1", "ws://::1/",
       "ws://[gg::1]/", "ws://a\\b/", "ws://\xC3\xA4/", "ws://a@/"} do
       refused(text, "host")
@@ -114,7 +114,7 @@ describe("url", function()
     end
   end)
 
-  it("raises on what is no string", function()
+  it("raises on values that are no strings", function()
     assert.error_matches(function() url.parse() end, "connect: url: string expected, got nil")
     assert.error_matches(function() url.parse(1) end, "url: string expected, got number")
   end)

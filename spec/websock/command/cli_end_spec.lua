@@ -1,9 +1,9 @@
--- How the command `websock` ends, and with which status.
+-- The end of the command `websock`, and its status.
 
 local socket = require "socket"
 local command = require "support.command"
 
--- A port that was free a moment ago: nobody answers there.
+-- A port that was free a moment ago, so that nobody listens there.
 local function dead_url()
   local listener = assert(socket.bind("127.0.0.1", 0))
   local _, port = listener:getsockname()
@@ -92,7 +92,7 @@ describe("websock, the command", function()
       assert.equal(0, status)
     end)
 
-    it("keeps its status when nobody reads its output", function()
+    it("keeps its status though nobody reads its output", function()
       local status, out = command.run({url}, ("line\n"):rep(20000), 'exec 4>"$OUT"; '
         .. '{ scripts/lua bin/websock "$@" <"$IN" 2>"$ERR"; echo $? >&4; } | head -n 1 >/dev/null')
       assert.equal("0\n", out)

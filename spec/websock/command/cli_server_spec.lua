@@ -6,7 +6,7 @@ local process = require "support.process"
 
 describe("websock, the command", function()
   describe("as a server", function()
-    it("echoes, and tells who comes and goes", function()
+    it("echoes, and prints who connects and leaves", function()
       local server <close> = command.start {"--listen", "0"}
       local address = server:expect("err", "^listening on (ws://127%.0%.0%.1:%d+/)\n")
       local status, out = command.run({address}, "hi\n")
@@ -18,7 +18,7 @@ describe("websock, the command", function()
       assert.equal(0, (server:wait()))
     end)
 
-    it("ends cleanly on Ctrl-C with a client connected, who hears 1001", function()
+    it("ends cleanly on Ctrl-C with a client connected, which gets 1001", function()
       local server <close> = command.start {"--listen", "0", "--quiet"}
       local address = server:expect("err", "^listening on (%S+)\n")
       local guest <close> = command.start {address}
@@ -33,7 +33,7 @@ describe("websock, the command", function()
       assert.equal(("listening on %s\n"):format(address), err)
     end)
 
-    it("ends at once on a second Ctrl-C, whoever is silent", function()
+    it("ends at once on a second Ctrl-C, though a client is silent", function()
       local server <close> = command.start {"--listen", "0"}
       local deaf = require("support.raw").open(server:expect("err", "^listening on ws://127%.0%.0%.1:(%d+)/\n"))
       server:signal "INT"
@@ -106,7 +106,7 @@ describe("websock, the command", function()
       assert.equal(0, status)
     end)
 
-    it("nobody is trusted without it, or in its place", function()
+    it("other authorities are not trusted, with --ca or without", function()
       for _, args in ipairs {{address}, {"--ca", certificates.stranger.cert, address}} do
         local status, out, err = command.run(args, "hi\n")
         assert.equal("", out)
@@ -115,7 +115,7 @@ describe("websock, the command", function()
       end
     end)
 
-    it("--insecure trusts everybody", function()
+    it("--insecure trusts any certificate", function()
       local status, out = command.run({"--insecure", (address:gsub("127%.0%.0%.1", "localhost"))},
         "hi\n")
       assert.equal("hi\n", out)
@@ -129,7 +129,7 @@ describe("websock, the command", function()
       assert.equal(0, status)
     end)
 
-    it("says what is wrong with a file", function()
+    it("names a file that cannot be used", function()
       local status, _, err = command.run {"--ca", "/nowhere/ca.pem", address}
       assert.matches("^websock: wss://%S+: tls: ca_file: /nowhere/ca%.pem: No such file [^\n]*\n$", err)
       assert.equal(1, status)
@@ -146,7 +146,7 @@ describe("websock, the command", function()
       local theirs = wss.serve {tls = {cert = certificates.server.chain, key = certificates.server.key,
         client_ca = certificates.ca.cert}}
       local made = certificates.client
-      -- beside this server of ours, which has to turn
+      -- in the background, because the server in this process has to turn
       local child = process.start({"sh", "-c", 'echo hi | exec scripts/lua bin/websock --quiet "$@"',
         "sh", "--ca", certificates.ca.cert, "--cert", made.cert, "--key", made.key, wss.url(theirs)},
         {turn = websock.step, env = {LD_PRELOAD = os.getenv "SANITIZED"}})

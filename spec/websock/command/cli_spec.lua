@@ -1,5 +1,5 @@
--- The command `websock`, run as a process against our own server in another: as a
--- client, with the commands that it obeys.
+-- The command `websock` as a client, a process against our own server in another, and
+-- the commands that it obeys.
 
 local command = require "support.command"
 
@@ -13,7 +13,7 @@ describe("websock, the command", function()
   local function client(input, ...) return command.client(url, input, ...) end
 
   describe("as a client", function()
-    it("prints the echo of a pipe and leaves with 0", function()
+    it("prints the echo of a pipe and ends with 0", function()
       local status, out, err = client("hi\n")
       assert.equal("hi\n", out)
       assert.equal(0, status)
@@ -44,7 +44,7 @@ describe("websock, the command", function()
     end)
 
     -- Lines that end around the places where a read of 4,096 bytes ends.
-    it("splits long lines right", function()
+    it("keeps long lines whole", function()
       for _, length in ipairs {4094, 4095, 4096, 4097, 8191, 8192, 100000} do
         local input = ("a"):rep(length) .. "\n" .. ("b"):rep(length) .. "\n"
         local status, out = client(input)
@@ -53,7 +53,7 @@ describe("websock, the command", function()
       end
     end)
 
-    it("gets every answer to many lines", function()
+    it("gets all answers to many lines", function()
       local lines = {}
       for i = 1, 3000 do lines[i] = "line " .. i end
       local input = table.concat(lines, "\n") .. "\n"
@@ -80,7 +80,7 @@ describe("websock, the command", function()
       assert.equal(0, status)
     end)
 
-    it("prints what comes while no input does", function()
+    it("prints messages while no input comes", function()
       local running <close> = command.start {url}
       running:write("do binary abcd\nhello\n")
       running:expect("out", "^<4 bytes of binary>\n(hello)\n")
@@ -97,7 +97,7 @@ describe("websock, the command", function()
       assert.equal(0, status)
     end)
 
-    it("--quiet says nothing", function()
+    it("--quiet prints no status lines", function()
       local _, out, err = client("hi\n", "--quiet")
       assert.equal("hi\n", out)
       assert.equal("", err)

@@ -1,4 +1,4 @@
--- What the command `websock` shows on a terminal, and of what a peer chooses.
+-- What the command `websock` shows on a terminal, and how it shows text of the peer.
 
 local command = require "support.command"
 local process = require "support.process"
@@ -12,7 +12,7 @@ describe("websock, the command", function()
 
   local function client(input, ...) return command.client(url, input, ...) end
 
-  -- On a terminal: what it gets, with both streams, and the exit status.
+  -- Runs it on a terminal: returns the output, of both streams, and the exit status.
   local function on_terminal(input, ...)
     local words = {process.python, "spec/support/terminal.py", input, "env",
       "LD_PRELOAD=" .. (os.getenv "SANITIZED" or ""), "scripts/lua", "bin/websock", ...}
@@ -25,13 +25,13 @@ describe("websock, the command", function()
   end
 
   describe("on a terminal", function()
-    it("marks messages, and binary ones by their size", function()
+    it("marks messages, and shows binary ones by their size", function()
       local seen, status = on_terminal("hi\ndo binary abc\n", url)
       assert.equal(("connected to %s\n< hi\n<3 bytes of binary>\nclosed 1000\n"):format(url), seen)
       assert.equal(0, status)
     end)
 
-    it("spells out what it would obey, and lets no message look like a status line", function()
+    it("spells out control characters, and lets no message look like a status line", function()
       for message, shown in pairs {
         ["\27[2J\27]0;title\7"] = "< ^[[2J^[]0;title^G",
         ["a\nclosed 1000"] = "< a\n| closed 1000",
@@ -54,7 +54,7 @@ describe("websock, the command", function()
     end)
   end)
 
-  describe("what a peer chooses", function()
+  describe("text of the peer", function()
     it("reaches a pipe as it came", function()
       local message = "\27[2J\r\nclosed 1000\u{9b}"
       local _, out = client("do hex " .. hex(message) .. "\n")
@@ -81,7 +81,7 @@ describe("websock, the command", function()
       assert.equal(("websock: %s: refused: 403 M-^[2J<U+009B>2J\n"):format(bad), err)
     end)
 
-    it("is shown of a refusal's text, to a kilobyte, and of nothing else", function()
+    it("is shown if it is the text of a refusal, up to a kilobyte, and no other body", function()
       local _, _, err = command.run {url .. "long"}
       assert.matches("^[^\n]*: refused: 403 Forbidden\n| line\n| line\n", err)
       assert.is_true(#err < 2000)

@@ -1,5 +1,5 @@
 -- permessage-deflate in the opening handshake (RFC 7692 sections 5 and 7.1) as it
--- is on the wire: what a client offers, and what it makes of a server's answers.
+-- is on the wire: what a client offers, and how it takes a server's answers.
 
 local websock = require "websock"
 local compressed = require "support.compressed"
@@ -27,14 +27,14 @@ local function offered(compress)
   return request[FIELD]
 end
 
--- The parameters of the offer that is preferred.
+-- The parameters of the first offer.
 local function first_offer(compress)
   local name, parameters = compressed.parse(offered(compress):match "^[^,]*")
   assert.equal("permessage-deflate", name)
   return parameters
 end
 
--- A client that gets this answer: its connection, or nil and why.
+-- Connects a client that gets this answer: its connection, or nil and the error.
 local function connect(compress, value)
   local listener <close> = raw.server()
   local peer
@@ -60,12 +60,12 @@ end
 describe("compression offered by a client", function()
   after_each(function() ends.finish() end)
 
-  it("is not, unless it is asked for", function()
+  it("is not offered by default", function()
     assert.is_nil(offered(nil))
     assert.is_nil(offered(false))
   end)
 
-  it("is what the contract's defaults say", function()
+  it("has the contract's defaults", function()
     for _, compress in ipairs {true, {}} do
       assert.same({
         server_no_context_takeover = true, client_no_context_takeover = true,
@@ -74,7 +74,7 @@ describe("compression offered by a client", function()
     end
   end)
 
-  it("says each parameter as the options do", function()
+  it("has each parameter as in the options", function()
     for bits = 8, 14 do
       local parameters = first_offer {server_max_window_bits = bits, client_max_window_bits = bits}
       assert.equal(bits, parameters.server_max_window_bits)
@@ -90,7 +90,7 @@ describe("compression offered by a client", function()
       or parameters.client_max_window_bits == 15)
   end)
 
-  -- All elements of the field.
+  -- Returns all elements of the field.
   local function all_offers(compress)
     local list = {}
     for element in offered(compress):gmatch "[^,]+" do
@@ -101,7 +101,7 @@ describe("compression offered by a client", function()
     return list
   end
 
-  it("is made again without a limit for the server, and by the name alone", function()
+  it("is made again without a limit for the server, and by its name alone", function()
     local flags = {server_no_context_takeover = true, client_no_context_takeover = true}
     local function with(parameters)
       for name, value in pairs(flags) do parameters[name] = value end
@@ -126,7 +126,7 @@ describe("compression offered by a client", function()
     assert.same({{client_max_window_bits = 9}, {}}, windows(false, 9))
   end)
 
-  it("is agreed on when the answer takes it, whatever its order and its spelling", function()
+  it("is agreed on if the answer takes it, in any order and spelling", function()
     local full = compressed.value {
       server_no_context_takeover = true, client_no_context_takeover = true,
       server_max_window_bits = 12, client_max_window_bits = 12,
@@ -138,10 +138,10 @@ describe("compression offered by a client", function()
       offer("server_no_context_takeover", 'server_max_window_bits="12"', 'client_max_window_bits="9"'),
       offer("server_no_context_takeover", "server_max_window_bits=8"),
       offer("server_no_context_takeover", "server_max_window_bits=9", "client_max_window_bits=8"),
-      -- the second offer: the server's window is its own business
+      -- the second offer does not limit the server's window
       "permessage-deflate; server_no_context_takeover; server_max_window_bits=15",
       offer("server_no_context_takeover", "client_max_window_bits=12"),
-      -- the third: so is all of it
+      -- the third limits nothing
       offer(), offer "client_no_context_takeover", offer "server_max_window_bits=15", offer "server_max_window_bits=8",
     } do
       local ws = assert(connect(true, value))
@@ -161,7 +161,7 @@ describe("compression offered by a client", function()
     assert.is_nil(ws.response.headers[FIELD])
   end)
 
-  it("fails the connection when the answer was not offered", function()
+  it("fails the connection if the answer was not offered", function()
     fails(false, offer())
     fails(true, "x-unknown")
     fails(true, "x-webkit-deflate-frame")
@@ -178,7 +178,7 @@ describe("compression offered by a client", function()
     end
   end)
 
-  it("fails when the extension is answered twice", function()
+  it("fails if the extension is answered twice", function()
     local full = offer("server_no_context_takeover", "server_max_window_bits=12")
     fails(true, full .. ", " .. full)
     fails(true, {full, full})
@@ -194,7 +194,7 @@ describe("compression offered by a client", function()
     fails({}, offer("server_no_context_takeover", "server_max_window_bits=12", "client_max_window_bits"))
   end)
 
-  it("fails on values where none is allowed, and repeated or unknown parameters", function()
+  it("fails on values of parameters that have none, and repeated or unknown parameters", function()
     for _, bad in ipairs {
       "server_no_context_takeover=1", 'client_no_context_takeover="true"',
       "server_no_context_takeover; server_no_context_takeover",
@@ -205,7 +205,7 @@ describe("compression offered by a client", function()
     end
   end)
 
-  it("fails on what is no list of extensions", function()
+  it("fails on a field that is no list of extensions", function()
     for _, bad in ipairs(BROKEN) do fails(OFF, offer("server_max_window_bits" .. bad)) end
     for _, bad in ipairs {offer "", ";", "permessage-deflate;", "permessage-deflate=1",
       "permessage-deflate; =9", "permessage-deflate server_no_context_takeover"} do

@@ -1,6 +1,6 @@
--- Broadcasts and topics to a mixed crowd: receivers without compression, with
--- every size of window, with context takeover and without. Each gets the right
--- bytes, whatever came before and comes after.
+-- Broadcasts and topics for a mixed crowd: receivers without compression, with every
+-- size of window, with context takeover and without. Each gets the right bytes,
+-- whatever is sent before and after.
 
 local websock = require "websock"
 local compressed = require "support.compressed"
@@ -8,7 +8,7 @@ local ends = require "support.ends"
 local frames = require "support.frames"
 local raw = require "support.raw"
 
--- What each of the crowd agrees on; false: nothing.
+-- The terms of each of the crowd; false: no compression.
 local KINDS = {
   false,
   {server_no_context_takeover = true, server_max_window_bits = 9},
@@ -23,7 +23,7 @@ local KINDS = {
 
 local bytes = compressed.bytes
 
--- A server that would keep every history, and one connection of each kind.
+-- A server that allows context takeover, and one connection of each kind.
 local function open(options)
   local all = {port = 0, compress = compressed.options {threshold = 100}}
   for name, value in pairs(options or {}) do all[name] = value end
@@ -56,7 +56,7 @@ local function assert_hears(one, message, kind, where)
   return heard
 end
 
--- All of them hear it, compressed where that was agreed and is worth it.
+-- All of them get the message, compressed if that was agreed on and makes it smaller.
 local function all_hear(list, message, kind, plain)
   local heard = {}
   for i, one in ipairs(list) do
@@ -93,7 +93,7 @@ describe("compressed broadcasts", function()
     assert.is_true(#heard[5].payload < #heard[2].payload)
   end)
 
-  it("come between what each is sent alone", function()
+  it("come between messages for one receiver", function()
     local server, list = open()
     local shared = bytes("random", 2000, 1)
     local own = {}
@@ -158,7 +158,7 @@ describe("compressed broadcasts", function()
     end
   end)
 
-  it("skip who is too slow, and later ones are understood", function()
+  it("skip a receiver that is too slow, which understands later ones", function()
     local server, list = open {max_queue = 100000}
     local noise, message = bytes("random", 1 << 20), bytes("json", 3000)
     local slow, n = {}, 0
@@ -180,7 +180,7 @@ describe("compressed broadcasts", function()
     end
   end)
 
-  it("leave a receiver that comes and goes no trace for others", function()
+  it("are right for others when a receiver comes and goes", function()
     local server, list = open()
     local message = bytes("json", 3000)
     for round = 1, 3 do
@@ -229,8 +229,8 @@ describe("compressed broadcasts", function()
     end
   end)
 
-  -- Whatever may be done to a connection, in any order; `expected` holds what each
-  -- has to hear.
+  -- All that may be done to a connection, in any order; `expected` holds the messages
+  -- that each has to get.
   local ACTS = {
     function(_, list, expected, message, kind, i, choice)
       list[i].ws:send(message, kind, {compress = choice})
@@ -259,7 +259,7 @@ describe("compressed broadcasts", function()
     end,
   }
 
-  it("and all else, in any order", function()
+  it("are right among all other calls, in any order", function()
     local server, list = open()
     local kinds, choices = {"random", "json", "json", "mixed", "zeros"}, {[1] = true, [2] = false}
     for seed = 1, 5 do

@@ -1,7 +1,7 @@
 -- permessage-deflate in the opening handshake (RFC 7692 sections 5 and 7.1) as it
--- is on the wire: what a server makes of a client's offers, and the options. A
--- client's side is compress/answers_spec.lua's; what the agreed parameters then do
--- to messages is compress/send_spec.lua's.
+-- is on the wire: how a server answers a client's offers, and the options. The client's
+-- side is in compress/answers_spec.lua, the effect of the agreed parameters on messages
+-- in compress/send_spec.lua.
 
 local websock = require "websock"
 local compressed = require "support.compressed"
@@ -21,8 +21,8 @@ local function listen(compress)
   end}
 end
 
--- The answer to an offer (a field's value, or a list of several fields'): the
--- status and the value of the field.
+-- Returns the answer to an offer (the value of a field, or a list of values of several
+-- fields): the status and the value of the field.
 local function answer(server, offered)
   local peer = ends.dial(server)
   assert(peer:send(frames.request {["Sec-WebSocket-Extensions"] = offered}))
@@ -31,7 +31,7 @@ local function answer(server, offered)
   return math.tointeger(tonumber(line:match "^HTTP/1%.1 (%d+)")), fields[FIELD]
 end
 
--- The parameters of the answer; nil when the offer is declined.
+-- Returns the parameters of the answer; nil if the offer is declined.
 local function agreed(server, offered)
   local status, value = answer(server, offered)
   assert.equal(101, status)
@@ -41,7 +41,7 @@ local function agreed(server, offered)
   return parameters
 end
 
--- Declined, or the whole handshake refused; nothing agreed in any case.
+-- The offer is declined, or the handshake refused.
 local function refused(server, value)
   local status, extension = answer(server, value)
   assert.is_nil(extension, value)
@@ -51,14 +51,14 @@ end
 describe("compression offered to a server", function()
   after_each(function() ends.finish() end)
 
-  it("is declined unless it is asked for", function()
+  it("is declined by default", function()
     local server = ends.listen {port = 0, handler = function(ws) ws:receive() end}
     assert.is_nil(agreed(server, offer()))
     server = listen(false)
     assert.is_nil(agreed(server, offer("client_max_window_bits")))
   end)
 
-  it("is agreed on with the contract's defaults", function()
+  it("is accepted with the contract's defaults", function()
     local server = listen(true)
     local plain = {
       server_no_context_takeover = true, client_no_context_takeover = true,
@@ -71,12 +71,12 @@ describe("compression offered to a server", function()
     assert.same(plain, agreed(server, offer "client_max_window_bits=15"))
   end)
 
-  it("none offered, none answered", function()
+  it("is not in the answer if it was not offered", function()
     local status, value = answer(listen(true), nil)
     assert.same({101}, {status, value})
   end)
 
-  it("names no client window where the client does not know the parameter", function()
+  it("has no client window in the answer if the client does not know the parameter", function()
     for bits = 8, 15 do
       local server = listen {client_max_window_bits = bits}
       assert.is_nil(agreed(server, offer()).client_max_window_bits)
@@ -90,9 +90,9 @@ describe("compression offered to a server", function()
       for theirs = 8, 15 do
         local answered = agreed(server,
           offer("server_max_window_bits=" .. theirs, "client_max_window_bits=" .. theirs))
-        -- section 7.1.2.1: included in the offer, included in the answer
+        -- section 7.1.2.1: it is in the offer, so it is in the answer
         assert.equal(math.min(ours, theirs), answered.server_max_window_bits)
-        -- a client keeps to its own hint, whatever is answered
+        -- a client keeps to its own hint, whatever the answer
         assert.equal(math.min(ours, theirs), math.min(theirs, answered.client_max_window_bits or 15))
       end
       local open = agreed(server, offer "client_max_window_bits")
@@ -100,7 +100,7 @@ describe("compression offered to a server", function()
     end
   end)
 
-  it("answers each takeover that the client or the server refuses", function()
+  it("has an answer for each takeover that the client or the server refuses", function()
     for _, ours in ipairs {false, true} do
       for _, theirs in ipairs {false, true} do
         local server = listen {server_no_context_takeover = ours, client_no_context_takeover = ours}
@@ -114,14 +114,14 @@ describe("compression offered to a server", function()
     end
   end)
 
-  it("asks for nothing where the options ask for nothing", function()
+  it("asks for nothing if the options ask for nothing", function()
     local answered = agreed(listen(OFF), offer())
     assert.equal(15, answered.server_max_window_bits or 15)
     answered.server_max_window_bits = nil
     assert.same({}, answered)
   end)
 
-  it("takes the first offer that can be taken", function()
+  it("takes the first acceptable offer", function()
     local server = listen(true)
     local function bits(...) return agreed(server, table.concat({...}, ", ")).server_max_window_bits end
     assert.equal(10, bits(offer "server_max_window_bits=10", offer "server_max_window_bits=9"))
@@ -132,7 +132,7 @@ describe("compression offered to a server", function()
     assert.equal(12, bits(offer(), offer()))
   end)
 
-  it("passes over extensions that it does not know", function()
+  it("ignores unknown extensions", function()
     local server = listen(true)
     assert.is_nil(agreed(server, "x-webkit-deflate-frame"))
     assert.is_nil(agreed(server, "permessage-bzip2; level=5, foo, permessage-deflate-frame, permessage"))
@@ -148,7 +148,7 @@ describe("compression offered to a server", function()
     assert.equal(9, agreed(server, " permessage-deflate \t;\t server_max_window_bits=9 \t ").server_max_window_bits)
   end)
 
-  it("reads quoted values as what they quote", function()
+  it("reads quoted values", function()
     local server = listen(true)
     assert.equal(10, agreed(server, offer 'server_max_window_bits="10"').server_max_window_bits)
     assert.equal(10, agreed(server, offer 'server_max_window_bits="1\\0"').server_max_window_bits)
@@ -166,7 +166,7 @@ describe("compression offered to a server", function()
     assert.equal(12, agreed(server, offer()).server_max_window_bits)
   end)
 
-  it("declines values where none is allowed, and repeated or unknown parameters", function()
+  it("declines values of parameters that have none, and repeated or unknown parameters", function()
     local server = listen(true)
     for _, bad in ipairs {
       "server_no_context_takeover=1", "server_no_context_takeover=true",
@@ -183,7 +183,7 @@ describe("compression offered to a server", function()
     end
   end)
 
-  it("refuses what is no list of extensions", function()
+  it("refuses a field that is no list of extensions", function()
     local server = listen(true)
     for _, name in ipairs(BITS) do
       for _, bad in ipairs(BROKEN) do refused(server, offer(name .. bad)) end
@@ -212,7 +212,7 @@ describe("compression offered to a server", function()
     assert.equal("none", seen)
   end)
 
-  it("counts in a handshake that somebody else has read", function()
+  it("is read from a request that an HTTP server has parsed", function()
     local listener <close> = raw.server()
     local peer = raw.client(listener.port)
     local accepted = assert(listener:accept())
@@ -228,7 +228,7 @@ describe("compression offered to a server", function()
     assert.equal(12, select(2, compressed.parse(ws.extensions)).client_max_window_bits)
   end)
 
-  it("is of no interest in what is no handshake", function()
+  it("is ignored in a request that is no handshake", function()
     local server = ends.listen {port = 0, compress = true, handler = print, http = function() return 200 end}
     for _, value in ipairs {offer(), offer "", "=;,"} do
       local peer = ends.dial(server)
@@ -239,7 +239,7 @@ describe("compression offered to a server", function()
     end
   end)
 
-  it("leaves ws.extensions to read, also after the end, and not to write", function()
+  it("is in ws.extensions also after the end, which cannot be written", function()
     local ws, peer = ends.server({compress = true}, compressed.field())
     local said = ws.extensions
     assert.matches("^permessage%-deflate;", said)
@@ -279,7 +279,7 @@ describe("compression's options", function()
     raises({max_window_bits = 12}, "max_window_bits")
   end)
 
-  it("raise on what is out of range, and name it", function()
+  it("raise on a value out of range, and name it", function()
     for _, name in ipairs(BITS) do
       for _, bad in ipairs {7, 16, 0, -9, 9.5, "12", true, {}, 0 / 0} do
         raises({[name] = bad}, name)
@@ -293,7 +293,7 @@ describe("compression's options", function()
     for _, bad in ipairs {-1, 1.5, "256", true} do raises({threshold = bad}, "threshold") end
   end)
 
-  it("are taken at their borders", function()
+  it("are accepted at the ends of their ranges", function()
     for _, compress in ipairs {
       {server_max_window_bits = 8, client_max_window_bits = 8, level = 1, mem_level = 1, threshold = 0},
       {server_max_window_bits = 15, client_max_window_bits = 15, level = 9, mem_level = 9, threshold = 1 << 30},

@@ -1,6 +1,6 @@
 -- Compressed messages that are received (RFC 7692 sections 6.2 and 7.2.2), whole and
--- in parts, in both roles: the peer's compressor is Python's. What breaks a rule or
--- a limit is compress/rules_spec.lua's.
+-- in parts, in both roles: the peer's compressor is Python's. Broken rules and limits are
+-- in compress/rules_spec.lua.
 
 local websock = require "websock"
 local compressed = require "support.compressed"
@@ -11,7 +11,7 @@ local both, bytes, assert_same = compressed.both(it), compressed.bytes, compress
 local unhex = compressed.unhex
 local RSV1 = frames.RSV1
 
--- Payloads of "Hello" in RFC 7692 section 7.2.3, by how they are made.
+-- Payloads of "Hello" in RFC 7692 section 7.2.3, by their kind.
 local HELLO = {
   ["one block"] = "f248cdc9c90700",
   ["no compression"] = "000500faff48656c6c6f00",
@@ -67,7 +67,7 @@ describe("compressed messages", function()
       end
     end)
 
-    both("within every window, with history and without", function(_, role)
+    both("with every window, with history and without", function(_, role)
       local other = role == "client" and "server" or "client"
       for bits = 8, 15 do
         for _, no_takeover in ipairs {false, true} do
@@ -132,7 +132,7 @@ describe("compressed messages", function()
         end
         pair.peer:send(table.concat(list))
         receives(pair, message, "binary")
-        -- it may answer the newest only (RFC 6455 section 5.5.3)
+        -- it may answer only the newest (RFC 6455 section 5.5.3)
         local pong
         repeat
           pong = assert(pair.peer:frame())
@@ -175,7 +175,7 @@ describe("compressed messages", function()
       end
     end)
 
-    -- Whoever sends it may have kept its history or not.
+    -- The sender may have kept its history or not.
     both("with history from before BFINAL", function(pair)
       for _, hex in ipairs {"f348cdc9c9070000", "f200110000", "f348cdc9c90700 f200110000"} do
         pair:send {opcode = "text", payload = unhex(hex), rsv = RSV1}
@@ -193,7 +193,7 @@ describe("compressed messages", function()
       for _, text in ipairs {"Hello", "", "", "Hello"} do receives(pair, text, "text") end
     end)
 
-    both("after timeouts in their midst, which lose nothing", function(pair)
+    both("after timeouts in the middle, which lose nothing", function(pair)
       local text = bytes("json", 50000)
       for _ = 1, 2 do
         for _, piece in ipairs(pair:fragments("text", pair.deflater:message(text), 100, 1000)) do
@@ -217,7 +217,7 @@ describe("compressed messages", function()
       end
     end)
 
-    both("by the other coroutines' turns, read ahead", function(pair)
+    both("ahead, while other coroutines run", function(pair)
       local text = bytes("json", 500)
       for _ = 1, 10 do pair:say(text) end
       pair:send {opcode = "ping", payload = "ahead"}
@@ -235,7 +235,7 @@ describe("compressed messages", function()
       assert.same({4000, "bye", true}, {pair.ws.close_code, pair.ws.close_reason, pair.ws.close_clean})
     end)
 
-    both("not, when the connection ends in their midst", function(pair)
+    both("not, if the connection ends in the middle", function(pair)
       local payload = pair.deflater:message(bytes("json", 5000))
       pair:send {opcode = "text", payload = payload:sub(1, -10), rsv = RSV1, fin = false}
       pair.peer:close()
@@ -274,7 +274,7 @@ describe("compressed messages", function()
       end
     end)
 
-    both("come while the message does", function(pair)
+    both("come before the message is whole", function(pair)
       local text = bytes("json", 20000)
       local payload = pair.deflater:message(text)
       local list = pair:fragments("text", payload, #payload // 2)
@@ -300,7 +300,7 @@ describe("compressed messages", function()
       receives(pair, text, "text")
     end)
 
-    both("fail on what is no deflated data", function(pair)
+    both("fail on invalid deflated data", function(pair)
       local payload = pair.deflater:message(bytes("json", 200000))
       websock.spawn(function()
         pair:send({opcode = "text", payload = payload, rsv = RSV1, fin = false},

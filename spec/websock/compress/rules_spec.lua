@@ -1,6 +1,6 @@
 -- Compressed messages that fail a connection: RSV1 where it must not be, data that
 -- does not inflate, text that is not UTF-8, limits (RFC 7692 sections 6 and 7.2.2).
--- Attacks are ../attacks_deflate_spec.lua's.
+-- Attacks are in spec/attacks_deflate_spec.lua.
 
 local compressed = require "support.compressed"
 local ends = require "support.ends"
@@ -79,12 +79,12 @@ describe("compressed messages", function()
       end)
     end
 
-    both("fail in mid-block: 1007", function(pair)
+    both("fail in the middle of a block: 1007", function(pair)
       pair:send {opcode = "binary", payload = unhex "001000efff4865", rsv = RSV1}
       fails(pair, 1007)
     end)
 
-    both("fail after good ones, which are received", function(pair)
+    both("fail after valid ones, which are received", function(pair)
       local text = bytes("json", 2000)
       pair:say(text)
       pair:send {opcode = "binary", payload = "\7", rsv = RSV1}
@@ -103,7 +103,7 @@ describe("compressed messages", function()
       fails(pair, 1007)
     end)
 
-    both("may be binary that is not UTF-8, and text whose payload is not", function(pair)
+    both("may be binary that is not UTF-8, and text whose compressed payload is not", function(pair)
       pair:say("\xff\xfe", "binary")
       assert.same({"\xff\xfe", "binary"}, {pair:receive()})
       pair:say("\xe2\x82\xac", "text")

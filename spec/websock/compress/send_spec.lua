@@ -1,7 +1,7 @@
 -- Compressed messages that are sent (RFC 7692 sections 6.1 and 7.2.1) as they are on
--- the wire, in both roles: the peer's decompressor is Python's. How it is agreed on
--- is compress/offers_spec.lua's, what is received compress/receive_spec.lua's, one
--- frame for many receivers compress/crowd_spec.lua's.
+-- the wire, in both roles: the peer's decompressor is Python's. The handshake is in
+-- compress/offers_spec.lua, receiving in compress/receive_spec.lua, one frame for many
+-- receivers in compress/crowd_spec.lua.
 
 local websock = require "websock"
 local compressed = require "support.compressed"
@@ -70,7 +70,7 @@ describe("compressed messages", function()
     end)
 
     for role, how in pairs {client = "client", server = "server"} do
-      it("plainly where nothing is agreed (" .. role .. ")", function()
+      it("uncompressed if nothing is agreed on (" .. role .. ")", function()
         local ws, peer = ends[how] {compress = true}
         ends.inside(function()
           assert.is_true(ws:send(("x"):rep(5000), "text", {compress = true}))
@@ -99,7 +99,7 @@ describe("compressed messages", function()
       end
     end)
 
-    both("within the window that is agreed", function(_, role)
+    both("within the window that is agreed on", function(_, role)
       for bits = 8, 15 do
         for _, no_takeover in ipairs {false, true} do
           local pair = compressed.open(role, {threshold = 0, [role .. "_max_window_bits"] = bits,
@@ -113,7 +113,7 @@ describe("compressed messages", function()
       end
     end)
 
-    both("by every level and with any memory", function(_, role)
+    both("with every level and memory level", function(_, role)
       for level = 0, 9 do
         local pair = compressed.open(role, {level = level, mem_level = math.max(level, 1), threshold = 0})
         for i, kind in ipairs {"random", "json", "mixed", "zeros"} do
@@ -139,7 +139,7 @@ describe("compressed messages", function()
       assert.is_true(sizes[2] < 500 and sizes[3] < 500, table.concat(sizes, " "))
     end)
 
-    both("without, where that is agreed", {threshold = 0, server_no_context_takeover = true,
+    both("without it, if that is agreed on", {threshold = 0, server_no_context_takeover = true,
       client_no_context_takeover = true}, function(pair)
       local noise = bytes("random", 5000)
       for _ = 1, 3 do
@@ -150,7 +150,7 @@ describe("compressed messages", function()
       end
     end)
 
-    -- What is compressed and then sent as it was has not happened.
+    -- A message that was compressed in vain, and sent as it was, leaves no history.
     both("around ones that are not compressed", {threshold = 0}, function(pair)
       local messages = {bytes("random", 2000), bytes("random", 2000, 2), bytes("json", 2000), bytes("zeros", 2000)}
       for i = 1, 60 do
@@ -163,7 +163,7 @@ describe("compressed messages", function()
       end
     end)
 
-    it("within what a client has hinted at, whatever is answered", function()
+    it("within the window of the client's hint, whatever the answer", function()
       local ws, peer = ends.client({
         compress = {client_max_window_bits = 9, server_no_context_takeover = false, threshold = 0},
       }, compressed.field {server_max_window_bits = 12})
@@ -181,7 +181,7 @@ describe("compressed messages", function()
 
     -- A server that knows no parameters keeps history and the largest window; what
     -- a client sends to it stays within the client's own settings.
-    it("with a server that answers by the name alone", function()
+    it("to a server that answers with the name alone", function()
       local ws, peer = ends.client({compress = {threshold = 0}}, compressed.field {})
       assert.equal("permessage-deflate", ws.extensions)
       local pair = compressed.pair("client", ws, peer,
@@ -202,7 +202,7 @@ describe("compressed messages", function()
       end)
     end)
 
-    both("not, when they raise, and history is as before", {threshold = 0}, function(pair)
+    both("not, if they raise; the history is as before", {threshold = 0}, function(pair)
       local text = bytes("json", 2000)
       pair.ws:send(text)
       local ok, err = pcall(function() pair.ws:send(text .. "\255" .. text) end)
@@ -213,7 +213,7 @@ describe("compressed messages", function()
       assert.same({text, text}, {pair:hear().text, pair:hear().text})
     end)
 
-    both("not, when the queue is full, and history is as before", {threshold = 0}, {max_queue = 1000},
+    both("not, if the queue is full; the history is as before", {threshold = 0}, {max_queue = 1000},
       function(pair)
         local ws, sent = pair.ws, {}
         ws:socket():setoption("send-buffer-size", 4096)
@@ -300,7 +300,7 @@ describe("compressed messages", function()
         end)
     end
 
-    both("hold what they need until they are finished, others' compressors beside", NO_TAKEOVER,
+    both("keep their compressor until they are finished, while others have their own", NO_TAKEOVER,
       function(pair, role)
         local text, writers = bytes("json", 5000), {}
         local pairs_ = {pair}
@@ -319,7 +319,7 @@ describe("compressed messages", function()
         end
       end)
 
-    both("abort the connection when forgotten; others' go on", NO_TAKEOVER, function(pair, role)
+    both("abort the connection if they are forgotten; others go on", NO_TAKEOVER, function(pair, role)
       local text = bytes("json", 5000)
       local w = assert(pair.ws:writer("text", {compress = true}))
       w:write(text)

@@ -1,5 +1,5 @@
--- core.broadcast where memory fails: who gets the message gets it whole, nobody has
--- got it when it raises, and the frame that all share is given back.
+-- core.broadcast without memory: a receiver gets the whole message or nothing, none gets
+-- it if the call raises, and the frame that all share is freed.
 
 local core = require "websock.core"
 local allocator = require "support.allocator"
@@ -7,9 +7,9 @@ local frames = require "support.frames"
 
 local SIZE = 5000
 local PAYLOAD = ("x"):rep(SIZE)
-local SLOW = 250  -- whose list takes more memory than a collection sets free here
+local SLOW = 250  -- whose list takes more memory than a collection frees here
 
--- A server's conn with the opening handshake behind it.
+-- A server's conn after its opening handshake.
 local function opened(config)
   local conn = core.conn(config)
   conn:feed(frames.request {})
@@ -19,7 +19,7 @@ local function opened(config)
   return conn
 end
 
--- What is queued on a conn; nothing is, after that.
+-- Returns what is queued on a conn, and empties its queue.
 local function drain(conn)
   local bytes = ""
   repeat
@@ -43,8 +43,8 @@ local function broadcast(cap, conns, turn)
 end
 
 describe("a broadcast without memory", function()
-  it("leaves no frame behind, and no half of one", function()
-    allocator.limit()  -- from here on it counts
+  it("leaves no frame behind, and no part of one", function()
+    allocator.limit()  -- it counts from here on
     local config = core.config("server", {pool = false})
     local conns = {}
     for i = 1, 4 + SLOW do conns[i] = opened(config) end

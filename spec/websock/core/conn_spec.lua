@@ -1,18 +1,18 @@
 -- The binding of one connection's state machine (csrc/binding/lua_conn.c and its
--- neighbours): what Lua can do with it in any order. The protocol itself is
--- spec/csrc's.
+-- neighbours): calls from Lua in any order. The protocol itself is tested in
+-- spec/csrc.
 
 local core = require "websock.core"
 local socket = require "socket"
 
--- What one has queued arrives at the other.
+-- Moves what one has queued to the other.
 local function move(from, to)
   local bytes = from:output()
   to:feed(bytes)
   from:sent(#bytes)
 end
 
--- A client and a server with the opening handshake behind them.
+-- A client and a server after their opening handshake.
 local function opened(options)
   local client = core.conn(core.config("client", options))
   local server = core.conn(core.config("server", options))
@@ -27,13 +27,13 @@ local function opened(options)
 end
 
 describe("a conn", function()
-  it("wakes nobody where nobody waits", function()
+  it("wakes nobody if nobody waits", function()
     local conn = core.conn(core.config "server")
     assert.is_nil(conn:wake())
     assert.equal(core.WANT.NOTHING, conn:wanted())
   end)
 
-  it("has to name the server that it wants TLS with", function()
+  it("needs the name of the server for TLS", function()
     local listener = assert(socket.bind("127.0.0.1", 0))
     local peer = assert(socket.connect("127.0.0.1", (select(2, listener:getsockname()))))
     local client, conn = core.tls {verify = false}, core.conn(core.config "client")
@@ -65,7 +65,7 @@ describe("a conn", function()
     assert.same({"kept", "text"}, {server:receive()})
   end)
 
-  it("inflates nothing large while it is fed, and says so", function()
+  it("inflates nothing large in feed, and returns a flag for that", function()
     local EVENT, SWELLS = 1, 256
     local client, server = opened {compress = {}}
     for size, swells in pairs {[1 << 20] = true, [300] = false} do
@@ -81,7 +81,7 @@ describe("a conn", function()
     end
   end)
 
-  it("joins the fields of a head that are repeated, Set-Cookie's by line ends", function()
+  it("joins the repeated fields of a head, those of Set-Cookie by line feeds", function()
     local conn = core.conn(core.config "server")
     local long = ("v"):rep(3000)
     conn:feed("GET /p HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nSET-COOKIE: a=1, 2\r\nx-one:\r\nEmpty:\r\n"

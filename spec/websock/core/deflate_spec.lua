@@ -1,5 +1,5 @@
--- The binding of permessage-deflate: settings, and what the methods of a
--- connection take and tell. The rules are tested in C.
+-- The binding of permessage-deflate: settings, arguments and results of a connection's
+-- methods. The rules are tested in C.
 
 local core = require "websock.core"
 
@@ -10,7 +10,7 @@ local function move(from, to)
   return bytes
 end
 
--- A client and a server that have shaken hands.
+-- A client and a server after their opening handshake.
 local function pair(of_client, of_server)
   local client = core.conn(core.config("client", {compress = of_client}))
   local server = core.conn(core.config("server", {compress = of_server}))
@@ -29,7 +29,7 @@ local function is_compressed(frame)
 end
 
 describe("core.config", function()
-  it("takes settings in their ranges only", function()
+  it("takes only settings in their ranges", function()
     local ranges = {server_max_window_bits = {8, 15}, client_max_window_bits = {8, 15},
       level = {0, 9}, mem_level = {1, 9}}
     for name, range in pairs(ranges) do
@@ -49,7 +49,7 @@ describe("core.config", function()
 end)
 
 describe("core.conn", function()
-  it("tells what was agreed on, also after the end", function()
+  it("returns what was agreed on, also after the end", function()
     local client, server = pair(true, {server_max_window_bits = 10})
     local want = "permessage-deflate; server_no_context_takeover; client_no_context_takeover; "
       .. "server_max_window_bits=10; client_max_window_bits=12"
@@ -62,7 +62,7 @@ describe("core.conn", function()
     assert.is_nil(server:extensions())
   end)
 
-  it("compresses by size, or as it is told", function()
+  it("compresses by size, or as told", function()
     local client, server = pair({threshold = 10}, {threshold = 20})
     local cases = {{9, nil, false}, {10, nil, true}, {9, true, true}, {10, false, false}}
     for _, case in ipairs(cases) do

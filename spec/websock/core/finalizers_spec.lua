@@ -1,7 +1,7 @@
 -- Finalizers that use the connection whose method has made Lua collect: see
--- spec/support/finalizers.lua. In a process of its own, for that may crash; with
--- the sanitized module if there is one that is up to date, and once more by a Lua
--- that collects at every chance if `make apicheck` has built it.
+-- spec/support/finalizers.lua. In a process of its own, which may crash; with the
+-- sanitized module if there is an up-to-date one, and again with a Lua that collects at
+-- every chance if `make apicheck` has built it.
 
 local process = require "support.process"
 
@@ -24,7 +24,7 @@ local function is_fresh(path)
     and answer(("find csrc -name '*.[ch]' -newer %s"):format(path)) == ""
 end
 
--- What makes a process use the sanitized module.
+-- The environment that makes a process use the sanitized module.
 local function environment()
   local env = {ASAN_OPTIONS = "detect_leaks=0", LD_PRELOAD = os.getenv "SANITIZED"}
   if not env.LD_PRELOAD and is_fresh(SANITIZED_MODULE) then
@@ -34,7 +34,7 @@ local function environment()
   return env
 end
 
--- Runs that many rounds; the number of messages that were received in them.
+-- Runs so many rounds; returns the number of messages received in them.
 local function run(env, seed, rounds, steps, eager)
   local code = ([[package.path = "spec/?.lua;" .. package.path
     print("received", require("support.finalizers").run(%d, %d, %d, %s))]])
@@ -44,13 +44,13 @@ local function run(env, seed, rounds, steps, eager)
   return tonumber(output:match "received\t(%d+)")
 end
 
-describe("finalizers that use the connection that is at work", function()
-  it("find nothing that is gone, and no message twice", function()
+describe("finalizers that use the connection whose method runs", function()
+  it("use nothing freed, and get no message twice", function()
     assert.is_true(run(environment(), 1, 200, 300, false) > 1000)
   end)
 
   local by_eager = exists(EAGER) and it or pending
-  by_eager("nor does Lua wherever it may collect", function()
+  by_eager("also with a Lua that collects at every chance", function()
     local env = environment()
     env.LUA = EAGER
     assert.is_true(run(env, 1, 200, 100, true) > 100)

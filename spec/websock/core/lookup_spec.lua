@@ -4,7 +4,7 @@ local core = require "websock.core"
 local descriptors = require "support.descriptors"
 local child = require "support.child"
 
--- The results of take once the answer is there.
+-- Returns the results of take once the answer has come.
 local function answer(lookup)
   local poller <close> = core.poller()
   assert(poller:watch(lookup:fd(), 1, 1))
@@ -20,7 +20,7 @@ describe("core.lookup", function()
     assert.same(list, (lookup:take()))
   end)
 
-  it("keeps to the family that is asked for", function()
+  it("returns only addresses of the family asked for", function()
     local lookup <close> = assert(core.lookup("::1", "inet6"))
     assert.same({{host = "::1", family = "inet6"}}, (answer(lookup)))
     local none <close> = assert(core.lookup("::1", "inet"))
@@ -30,7 +30,7 @@ describe("core.lookup", function()
     assert.error_matches(function() core.lookup("::1", "ipx") end, "invalid option 'ipx'")
   end)
 
-  it("says why there is no answer", function()
+  it("returns an error if there is no answer", function()
     local lookup <close> = assert(core.lookup "no-such-host.invalid")
     local list, why = answer(lookup)
     assert.is_nil(list)
@@ -38,7 +38,7 @@ describe("core.lookup", function()
     assert.is_string(why)
   end)
 
-  it("says that the answer is not there yet, or gives it", function()
+  it("returns that the answer is not there yet, or the answer", function()
     local lookup <close> = assert(core.lookup "localhost")
     local list, why
     repeat
@@ -47,13 +47,13 @@ describe("core.lookup", function()
     until list
   end)
 
-  it("refuses a host that a zero byte would cut short", function()
+  it("refuses a host with a zero byte", function()
     assert.error_matches(function() core.lookup "127.0.0.1\0.example" end, "zero byte")
     assert.error_matches(function() core.lookup() end, "string expected")
     assert.error_matches(function() core.lookup {} end, "string expected")
   end)
 
-  it("closes as often as one likes, at any time", function()
+  it("may be closed several times, at any time", function()
     for _ = 1, 50 do
       local lookup = assert(core.lookup "localhost")
       lookup:close()
@@ -71,7 +71,7 @@ describe("core.lookup", function()
     assert.is_nil(descriptors.list()[fd])
   end)
 
-  it("may be under way when the state closes", function()
+  it("may be running when the state closes", function()
     local status, output = child.run [[
       local core = require "websock.core"
       for i = 1, 20 do kept = core.lookup(i .. ".no-such-host.invalid") end
@@ -87,7 +87,7 @@ describe("core.numeric", function()
     assert.same({"2001:db8::a", "inet6"}, {core.numeric "2001:0DB8::000A"})
   end)
 
-  it("gives nothing for a name", function()
+  it("returns nothing for a name", function()
     for _, host in ipairs {"localhost", "", "[::1]", "127.0.0.1:80", "256.0.0.1"} do
       assert.equal(0, select("#", core.numeric(host)))
     end

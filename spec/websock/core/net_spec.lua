@@ -1,12 +1,12 @@
 -- The binding of the system calls on descriptors, and of signals: arguments,
--- results and the words for what fails. What they do is tested in C.
+-- results and error texts. What they do is tested in C.
 
 local core = require "websock.core"
 local socket = require "socket"
 local child = require "support.child"
 local descriptors = require "support.descriptors"
 
-local NOT_OPEN = 999999  -- above what a process may open
+local NOT_OPEN = 999999  -- above the limit of a process
 
 local function listen()
   local listener = assert(socket.bind("127.0.0.1", 0))
@@ -16,7 +16,7 @@ local function listen()
   return listener, fd, math.tointeger(tonumber((select(2, listener:getsockname()))))
 end
 
--- What f returns when the listener has somebody to accept.
+-- Returns what f returns when a connection waits at the listener.
 local function accept(fd)
   local poller <close> = core.poller()
   assert(poller:watch(fd, 1, 1))
@@ -40,7 +40,7 @@ local function readable(fd)
 end
 
 describe("core.accept", function()
-  it("gives a descriptor and where it comes from", function()
+  it("returns a descriptor and the address of the peer", function()
     local listener, fd, port = listen()
     assert.same({nil, "again"}, {core.accept(fd)})
     local client = assert(socket.connect("127.0.0.1", port))
@@ -60,7 +60,7 @@ describe("core.accept", function()
 end)
 
 describe("core.bind, core.listen and core.connect", function()
-  -- Whether a client by this address gets to a listener by it.
+  -- Whether a client can connect by this address to a listener bound to it.
   local function meets(family, host)
     local listening = assert(core.bind(family, host, 0))
     assert.is_true(core.listen(listening, 8))
@@ -86,7 +86,7 @@ describe("core.bind, core.listen and core.connect", function()
     core.closefd(fd)
   end)
 
-  it("share a port only where both ask for it", function()
+  it("share a port only if both ask for it", function()
     local fd = assert(core.bind("inet", "127.0.0.1", 0, true))
     local _, port = core.localname(fd)
     local other = assert(core.bind("inet", "127.0.0.1", port, true))
@@ -146,7 +146,7 @@ describe("a descriptor", function()
     assert.same({nil, "bad descriptor"}, {core.read(NOT_OPEN, 1)})
   end)
 
-  it("can be doubled, and ended on one side", function()
+  it("can be duplicated, and shut down on one side", function()
     local client, fd = connection()
     local copy = assert(core.dupfd(fd))
     core.closefd(fd)
@@ -164,7 +164,7 @@ describe("a descriptor", function()
 end)
 
 describe("core.read", function()
-  it("tells bytes, nothing and the end apart", function()
+  it("distinguishes bytes, nothing and the end", function()
     local client, fd = connection()
     assert.same({nil, "again"}, {core.read(fd, 10)})
     assert(client:send "a\0bc")
@@ -177,7 +177,7 @@ describe("core.read", function()
     core.closefd(fd)
   end)
 
-  it("wants a size", function()
+  it("requires a size", function()
     for _, size in ipairs {0, -1, 0x80000000} do
       assert.error_matches(function() core.read(0, size) end, "size expected")
     end
@@ -185,7 +185,7 @@ describe("core.read", function()
 end)
 
 describe("signals", function()
-  it("are caught by name, told once, and put back", function()
+  it("are caught by name, reported once, and restored", function()
     local status, output = child.run [[
       local core = require "websock.core"
       local pid = assert(io.open "/proc/self/stat"):read "n"
@@ -216,7 +216,7 @@ describe("signals", function()
     assert.has_error(function() core.signal_catch() end)
   end)
 
-  -- What the child does with states and signals of its own: send(name), states.
+  -- For the code of a child with several states: send(name), states.
   local function with_states(code, before)
     local status, output = child.run(before .. [[
       local states = require "support.states"

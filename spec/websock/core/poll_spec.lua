@@ -1,5 +1,5 @@
--- The binding of the poller: every case with each back end. What a back end does
--- is tested in C.
+-- The binding of the poller: every case with each back end. The back ends are tested
+-- in C.
 
 local core = require "websock.core"
 local socket = require "socket"
@@ -76,7 +76,7 @@ describe("core.poller", function()
           assert.same({}, batch(poller))
         end)
 
-        it("lets nobody watch what is registered", function()
+        it("refuses to watch a registered descriptor", function()
           assert.is_true(poller:add(fd, 3))
           assert.same({nil, "busy"}, {poller:watch(fd, 4, READ)})
           poller:watch(fd, 4, 0)
@@ -85,7 +85,7 @@ describe("core.poller", function()
           assert.equal(READ, batch(poller, 20)[3] & READ)
         end)
 
-        it("does not count what is forgotten since it was found", function()
+        it("does not count a descriptor whose watch was removed after it was found", function()
           assert.is_true(poller:watch(fd, 1, WRITE))
           assert.equal(1, poller:wait(0))
           assert.is_true(poller:watch(fd, 1, 0))
@@ -93,7 +93,7 @@ describe("core.poller", function()
           assert.equal(0, poller:wait(0))
         end)
 
-        it("watches a number that came back though it was registered", function()
+        it("watches a number that is in use again though it was registered", function()
           assert.is_true(poller:add(fd, 1))
           batch(poller)
           one:close()  -- without poller:del
@@ -107,14 +107,14 @@ describe("core.poller", function()
           beside:close()
         end)
 
-        it("says that files are not pollable", function()
+        it("returns an error for files, which cannot be polled", function()
           local opened <close>, number = descriptors.of(io.open, "Makefile")
           assert.is_userdata(opened)
           assert.same({nil, "not pollable"}, {poller:add(number, 1)})
           assert.same({nil, "not pollable"}, {poller:watch(number, 1, READ)})
         end)
 
-        it("refuses what is no descriptor", function()
+        it("refuses values that are no descriptors", function()
           assert.same({nil, "bad descriptor"}, {poller:add(0x7fffffff, 1)})
           assert.same({nil, "bad descriptor"}, {poller:watch(0x7fffffff, 1, READ)})
           poller:del(0x7fffffff)
@@ -124,7 +124,7 @@ describe("core.poller", function()
           assert.has_error(function() poller:add(fd) end)
         end)
 
-        it("closes as often as one likes", function()
+        it("may be closed several times", function()
           poller:add(fd, 1)
           assert.matches("^websock%.poller %(" .. name .. "%): ", tostring(poller))
           poller:close()

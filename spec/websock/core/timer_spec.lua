@@ -1,5 +1,5 @@
--- The binding of the timers: times in, slots and handles out, and a userdata that
--- can be closed at any time. What the heap does is tested in C.
+-- The binding of the timers: times, slots, handles, and a userdata that can be closed
+-- at any time. The heap is tested in C.
 
 local core = require "websock.core"
 
@@ -15,14 +15,14 @@ describe("core.timers", function()
     assert.equal(3, timers:first())
   end)
 
-  it("gives the handle with the slot, and when it was due", function()
+  it("returns the handle with the slot, and the time when it was due", function()
     local timers <close> = core.timers()
     local handle = timers:set(1, 4294967295)
     assert.same({4294967295, handle, 1}, {timers:due(1.5)})
     assert.equal(0, select("#", timers:due(1)))
   end)
 
-  it("has slot 0 unless told", function()
+  it("has slot 0 by default", function()
     local timers <close> = core.timers()
     timers:set(1)
     assert.equal(0, (timers:due(1)))
@@ -49,7 +49,7 @@ describe("core.timers", function()
     assert.equal(3, timers:first())
   end)
 
-  it("refuses what is no time", function()
+  it("refuses values that are no times", function()
     local timers <close> = core.timers()
     assert.error_matches(function() timers:set(0 / 0) end, "not a time")
     assert.error_matches(function() timers:set "soon" end, "number expected")
@@ -59,7 +59,7 @@ describe("core.timers", function()
     assert.equal(0, select("#", timers:due(1e300)))
   end)
 
-  it("closes as often as one likes", function()
+  it("may be closed several times", function()
     local timers = core.timers()
     local handle = timers:set(1)
     timers:close()

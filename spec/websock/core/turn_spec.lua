@@ -1,6 +1,6 @@
--- What the loop's turn does in C (csrc/binding/lua_turn.c, lua_ws_send.c) where coroutines
--- come and go around it; what it does for the usual case is for receive_spec and
--- send_spec (spec/websock/link/).
+-- The part of the loop's turn in C (csrc/binding/lua_turn.c, lua_ws_send.c), while
+-- coroutines begin and end. The usual case is tested in receive_spec.lua and
+-- send_spec.lua (spec/websock/link/).
 
 local websock = require "websock"
 local core = require "websock.core"
@@ -17,7 +17,7 @@ end
 describe("a turn in C", function()
   after_each(function() ends.finish() end)
 
-  it("answers a ping behind messages that the application has not come to", function()
+  it("answers a ping behind messages that the application has not received", function()
     local got, thread
     local peer = serve(function(ws)
       got, thread = ws:receive(), coroutine.running()
@@ -29,7 +29,7 @@ describe("a turn in C", function()
     websock.wake(thread)
   end)
 
-  it("takes a Close frame behind messages that the application has not come to", function()
+  it("handles a Close frame behind messages that the application has not received", function()
     local list, thread = {}, nil
     local peer = serve(function(ws)
       list[1], thread = ws:receive(), coroutine.running()
@@ -43,7 +43,7 @@ describe("a turn in C", function()
     assert.same({"one", "two", "closed"}, list)
   end)
 
-  it("has one that was closed while it waited closed in order, with what still comes", function()
+  it("closes a connection in order whose waiting coroutine was closed, though messages come", function()
     local thread
     local peer = serve(function(ws)
       thread = coroutine.running()
@@ -59,7 +59,7 @@ describe("a turn in C", function()
     assert.equal(8, assert(peer:frame()).opcode)
   end)
 
-  it("lets another receive in place of one that was closed while it waited", function()
+  it("lets another coroutine receive after one was closed while it waited", function()
     local conn, thread, heard
     local peer = serve(function(ws)
       conn, thread = ws, coroutine.running()
@@ -77,7 +77,7 @@ describe("a turn in C", function()
     websock.wake(thread)
   end)
 
-  it("lets a handler that yields nothing go on in the next turn", function()
+  it("resumes a handler that yields nothing in the next turn", function()
     local peer = serve(function(ws)
       for message in ws:messages() do
         coroutine.yield()
@@ -90,7 +90,7 @@ describe("a turn in C", function()
     end
   end)
 
-  it("reports an error that comes after a wait for a message, and goes on with others", function()
+  it("reports an error after a wait for a message, and goes on with other connections", function()
     local reports = {}
     local server = ends.listen {port = 0,
       handler = function(ws)
@@ -113,7 +113,7 @@ describe("a turn in C", function()
     assert.matches("stack traceback", reports[1][3])
   end)
 
-  it("gives every connection its messages, whatever they do in between", function()
+  it("gives every connection its messages, whatever its handler does in between", function()
     local got = {}
     local server = ends.listen {port = 0, handler = function(ws)
       local mine = {}
@@ -138,7 +138,7 @@ describe("a turn in C", function()
     end
   end)
 
-  it("receives whole messages once more after parts that were waited for", function()
+  it("receives whole messages again after parts that it waited for", function()
     local list = {}
     local peer = serve(function(ws)
       list[1] = ws:receive_part()
@@ -147,14 +147,14 @@ describe("a turn in C", function()
     end)
     peer:masked("text", "one")
     ends.turn_until(function() return list[1] end)
-    -- together with the end of the stream, which is for Lua to deal with
+    -- together with the end of the stream, which Lua handles
     peer:send(frames.masked("text", "two") .. frames.masked("text", "three"))
     peer:shutdown()
     ends.turn_until(function() return list[4] end)
     assert.same({"one", "two", "three"}, {table.unpack(list, 1, 3)})
   end)
 
-  it("tells of the end after one that waited with a timeout was closed", function()
+  it("notices the end after a coroutine that waited with a timeout was closed", function()
     local conn, thread, ended
     local peer = serve(function(ws)
       conn, thread = ws, coroutine.running()
@@ -165,7 +165,7 @@ describe("a turn in C", function()
     websock.step(0)
     coroutine.close(first)
     local got = 0
-    websock.spawn(function()  -- so many that it gives way once
+    websock.spawn(function()  -- so many that it lets others run once
       for _ in conn:messages() do got = got + 1 end
       ended = true
     end)
@@ -177,7 +177,7 @@ describe("a turn in C", function()
     websock.wake(thread)
   end)
 
-  it("reads nothing for one that is behind", function()
+  it("does not read for a coroutine that is busy", function()
     local got, most = 0, 0
     local n <const> = 60000
     local peer = serve(function(ws)
@@ -195,7 +195,7 @@ describe("a turn in C", function()
     assert.is_true(most < 65536 + 65536 + 16, most)
   end)
 
-  -- A turn, and a function that resumes a thread with values.
+  -- Returns a turn, and a function that resumes a thread with values.
   local function new_turn()
     local woken = {}
     local turn = core.turn({}, {}, woken, print, print, print)
@@ -226,7 +226,7 @@ describe("a turn in C", function()
     assert.same({false, "cannot resume dead coroutine"}, {resume(raised, 1)})
   end)
 
-  it("takes the values and forgets the wait before it resumes, and ends who has no room", function()
+  it("takes the values and forgets the wait before it resumes, and ends a thread without room", function()
     local parked, woken, seen = {}, {}, nil
     local turn = core.turn({}, parked, woken, print, print, print)
     local thread
@@ -242,7 +242,7 @@ describe("a turn in C", function()
     assert.same({}, {parked[thread], woken[thread]})
   end)
 
-  it("knows the coroutine that it has resumed from those that this one resumes", function()
+  it("distinguishes the coroutine that it has resumed from those that this one resumes", function()
     local turn, resume = new_turn()
     local seen = {}
     local function look() seen[#seen + 1] = turn:is_current() end
@@ -255,7 +255,7 @@ describe("a turn in C", function()
     assert.same({true, false, true, false}, seen)
   end)
 
-  it("wants what it works on", function()
+  it("requires arguments of the right types", function()
     assert.has_error(function() core.turn() end)
     local turn = new_turn()
     assert.matches("^websock.turn", tostring(turn))

@@ -66,7 +66,7 @@ describe("errors", function()
       assert.matches("and on", output)
     end)
 
-    it("can be read, set and taken back, and is a function", function()
+    it("can be read, set and removed, and must be a function", function()
       assert.is_nil(websock.on_error)
       local function f() end
       websock.on_error = f
@@ -76,7 +76,7 @@ describe("errors", function()
       assert.error_matches(function() websock.on_error = 1 end, "on_error: function expected")
     end)
 
-    it("closes the variables of what has raised, where nothing can wait", function()
+    it("closes the variables of the function that has raised, where nothing can wait", function()
       local caught = catch_errors()
       websock.spawn(function()
         local _ <close> = setmetatable({}, {__close = function()

@@ -9,7 +9,7 @@ local wss = require "support.wss"
 
 local TIMES = tonumber(os.getenv "WEBSOCK_INTERRUPTS") or 30  -- places that are tried
 
--- Calls f, which is interrupted at the n-th event: whether it was, its results.
+-- Calls f, interrupted at the n-th event; returns whether it was, and its results.
 local function interrupted(n, f, ...)
   local function hook()
     n = n - 1
@@ -27,7 +27,7 @@ local function interrupted(n, f, ...)
   return n <= 0, table.unpack(results, 1, results.n)
 end
 
--- How many events f has.
+-- Returns the number of events in f.
 local function events_of(f, ...)
   local n = 0
   debug.sethook(function() n = n + 1 end, "crl", 1)
@@ -36,7 +36,7 @@ local function events_of(f, ...)
   return n
 end
 
--- Numbers from 1 to n, all of the first ones, spread over the rest.
+-- Numbers from 1 to n: all of the first ones, then some spread over the rest.
 local function places(n)
   local list, step = {}, math.max(1, n // TIMES)
   for i = 1, math.min(n, TIMES) do list[#list + 1] = i end
@@ -67,8 +67,8 @@ local KINDS = {
   wss = function() return certificates.of "server", wss.trusting() end,
 }
 
--- An echo server, three clients of it and timers; ends by itself. A table of what
--- has come to its end.
+-- Begins an echo server, three clients of it and timers, which end by themselves. Returns
+-- a table of those that have ended.
 local function begin(kind)
   local server_tls, client_tls = KINDS[kind]()
   local server = assert(websock.listen {port = 0, tls = server_tls, ping_interval = false,
@@ -145,7 +145,7 @@ describe("interrupted!", function()
         local done = begin(kind)
         while true do
           local was, ok, more = interrupted(place, one)
-          if was then more = websock.step(0) end  -- or it would never get far
+          if was then more = websock.step(0) end  -- otherwise it would never get far
           if (ok or was) and not more then break end
         end
         assert.same({place, true, true, true}, {place, table.unpack(done)})
@@ -165,7 +165,7 @@ describe("interrupted!", function()
       local before = open_now()
       for _, place in ipairs(places(n)) do
         interrupted(place, directly, url, client_tls)
-        collectgarbage()  -- what the call had not yet returned
+        collectgarbage()  -- which the call had not yet returned
         collectgarbage()
         ends.turn_until(function() return server:count() == 0 and next(server.links) == nil end)
         assert.same({}, failures)

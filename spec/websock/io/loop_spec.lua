@@ -1,4 +1,4 @@
--- The loop as the module has it: step and run.
+-- The functions step and run of the module.
 
 local websock = require "websock"
 local child = require "support.child"
@@ -12,7 +12,7 @@ describe("loop", function()
   after_each(ends.finish)
 
   describe("step", function()
-    it("tells whether work remains", function()
+    it("returns whether work remains", function()
       assert.is_false(websock.step())
       websock.spawn(websock.sleep, 0.01)
       assert.is_true(websock.step())
@@ -49,13 +49,13 @@ describe("loop", function()
       websock.run()
     end)
 
-    it("raises on what is no time", function()
+    it("raises on values that are no times", function()
       assert.error_matches(function() websock.step(-1) end, "seconds from 0 up")
     end)
   end)
 
   describe("run", function()
-    it("returns at once when nothing is to be done", function()
+    it("returns at once if nothing is left to do", function()
       websock.run()
       assert.is_false(websock.step())
     end)
@@ -118,7 +118,7 @@ describe("loop", function()
       assert.is_true(websock.run())
     end)
 
-    it("returns nil and the first error of a function that was spawned, at its end", function()
+    it("returns nil and the first error of a spawned function, at its end", function()
       local status, output = child.run [[
         websock.spawn(function() websock.sleep(0.01) print "went on" end)
         websock.spawn(error, "one", 0)
@@ -174,7 +174,7 @@ describe("loop", function()
         say(run())]]))
     end)
 
-    it("returns true where on_error is told", function()
+    it("returns true if on_error gets the error", function()
       assert.same({"told lost", "true"}, printed(SAY .. [[
         websock.on_error = function(err) say("told", err) end
         spawn(error, "lost", 0)
@@ -214,7 +214,7 @@ describe("loop", function()
         say(serve())
         spawn(end_it)
         say(serve())
-        spawn(function()  -- the error is run's to return, not this serve's
+        spawn(function()  -- run returns the error, not this serve
           spawn(function() spawn(end_it) error("inside", 0) end)
           say(serve())
         end)

@@ -1,4 +1,4 @@
--- The queue of the loop's parts: its order, and what is broken off.
+-- The queue of the loop's parts: its order, and interrupted service.
 
 local allocator = require "support.allocator"
 local Queue = require "websock.io.queue"
@@ -17,7 +17,7 @@ local function all_of(queue)
 end
 
 describe("a queue", function()
-  it("serves in order, up to the place it is told", function()
+  it("serves in order, up to the given place", function()
     local queue, first = filled(3), {}
     queue:serve(2, function(value) first[#first + 1] = value end)
     assert.same({1, 2}, first)
@@ -26,17 +26,17 @@ describe("a queue", function()
     assert.is_true(queue:is_empty())
   end)
 
-  it("keeps what is behind the one that raised", function()
+  it("keeps the values behind one that raised", function()
     local queue = filled(3)
     pcall(queue.serve, queue, queue.last, error)
     assert.same({2, 3}, all_of(queue))
   end)
 
-  it("has not changed when there was no memory to add to it", function()
+  it("is unchanged if there was no memory to add to it", function()
     local failed = false
     for n = 1, 16 do
       local queue = filled(n)
-      allocator.limit(100)  -- what a longer list needs is more
+      allocator.limit(100)  -- a longer list needs more
       local ok = pcall(queue.add, queue, "another")
       allocator.limit()
       assert.equal(ok and n + 1 or n, queue.last)

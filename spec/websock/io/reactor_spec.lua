@@ -1,4 +1,4 @@
--- The reactor: timers, what a host's own loop has to know, many descriptors.
+-- The reactor: timers, the functions for a host's own loop, many descriptors.
 
 local socket = require "socket"
 local websock = require "websock"
@@ -32,7 +32,7 @@ describe("reactor", function()
       assert.is_true(websock.now() - begun >= 0.02)
     end)
 
-    -- Has the poller's waits interrupted, as by signals; returns their timeouts.
+    -- Interrupts the poller's waits, as signals do; returns their timeouts.
     local function interrupt(times)
       local methods, waits = debug.getmetatable(core.poller()).__index, {}
       local original = methods.wait
@@ -45,7 +45,7 @@ describe("reactor", function()
       return waits
     end
 
-    it("ends in a turn whose wait was interrupted: that asks once more", function()
+    it("ends in a turn whose wait was interrupted: the poller is asked again", function()
       websock.spawn(function()
         websock.sleep(0)
         note "slept"
@@ -57,7 +57,7 @@ describe("reactor", function()
       assert.same({"slept"}, log)
     end)
 
-    it("does not end before the poller has told what is ready", function()
+    it("does not end before the poller has answered", function()
       websock.spawn(function()
         websock.sleep(0)
         note "slept"
@@ -70,13 +70,13 @@ describe("reactor", function()
       assert.same({"slept"}, log)
     end)
 
-    it("raises on what are no seconds", function()
+    it("raises on values that are no seconds", function()
       assert.error_matches(function() websock.sleep() end, "seconds expected")
       assert.error_matches(function() websock.sleep(-1) end, "seconds from 0 up")
       assert.error_matches(function() websock.sleep "1" end, "seconds from 0 up")
     end)
 
-    it("is ended by nobody's wake", function()
+    it("is not ended by wake", function()
       local thread = websock.spawn(function()
         websock.sleep(0.02)
         note "slept"
@@ -91,7 +91,7 @@ describe("reactor", function()
   end)
 
   describe("a host's own loop", function()
-    it("learns when the next timer is due", function()
+    it("gets the time to the next timer", function()
       assert.is_nil(websock.timeout())
       local thread = websock.spawn(websock.sleep, 1000)
       assert.equal(0, websock.timeout())

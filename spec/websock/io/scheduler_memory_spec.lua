@@ -1,4 +1,4 @@
--- The scheduler where memory fails: what finds no memory has not happened.
+-- The scheduler without memory: a step that finds none has not happened.
 
 local allocator = require "support.allocator"
 local ends = require "support.ends"

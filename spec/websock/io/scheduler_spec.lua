@@ -1,5 +1,5 @@
--- The scheduler: order, parked threads, what a coroutine that is closed leaves behind
--- (nothing).
+-- The scheduler: order, parked threads, and that a closed coroutine leaves nothing
+-- behind.
 
 local websock = require "websock"
 local ends = require "support.ends"
@@ -43,7 +43,7 @@ describe("scheduler", function()
       assert.same({"outer", "second", "inner"}, log)
     end)
 
-    it("raises on what cannot be called", function()
+    it("raises on values that cannot be called", function()
       assert.error_matches(function() websock.spawn(1) end, "spawn: function expected, got number")
       local callable = setmetatable({}, {__call = function(_, x) note(x) end})
       websock.spawn(callable, "called")
@@ -51,7 +51,7 @@ describe("scheduler", function()
       assert.same({"called"}, log)
     end)
 
-    it("lets a function that yields by itself go on in the next turn", function()
+    it("resumes a function that yields by itself in the next turn", function()
       local thread = websock.spawn(function()
         note "before"
         coroutine.yield()
@@ -82,7 +82,7 @@ describe("scheduler", function()
       assert.same({n = 3, nil, 2, nil}, got)
     end)
 
-    it("hand over nothing when nothing is given", function()
+    it("hand over nothing if nothing is given", function()
       websock.wake(parked())
       websock.run()
       assert.same({"0"}, log)
@@ -103,7 +103,7 @@ describe("scheduler", function()
       assert.same({"2", "3", "1"}, log)
     end)
 
-    it("tell false where nobody is parked", function()
+    it("return false if the thread is not parked", function()
       local thread = websock.spawn(function() websock.park() end)
       assert.is_false(websock.wake(thread))  -- has not begun
       websock.step()
@@ -115,7 +115,7 @@ describe("scheduler", function()
       assert.is_false(websock.wake(coroutine.running()))
     end)
 
-    it("wake keeps its values when a second one comes", function()
+    it("wake keeps its values when there is a second one", function()
       local got
       local thread = websock.spawn(function() got = websock.park() end)
       websock.step()
@@ -165,11 +165,11 @@ describe("scheduler", function()
       assert.equal("from the loop", websock.park())
     end)
 
-    it("wake raises on what is no thread", function()
+    it("wake raises on values that are no threads", function()
       assert.error_matches(function() websock.wake(print) end, "thread expected, got function")
     end)
 
-    it("reach nobody who waits for something else", function()
+    it("do not reach a thread that waits for something else", function()
       local one, other = ends.socket_pair()
       local result
       local thread = websock.spawn(function() result = websock.wait(one, "r") end)

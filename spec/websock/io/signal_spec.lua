@@ -48,7 +48,7 @@ describe("signal", function()
       assert.equal(128 + 15, status)
     end)
 
-    it("catches what would have ended the process", function()
+    it("catches a signal that would have ended the process", function()
       local status = child.run [[
         websock.signal("TERM", function() os.exit(3) end)
         os.execute("kill -TERM " .. io.open("/proc/self/stat"):read("n"))
@@ -57,7 +57,7 @@ describe("signal", function()
       assert.equal(3, status)
     end)
 
-    it("raises on names that are none, and on what cannot be caught", function()
+    it("raises on unknown names, and on signals that cannot be caught", function()
       assert.error_matches(function() websock.signal("NONSENSE", print) end, "signal: ")
       assert.error_matches(function() websock.signal("KILL", print) end, "signal: ")
       assert.error_matches(function() websock.signal("TERM", 1) end, "signal: function expected")

@@ -1,6 +1,6 @@
--- websock.step in hosts that own the main loop: it never waits, does a bounded
--- piece of work whatever one client sends, and needs calling only when pollfd and
--- timeout say so.
+-- websock.step in hosts that own the main loop: it never waits, its work is bounded
+-- whatever a client sends, and the host need not call it unless pollfd or timeout say
+-- so.
 
 local websock = require "websock"
 local core = require "websock.core"
@@ -8,8 +8,8 @@ local ends = require "support.ends"
 local frames = require "support.frames"
 local loop = require "websock.io.loop"
 
--- Has `seen` called with the arguments of each call of an object's C method,
--- until the test is over.
+-- Calls `seen` with the arguments of each call of an object's C method, until the test
+-- is over.
 local function watch(object, name, seen)
   local methods = debug.getmetatable(object).__index
   local original = methods[name]
@@ -41,7 +41,7 @@ describe("step", function()
       assert.is_true(websock.step(0))
       assert.is_true(websock.step())
     end
-    assert.equal(120, waits)  -- and it polls once
+    assert.equal(120, waits)  -- it polls once each time
   end)
 
   it("reads each connection once, and no more than 64 messages of it", function()
@@ -76,12 +76,12 @@ describe("step", function()
       for _, n in pairs(reads) do
         if n > 1 then error("it was read " .. n .. " times in one step") end
       end
-      if i == 110 then assert.equal(1, others) end  -- served in the midst of the flood
+      if i == 110 then assert.equal(1, others) end  -- served during the flood
     end
     assert.is_true(total > 1000)
   end)
 
-  it("accepts a batch, not all that knock", function()
+  it("accepts a batch, not all connections that wait", function()
     local server = ends.listen {port = 0, handler = echo}
     local accepts = 0
     local original = core.accept
@@ -113,8 +113,8 @@ describe("step", function()
     assert.same({"before", "broadcast"}, {peer:frame().payload, peer:frame().payload})
   end)
 
-  -- The host waits in its own way; each step is one that pollfd or timeout asked
-  -- for. host(seconds) waits until pollfd is readable or that time is over.
+  -- The host waits in its own way, and calls step only when pollfd or timeout say so.
+  -- host(seconds) waits until pollfd is readable or that time is over.
   local function serves(host)
     local server = ends.listen {port = 0, handler = echo, ping_interval = 0.05}
     local peer = ends.dial(server)

@@ -1,5 +1,5 @@
--- A coroutine of the loop that somebody else resumes while it waits: it waits on,
--- and gets what it waited for. One that waits for another scheduler is reported.
+-- A coroutine of the loop that somebody else resumes while it waits goes on waiting, and
+-- gets what it waited for. One that waits for another scheduler is reported.
 
 local socket = require "socket"
 local websock = require "websock"
@@ -9,7 +9,7 @@ local raw = require "support.raw"
 
 local BIG = ("x"):rep(1 << 20)
 
--- Resumes it from everywhere, with values that it must not take for its own.
+-- Resumes it from everywhere, with values that it must not return.
 local function disturb(thread)
   local function resume()
     for _ = 1, 3 do
@@ -23,8 +23,8 @@ local function disturb(thread)
   resume()
 end
 
--- A coroutine in f(...), disturbed in its first wait; a function that gives its
--- results once it has ended.
+-- Begins f(...) in a coroutine and disturbs its first wait. Returns a function that
+-- returns the results once it has ended.
 local function disturbed(f, ...)
   local results
   local thread = websock.spawn(function(...) results = table.pack(f(...)) end, ...)
@@ -136,7 +136,7 @@ describe("a stranger's coroutine.resume", function()
       assert.is_true(results() >= 0.3)
     end)
 
-    it("park, also when it has been woken", function()
+    it("park, also after it was woken", function()
       local thread
       local results = disturbed(function()
         thread = coroutine.running()
@@ -197,14 +197,14 @@ describe("a stranger's coroutine.resume", function()
       assert.is_true(results())
     end)
 
-    both("receive while it lets others go first", function(ws, _, say)
+    both("receive while it lets others run", function(ws, _, say)
       local got = 0
       local thread = websock.spawn(function()
         for _ in ws:messages() do got = got + 1 end
       end)
       say("text", "first")
       for _ = 1, 300 do say("text", "x") end
-      ends.turn_until(function()  -- it rests, or there is nothing left
+      ends.turn_until(function()  -- it has yielded for a turn, or there is nothing left
         local before = got
         assert.same({true}, {coroutine.resume(thread, "stranger")})
         assert.equal(before, got)
@@ -214,7 +214,7 @@ describe("a stranger's coroutine.resume", function()
     end)
   end)
 
-  it("begins no coroutine of the loop", function()
+  it("does not begin a coroutine of the loop", function()
     local given
     local thread = websock.spawn(function(...) given = table.pack(...) end, 1, nil, 3)
     assert.same({true}, {coroutine.resume(thread, "stranger")})
@@ -223,7 +223,7 @@ describe("a stranger's coroutine.resume", function()
     assert.same({n = 3, 1, nil, 3}, given)
   end)
 
-  describe("of one that rests by a bare yield", function()
+  describe("of one that has called coroutine.yield()", function()
     local caught
 
     before_each(function()
@@ -232,7 +232,7 @@ describe("a stranger's coroutine.resume", function()
     end)
     after_each(function() websock.on_error = nil end)
 
-    it("goes on for the stranger, and then with the loop", function()
+    it("resumes it, and then the loop does", function()
       local log = {}
       local thread = websock.spawn(function()
         log[1] = coroutine.yield()
@@ -249,7 +249,7 @@ describe("a stranger's coroutine.resume", function()
       websock.run()
     end)
 
-    it("may end it, and leaves nothing", function()
+    it("may end it, and leaves nothing behind", function()
       local thread = websock.spawn(function() return coroutine.yield() end)
       websock.step(0)
       assert.same({true}, {coroutine.resume(thread)})
@@ -291,7 +291,7 @@ end)
 describe("a coroutine of the loop that yields values", function()
   after_each(function() ends.finish() end)
 
-  -- What another scheduler's sleep might do.
+  -- Yields as another scheduler's sleep might.
   local function foreign_sleep(...) return coroutine.yield(...) end
 
   for name, values in pairs {

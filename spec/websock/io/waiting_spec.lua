@@ -1,4 +1,4 @@
--- Waiting from every place there is: in a coroutine of the loop, inside one, outside.
+-- Waiting from every place: in a coroutine of the loop, inside one, outside.
 
 local websock = require "websock"
 local ends = require "support.ends"
@@ -56,7 +56,7 @@ describe("scheduler", function()
       assert.same({"turned"}, log)
     end)
 
-    it("in a coroutine of the user's, outside the loop, turns it too", function()
+    it("in a user's coroutine outside the loop turns it, too", function()
       websock.spawn(note, "turned")
       local thread = coroutine.create(function()
         websock.sleep(0.01)

@@ -1,6 +1,6 @@
--- Backpressure: a full queue holds up messages and never control frames; who
--- waits to send is served in order, in bounded memory. The results of one send
--- are send_spec.lua's, reading ahead is receive_spec.lua's.
+-- Backpressure: a full queue delays messages but never control frames; waiting senders
+-- are served in order, in bounded memory. The results of one send are tested in
+-- send_spec.lua, reading ahead in receive_spec.lua.
 
 local websock = require "websock"
 local ends = require "support.ends"
@@ -17,7 +17,7 @@ local function clogged(options)
   return ws, peer, server
 end
 
--- The payloads of the frames that are not the big ones.
+-- The payloads of all frames but the big ones.
 local function small_frames(peer, n)
   local list = {}
   while #list < n do
@@ -30,7 +30,7 @@ end
 describe("backpressure", function()
   after_each(function() ends.finish() end)
 
-  it("tells that the queue is full, and why it stays", function()
+  it("returns that the queue is full, or times out while it stays full", function()
     local ws = clogged {}
     assert.same({nil, "queue full"}, {ws:send("x", "text", {timeout = 0})})
     ends.inside(function()
@@ -39,7 +39,7 @@ describe("backpressure", function()
     end)
   end)
 
-  it("lets pings, pongs and a close pass", function()
+  it("lets pings, pongs and a Close pass", function()
     local ws, peer = clogged {}
     local before = ws:buffered()
     assert.same({nil, "timeout"}, {ws:ping("ping", 0)})
@@ -55,7 +55,7 @@ describe("backpressure", function()
     assert.is_true(ws.close_clean)
   end)
 
-  it("holds senders up, and serves them in their order", function()
+  it("makes senders wait, and serves them in order", function()
     local ws, peer = clogged {}
     local before, done = ws:buffered(), 0
     for i = 1, 100 do
@@ -74,7 +74,7 @@ describe("backpressure", function()
     assert.equal(100, done)
   end)
 
-  it("keeps the queue near max_queue whoever sends how much", function()
+  it("keeps the queue near max_queue, whatever is sent", function()
     local ws, peer = clogged {}
     local most, drained = 0, false
     for i = 1, 10 do

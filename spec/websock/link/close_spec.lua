@@ -1,4 +1,4 @@
--- How a connection ends, in both roles against wire-level peers: by its own close, by
+-- The end of a connection, in both roles against wire-level peers: by its own close, by
 -- the peer, by a broken rule.
 
 local websock = require "websock"
@@ -15,7 +15,7 @@ describe("connection", function()
   after_each(function() ends.finish() end)
 
   describe("close", function()
-    -- Has the peer answer the Close frame with its own.
+    -- Makes the peer answer the Close frame.
     local function answer(peer, say)
       websock.spawn(function()
         local code, reason = peer:closed()
@@ -33,7 +33,7 @@ describe("connection", function()
       assert.same(closed_with(4321, "häh"), packed(ws:receive()))
     end)
 
-    both("sends 1000 unless told otherwise, and is idempotent", function(ws, peer, say)
+    both("sends 1000 by default, and is idempotent", function(ws, peer, say)
       answer(peer, say)
       assert.is_true(ws:close())
       assert.is_true(ws:close())
@@ -51,7 +51,7 @@ describe("connection", function()
       assert.is_true(ws:close())
     end)
 
-    both("may be waited for twice at once, and once more after a timeout", function(ws, peer, say)
+    both("may be called by two coroutines at once, and again after a timeout", function(ws, peer, say)
       local result
       assert.same({nil, "timeout"}, {ws:close(1000, nil, 0.005)})
       websock.spawn(function() result = ws:close() end)
@@ -61,7 +61,7 @@ describe("connection", function()
       assert.is_true(result)
     end)
 
-    it("leaves it to the server to end TCP first (RFC 6455 7.1.1)", function()
+    it("lets the server end TCP first (RFC 6455 7.1.1)", function()
       local ws, peer = ends.client()
       ws:close(1000, nil, 0)
       peer:closed()
@@ -73,7 +73,7 @@ describe("connection", function()
       assert.is_nil(ws:getfd())
     end)
 
-    it("has the server end TCP first", function()
+    it("of a server ends TCP first", function()
       local ws, peer = ends.server()
       ends.inside(function()
         websock.spawn(function() ws:close(1000, "bye") end)
@@ -83,11 +83,11 @@ describe("connection", function()
       end)
     end)
 
-    both("discards later data, but not what was here", function(ws, peer, say)
+    both("discards later data, but no message that has arrived", function(ws, peer, say)
       say("text", "early")
       assert.equal("open", ws:state())
       repeat
-        say("ping", "sync")  -- answered when it has been read
+        say("ping", "sync")  -- it is answered once it has been read
         local frame = peer:frame()
       until frame.payload == "sync"
       ws:close(1000, nil, 0)
@@ -100,8 +100,8 @@ describe("connection", function()
       assert.same(closed_with(1000, ""), packed(ws:receive()))
     end)
 
-    -- The call returns at its own deadline; that of the connection counts from the
-    -- last byte that the peer has accepted.
+    -- The call returns at its own deadline; the deadline of the connection counts from
+    -- the last byte that the peer has accepted.
     local function until_gone(ws)
       while ws:getfd() do coroutine.yield() end
     end
@@ -133,7 +133,7 @@ describe("connection", function()
         peer:close()
       end)
 
-    both("wakes who waits to receive", function(ws, peer, say)
+    both("wakes a coroutine that waits to receive", function(ws, peer, say)
       local result
       websock.spawn(function() result = packed(ws:receive()) end)
       coroutine.yield()
@@ -161,7 +161,7 @@ describe("connection", function()
       ws:close(1000, ("x"):rep(123), 0)
     end)
 
-    both("takes codes at the borders", function(ws, peer)
+    both("accepts the first and last codes of the ranges", function(ws, peer)
       ws:close(4999, nil, 0)
       assert.equal(4999, (peer:closed()))
     end)
@@ -188,7 +188,7 @@ describe("connection", function()
       assert.same({1006, "eof", false}, {ws.close_code, ws.close_reason, ws.close_clean})
     end)
 
-    both("in mid-message loses that message only", function(ws, peer, say)
+    both("in the middle of a message loses only that message", function(ws, peer, say)
       say("text", "whole")
       say("text", "ha", false)
       peer:close()
@@ -213,7 +213,7 @@ describe("connection", function()
       assert.is_string(peer.ended)
     end)
 
-    both("by abort leaves whole messages that were here", function(ws, peer, say)
+    both("by abort keeps whole messages that have arrived", function(ws, peer, say)
       say("text", "here")
       say("ping", "sync")
       peer:frame()
@@ -222,15 +222,15 @@ describe("connection", function()
       assert.same(closed_with(1006, "aborted"), packed(ws:receive()))
     end)
 
-    -- What the peer sends, the code that it is closed with, what the reason has
-    -- to speak of.
+    -- What the peer sends, the code that the connection is closed with, a word in the
+    -- reason.
     local faults = {
       {"a reserved bit", {rsv = 4, payload = "x"}, 1002, "reserved"},
       {"a reserved opcode", {opcode = 3, payload = "x"}, 1002, "opcode"},
       {"a long ping", {opcode = "ping", payload = ("x"):rep(126)}, 1002, "control"},
       {"a fragmented ping", {opcode = "ping", fin = false}, 1002, "control"},
-      {"a continuation of nothing", {opcode = "continuation"}, 1002, "continuation"},
-      {"a length too long in form", {payload = "x", form = 16}, 1002, "length"},
+      {"a continuation without a message", {opcode = "continuation"}, 1002, "continuation"},
+      {"a length in too long a form", {payload = "x", form = 16}, 1002, "length"},
       {"a Close frame of one byte", {opcode = "close", payload = "x"}, 1002, "[Cc]lose"},
       {"a Close frame with 1005", {opcode = "close", payload = "\3\xED"}, 1002, "code"},
       {"text that is not UTF-8", {payload = "\xC0\xAF"}, 1007, "UTF%-8"},

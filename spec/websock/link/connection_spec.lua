@@ -1,6 +1,6 @@
--- What a connection is, in both roles: its state, names and fields, and how its
--- methods wait where it is used. Each method has a spec of its own beside this one;
--- what is on the wire is built and read without the library's encoder.
+-- A connection in both roles: its state, names and fields, and where its methods can
+-- wait. Each method has a spec of its own in this folder. Frames are built and parsed
+-- without the library's encoder.
 
 local websock = require "websock"
 local descriptors = require "support.descriptors"
@@ -18,7 +18,7 @@ describe("connection", function()
   after_each(function() ends.finish() end)
 
   describe("state and names", function()
-    both("tell where it is", function(ws, peer)
+    both("give the addresses of both ends", function(ws, peer)
       assert.equal("open", ws:state())
       assert.matches("^websock.connection %(open%): ", tostring(ws))
       assert.equal("websock.connection", getmetatable(ws).__name)
@@ -31,7 +31,7 @@ describe("connection", function()
       assert.equal("integer", math.type(ws:getfd()))
     end)
 
-    both("of a closed one are gone", function(ws)
+    both("of a closed connection are nil", function(ws)
       ws:abort()
       for _, name in ipairs {"getpeername", "getsockname", "getfd"} do
         assert.same({nil, "closed"}, {ws[name](ws)})
@@ -50,7 +50,7 @@ describe("connection", function()
       assert.equal(object, ws:socket())
     end)
 
-    both("fields of the library's cannot be set", function(ws)
+    both("the library's fields cannot be set", function(ws)
       for _, name in ipairs {"protocol", "request", "response", "extensions", "latency", "server",
         "close_code", "close_reason", "close_clean", "send", "receive", "close", "subscribe"} do
         raises_here(function() ws[name] = 1 end,
@@ -58,7 +58,7 @@ describe("connection", function()
       end
     end)
 
-    both("fields of users' can", function(ws, _, say)
+    both("users' fields can be set", function(ws, _, say)
       ws.user = "alice"
       ws[1] = 2
       assert.same({"alice", 2}, {ws.user, ws[1]})
@@ -73,7 +73,7 @@ describe("connection", function()
       assert.is_string(tostring(ws))
     end)
 
-    both("close_code is nil as long as it is open", function(ws)
+    both("close_code is nil while it is open", function(ws)
       assert.same({}, {ws.close_code, ws.close_reason, ws.close_clean})
     end)
   end)
@@ -103,7 +103,7 @@ describe("connection", function()
       assert.equal(1011, (peer:closed()))
     end)
 
-    both("of one that is closed does nothing", function(ws)
+    both("of a closed connection does nothing", function(ws)
       ws:abort()
       do local _ <close> = ws end
       assert.equal("aborted", ws.close_reason)
@@ -111,7 +111,7 @@ describe("connection", function()
   end)
 
   describe("__gc", function()
-    it("frees the descriptor of a client that nobody has any more", function()
+    it("frees the descriptor of a client that is not used any more", function()
       local before = descriptors.count()
       local raw = require "support.raw"
       local peer
@@ -162,7 +162,7 @@ describe("connection", function()
   end)
 
   describe("where nothing can wait", function()
-    both("calls raise, having done nothing", function(ws, peer, say)
+    both("calls raise and do nothing", function(ws, peer, say)
       local function inside(f) return coroutine.wrap(f) end
       raises_here(inside(function() ws:receive() end), "cannot wait here")
       assert.error_matches(inside(function() ws:receive_part() end), "cannot wait here")

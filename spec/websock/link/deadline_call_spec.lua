@@ -1,4 +1,5 @@
--- The same of calls with a timeout, and of a process that was stopped.
+-- Deadlines, as in deadline_spec.lua: those of calls with a timeout, and those of a
+-- process that was stopped.
 
 local websock = require "websock"
 local certificates = require "support.certificates"
@@ -20,8 +21,8 @@ describe("deadlines", function()
   after_each(function() ends.finish() end)
 
   describe("of a call:", function()
-    -- A connection behind many that are read before it; act(ws) waits in a coroutine
-    -- and what it returns is compared with the rest.
+    -- Opens a connection behind many that are read before it; act(ws, timeout) waits in
+    -- a coroutine, and has to return the values after `meanwhile`.
     local function behind_many(act, meanwhile, ...)
       local expected, timeout = table.pack(...), 0.2
       local server, list = crowd.open(MANY, {ping_interval = false})
@@ -67,7 +68,7 @@ describe("deadlines", function()
         while ws:send(("x"):rep(500000), "binary", {timeout = 0}) do end
         return ws:send("y", "text", {timeout = timeout})
       end, function(peer)
-        repeat  -- all that the kernel has
+        repeat  -- everything that the kernel has
           local bytes, _, partial = peer.sock:receive(65536)
         until not bytes and partial == ""
       end, true)
@@ -112,7 +113,7 @@ describe("deadlines", function()
       end)
     end
 
-    it("stop finds the peers' Closes", function()
+    it("stop finds the peers' Close frames", function()
       in_time(function(timeout)
         local server, list = crowd.open(MANY)
         local done
@@ -185,8 +186,8 @@ describe("deadlines", function()
       return peers
     end
 
-    -- Has each peer send what the child can read only when it goes on. Returns
-    -- whether it was stopped before its first deadline.
+    -- Makes each peer send what the child can read only when it goes on. Returns whether
+    -- it was stopped before its first deadline.
     local function while_stopped(child, begun, timeout, peers, bytes)
       child:signal "STOP"
       local is_early = websock.now() < begun + timeout
@@ -200,7 +201,7 @@ describe("deadlines", function()
       for _, transport in ipairs {"ws", "wss"} do
         local how = (" (%s, %s)"):format(transport, poller)
 
-        it("idle_timeout closes nobody" .. how, function()
+        it("idle_timeout closes no connection" .. how, function()
           in_time(function(timeout)
             local child, port = start(poller, transport, timeout)
             local begun = websock.now()
@@ -216,7 +217,7 @@ describe("deadlines", function()
           end)
         end)
 
-        it("handshake_timeout drops nobody" .. how, function()
+        it("handshake_timeout drops no connection" .. how, function()
           in_time(function(timeout)
             local child, port = start(poller, transport, timeout)
             local begun, request = websock.now(), frames.request()

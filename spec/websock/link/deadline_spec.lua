@@ -1,6 +1,6 @@
--- Deadlines of connections: what has arrived by the time one is judged counts,
--- however long the loop was not turned and however many others it had to read before.
--- A host that does not step, a handler that blocks.
+-- Deadlines of connections: bytes that have arrived before a deadline is judged count,
+-- however long the loop was not turned and however many others it had to read before:
+-- because a host does not step, or a handler blocks.
 
 local websock = require "websock"
 local certificates = require "support.certificates"
@@ -34,8 +34,8 @@ local AWAY = {
   end,
 }
 
--- Once for each way to be away: test(away, is_secure), where away(timeout,
--- meanwhile) lets more than that time pass.
+-- Makes one test for each of AWAY: test(away, is_secure), where away(timeout, meanwhile)
+-- lets more than the timeout pass.
 local function whenever(name, transports, test)
   for way, away in pairs(AWAY) do
     for transport in transports:gmatch "%w+" do
@@ -73,8 +73,8 @@ end
 
 local function nothing() end
 
--- How many connections a test has. TLS handshakes take their time: a few, behind
--- those that speak.
+-- How many connections a test has. TLS handshakes take long: only a few, behind others
+-- that send.
 local function some(is_secure)
   if is_secure then return 10, noise() end
   return MANY, nothing
@@ -83,7 +83,7 @@ end
 describe("deadlines", function()
   after_each(function() ends.finish() end)
 
-  whenever("idle_timeout closes nobody whose message has arrived", "ws wss", function(away, is_secure)
+  whenever("idle_timeout closes no connection whose message has arrived", "ws wss", function(away, is_secure)
     in_time(function(timeout)
       local n, speak = some(is_secure)
       local server = serve(is_secure, {idle_timeout = timeout, ping_interval = false})
@@ -114,7 +114,7 @@ describe("deadlines", function()
     end)
   end)
 
-  it("idle_timeout closes all the same who does not make use of that", function()
+  it("idle_timeout closes a connection from which nothing has arrived", function()
     in_time(function(timeout)
       local server = serve(false, {idle_timeout = timeout, ping_interval = false})
       local peers = open_all(3, server)
@@ -125,7 +125,7 @@ describe("deadlines", function()
     end)
   end)
 
-  whenever("handshake_timeout drops nobody whose request has arrived", "ws wss", function(away, is_secure)
+  whenever("handshake_timeout drops no connection whose request has arrived", "ws wss", function(away, is_secure)
     in_time(function(timeout)
       local n, speak = some(is_secure)
       local server = serve(is_secure, {handshake_timeout = timeout})
@@ -145,7 +145,7 @@ describe("deadlines", function()
     end)
   end)
 
-  whenever("handshake_timeout lets a TLS handshake go on that could not", "ws", function(away)
+  whenever("handshake_timeout lets a TLS handshake go on that was held up", "ws", function(away)
     in_time(function(timeout)
       local server = serve(true, {handshake_timeout = timeout})
       local peers = {}
@@ -180,7 +180,7 @@ describe("deadlines", function()
     end)
   end)
 
-  whenever("handshake_timeout lets hooks go on that could not", "ws", function(away)
+  whenever("handshake_timeout lets hooks go on that were held up", "ws", function(away)
     in_time(function(timeout)
       local server = serve(false, {handshake_timeout = timeout, authorize = function()
         websock.sleep(0.001)
@@ -198,7 +198,7 @@ describe("deadlines", function()
     end)
   end)
 
-  it("handshake_timeout drops all the same who does not make use of that", function()
+  it("handshake_timeout drops a connection whose request has not arrived", function()
     in_time(function(timeout)
       local server = serve(false, {handshake_timeout = timeout})
       local peer = dial(server)
@@ -235,7 +235,7 @@ describe("deadlines", function()
     end)
   end)
 
-  it("close_timeout counts from when the Close frame leaves", function()
+  it("close_timeout counts from the time when the Close frame leaves", function()
     local ws, peer
     local server = ends.listen {port = 0, close_timeout = 1, handler = function(connection)
       ws = connection
@@ -250,7 +250,7 @@ describe("deadlines", function()
     assert.is_true(ws.close_clean)
   end)
 
-  it("ping_timeout counts from when the ping leaves", function()
+  it("ping_timeout counts from the time when the ping leaves", function()
     in_time(function(timeout)
       local _, peer, server = ends.server {ping_interval = timeout, ping_timeout = timeout}
       return function()

@@ -1,12 +1,12 @@
--- A socket driven through its methods, against an object that does everything a
--- LuaSec object may do: refuse bytes and want them unchanged again, want to read
--- where it was to write, end without notice.
+-- A socket driven through its methods, against an object that does all that a LuaSec
+-- object may do: refuse bytes and expect them unchanged again, need to read before it
+-- can write, end without notice.
 
 local core = require "websock.core"
 local driver = require "websock.link.driver"
 local frames = require "support.frames"
 
--- A socket object that answers from lists: what each receive and send gives.
+-- A socket object whose receive and send return values from lists.
 local function object(receives, sends)
   local self = {taken = "", offers = {}}
   function self.settimeout() end
@@ -49,13 +49,13 @@ describe("driver by methods", function()
     assert.equal("later", frames.parse(sock.taken, after).payload)
   end)
 
-  it("tells that nothing is left", function()
+  it("returns that nothing is left", function()
     local link = open_server({}, {})
     assert.equal(0, driver.methods.push(link))
     assert.equal(0, driver.methods.push(link))
   end)
 
-  it("gives up what cannot be sent", function()
+  it("drops what cannot be sent", function()
     local link = open_server({}, {{0, "closed"}})
     local left, err = driver.methods.push(link)
     assert.same({nil, "closed"}, {left, err})
@@ -78,13 +78,13 @@ describe("driver by methods", function()
     assert.same({nil, "closed", 1006, "eof"}, {link.conn:receive()})
   end)
 
-  it("tells an end by error from one in order", function()
+  it("distinguishes an end by error from one in order", function()
     local link = open_server({{nil, "Connection reset by peer", ""}}, {})
     assert.equal(END, driver.methods.pull(link, 1) & END)
     assert.same({nil, "closed", 1006, "reset"}, {link.conn:receive()})
   end)
 
-  it("closes the object, and shuts down where that is possible", function()
+  it("closes the object, and shuts down if that is possible", function()
     local link, sock = open_server({}, {})
     driver.methods.shutdown(link)
     local how

@@ -1,5 +1,5 @@
--- What has ended: to close it, stop it or collect it once more does nothing,
--- wherever that is done; and every object says what it is.
+-- Objects that have ended: closing, stopping or collecting one again does nothing,
+-- wherever that is done. The metamethods of every object.
 
 local socket = require "socket"
 local websock = require "websock"
@@ -45,7 +45,7 @@ local function pair(scheme)
   return ours, theirs, server, thread
 end
 
-describe("what has ended", function()
+describe("an object that has ended", function()
   after_each(function() ends.finish() end)
 
   for _, scheme in ipairs {"ws", "wss"} do
@@ -194,14 +194,14 @@ describe("every object", function()
     end
   end)
 
-  it("that is a writer says when it has ended", function()
+  it("that is a writer shows when it has ended", function()
     local ours = pair "ws"
     local writer = assert(ours:writer())
     assert(writer:finish())
     assert.matches("^websock.writer %(ended%): ", tostring(writer))
   end)
 
-  it("that is a context of TLS is of use after its __close", function()
+  it("that is a context of TLS can be used after its __close", function()
     local context
     do
       local inner <close> = assert(websock.tls(wss.trusting()))

@@ -1,7 +1,7 @@
--- The heartbeat: pings, latency, peers that have vanished, peers and applications
--- that only look like it; idle_timeout. The clock is put forward, so that the
--- intervals may be as long as they are by default, and a machine that is busy for
--- some seconds changes nothing. Each test waits for what has to come, or counts.
+-- The heartbeat: pings, latency, peers that have vanished, peers and applications that
+-- are only slow; idle_timeout. The clock is put forward, so that intervals may be as long
+-- as by default and a machine that is busy for some seconds changes nothing. Each test
+-- waits for an event, or counts.
 
 local websock = require "websock"
 local clock = require "support.clock"
@@ -19,7 +19,7 @@ local ROLES = {
   server = {make = ends.server, say = "masked"},
 }
 
--- Once for each role; say(opcode, payload, fin) has the peer send a frame.
+-- Makes one test for each role; say(opcode, payload, fin) makes the peer send a frame.
 local function both(name, given, body)
   for role, how in pairs(ROLES) do
     it(name .. " (" .. role .. ")", function()
@@ -29,14 +29,14 @@ local function both(name, given, body)
   end
 end
 
--- The next ping's payload; other frames are passed over.
+-- The next ping's payload; other frames are skipped.
 local function read_ping(peer)
   local frame
   repeat frame = assert(peer:frame()) until frame.opcode == 9
   return frame.payload
 end
 
--- That of the ping which is due after an interval.
+-- The payload of the ping that is due after an interval.
 local function next_ping(peer)
   clock.skip(INTERVAL)
   return read_ping(peer)
@@ -77,10 +77,10 @@ describe("heartbeat", function()
     assert.same({n = 4, nil, "closed", 1006, "ping timeout"}, table.pack(ws:receive()))
     assert.same({1006, "ping timeout", false}, {ws.close_code, ws.close_reason, ws.close_clean})
     assert.is_nil(ws:getfd())
-    assert.not_equal("timeout", (select(2, peer:rest())))  -- the kernel has told it
+    assert.not_equal("timeout", (select(2, peer:rest())))  -- the kernel has reported it
   end)
 
-  both("notices it also behind messages that nobody receives", BEATS, function(ws, _, say)
+  both("notices this also behind messages that nobody receives", BEATS, function(ws, _, say)
     say("text", "unread")
     clock.pass_until(closed(ws))
     assert.equal("ping timeout", ws.close_reason)
@@ -88,7 +88,7 @@ describe("heartbeat", function()
     assert.equal("closed", (select(2, ws:receive())))
   end)
 
-  both("notices it in the middle of a frame", BEATS, function(ws, peer, say)
+  both("notices this in the middle of a frame", BEATS, function(ws, peer, say)
     say("text", "begun", false)
     peer:send "\128"  -- half a header
     clock.pass_until(closed(ws))
@@ -116,7 +116,7 @@ describe("heartbeat", function()
     child:signal "CONT"
   end)
 
-  both("lets a peer live that sends data, and never pongs", BEATS, function(ws, _, say)
+  both("keeps a peer that sends data, but no pongs", BEATS, function(ws, _, say)
     clock.pass(10 * TIMEOUT, function()
       assert(say("text", "alive"))
       assert.equal("alive", ws:receive())
@@ -124,7 +124,7 @@ describe("heartbeat", function()
     assert.equal("open", ws:state())
   end)
 
-  both("takes an application that is behind for no dead peer", BEATS, function(ws, peer, say)
+  both("does not take a busy application for a dead peer", BEATS, function(ws, peer, say)
     peer.sock:setoption("send-buffer-size", 4096)
     local n, done = 3000, false
     websock.spawn(function()
@@ -147,7 +147,7 @@ describe("heartbeat", function()
   end)
 
   -- More than the poller hands out in one turn.
-  it("takes a host that did not turn the loop for no dead peer, 300 times", function()
+  it("does not take a host that did not turn the loop for a dead peer, 300 times", function()
     local n = 300
     local server, list = crowd.open(n, BEATS)
     clock.skip(INTERVAL)
@@ -184,7 +184,7 @@ describe("heartbeat", function()
     assert.same({1006, "ping timeout"}, {ws.close_code, ws.close_reason})
   end)
 
-  it("lets a peer live that reads slowly, and finds the ping late", function()
+  it("keeps a peer that reads slowly, and gets the ping late", function()
     local ws, peer = ends.server(BEATS)
     ws:socket():setoption("send-buffer-size", 4096)
     assert(ws:send(("x"):rep(32 * 1024 * 1024), "binary", {timeout = 0}))
@@ -196,7 +196,7 @@ describe("heartbeat", function()
     assert.is_true(ws:buffered() > 0, "it has taken everything")
   end)
 
-  it("lets a connection live whose writer rests while others broadcast", function()
+  it("keeps a connection whose writer pauses while others broadcast", function()
     local server, list = crowd.open(1, BEATS)
     local ws, peer = list[1].ws, list[1].peer
     local writer = assert(ws:writer())
@@ -219,12 +219,12 @@ describe("heartbeat", function()
     assert.same({nil, "timeout"}, {peer:frame(0.01)})
   end)
 
-  both("and pings of the user's answer for themselves", BEATS, function(ws, peer, say)
+  both("and pings of the user have separate answers", BEATS, function(ws, peer, say)
     for _ = 1, 5 do
       local seconds
       local thread = websock.spawn(function() seconds = ws:ping() end)
       local payload
-      repeat payload = read_ping(peer) until #payload == 8  -- the others are the heartbeat's
+      repeat payload = read_ping(peer) until #payload == 8  -- the others are those of the heartbeat
       say("pong", payload)
       while coroutine.status(thread) ~= "dead" do websock.sleep(0) end
       assert.is_number(seconds)
@@ -237,7 +237,7 @@ describe("heartbeat", function()
     ends.turn_until(function() return not websock.timeout() end)
   end)
 
-  it("of connections whose time has not come costs a turn nothing", function()
+  it("of connections that are not due costs nothing in a turn", function()
     local heartbeat = require "websock.link.heartbeat"
     local original, looks = heartbeat.look, 0
     heartbeat.look = function(...)
@@ -259,7 +259,7 @@ end)
 describe("idle_timeout", function()
   after_each(function() ends.finish() end)
 
-  it("closes with 1001 whoever neither sends nor gets a message", function()
+  it("closes a connection without messages with 1001", function()
     local ws, peer = ends.server {idle_timeout = 60}
     clock.skip(60)
     assert.same({1001, "idle timeout"}, {peer:closed()})
@@ -270,7 +270,7 @@ describe("idle_timeout", function()
     assert.is_false(options.check("listen", {}).idle_timeout)
   end)
 
-  it("is not kept off by pings, nor by half a message", function()
+  it("is not put off by pings, nor by half a message", function()
     local ws, peer = ends.server {idle_timeout = 10 * INTERVAL}
     peer:masked("text", "half a ", false)
     local frame, err
@@ -287,14 +287,14 @@ describe("idle_timeout", function()
     assert.equal(1001, (string.unpack(">I2", frame.payload)))
   end)
 
-  it("counts from the end of what a handler does without letting others go on", function()
+  it("counts from the end of a handler's work that blocks the loop", function()
     local state, thread
     local server = ends.listen {port = 0, idle_timeout = 60, handler = function(ws)
       local message = ws:receive()
       clock.skip(120)
       ws:send(message)
       coroutine.yield()
-      coroutine.yield()  -- a turn's timers have been looked at
+      coroutine.yield()  -- after the timers of a turn
       state, thread = ws:state(), coroutine.running()
       websock.park()
     end}
@@ -302,7 +302,7 @@ describe("idle_timeout", function()
     peer:masked("text", "x")
     ends.turn_until(function() return thread end)
     assert.equal("open", state)
-    -- and is then counted
+    -- which then counts
     assert.equal(1, assert(peer:frame()).opcode)
     clock.skip(60)
     assert.same({1001, "idle timeout"}, {peer:closed()})
@@ -310,7 +310,7 @@ describe("idle_timeout", function()
   end)
 
   local function lives(name, act)
-    it("is kept off by " .. name, function()
+    it("is put off by " .. name, function()
       local ws, peer, server = ends.server {idle_timeout = 60, ping_interval = false}
       clock.pass(600, function() act(ws, peer, server) end)
       assert.equal("open", ws:state())

@@ -1,6 +1,6 @@
--- What came before an end is answered before the end: a Close, or a broken rule,
--- behind messages takes effect when whoever took them comes back to `receive`. The
--- same where a socket object is driven through its methods.
+-- Messages before an end can be answered before it: a Close, or a broken rule, behind
+-- messages takes effect when the receiver calls `receive` again. The same if a socket
+-- object is driven through its methods.
 
 local websock = require "websock"
 local ends = require "support.ends"
@@ -34,7 +34,7 @@ local function expect_echo(peer, text)
   assert.same({frames.opcode.text, text}, {frame.opcode, frame.payload})
 end
 
--- Lets the loop turn until done() is true, for those who run in it.
+-- Waits in the loop until done() is true, for coroutines of the loop.
 local function wait_until(done)
   local deadline = websock.now() + 20
   repeat websock.sleep(0.005) until done() or websock.now() > deadline
@@ -44,7 +44,7 @@ end
 describe("an end behind messages", function()
   after_each(function() ends.finish() end)
 
-  it("the input that showed it", function()
+  it("the input that showed the fault", function()
     ends.inside(function()
       local way = pairs_of.ways[1]
       local peer = pairs_of.open(way, nil, echo,
@@ -79,7 +79,7 @@ describe("an end behind messages", function()
     end)
   end
 
-  each_way("more messages than come in a row", function(way)
+  each_way("more messages than one turn delivers", function(way)
     for _, finish in ipairs {close, broken} do
       local peer = pairs_of.open(way, nil, echo, hi(way):rep(200) .. finish(way))
       for _ = 1, 200 do expect_echo(peer, "hi") end
@@ -126,7 +126,7 @@ describe("an end behind messages", function()
     assert.same({1000, "closed"}, {code, state})
   end)
 
-  each_way("takes effect at once for who never receives", function(way)
+  each_way("takes effect at once if nobody ever receives", function(way)
     local state
     local peer = pairs_of.open(way, {close_timeout = 60}, function(ws)
       repeat websock.sleep(0.01) until ws:state() ~= "open"

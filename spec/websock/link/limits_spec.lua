@@ -1,6 +1,6 @@
--- Limits and timeouts of the contract at n-1, n and n+1, as a server keeps them.
--- Those of receiving are close_spec.lua's, ping's and idle's are
--- heartbeat_spec.lua's, and what a reached limit does to others server/limits_spec.lua's.
+-- Limits and timeouts of the contract at n-1, n and n+1, as a server keeps them. Those of
+-- receiving are tested in close_spec.lua, those of pings and idle_timeout in
+-- heartbeat_spec.lua, the effect of a reached limit on others in server/limits_spec.lua.
 
 local websock = require "websock"
 local descriptors = require "support.descriptors"
@@ -24,7 +24,7 @@ end
 describe("limits", function()
   after_each(function() ends.finish() end)
 
-  it("max_header: the head's bytes, its end among them", function()
+  it("max_header: the bytes of the head with its end", function()
     local request = frames.request {["X-Pad"] = ("x"):rep(500)}
     assert.equal(431, status_of(listen {max_header = #request - 1}, request))
     assert.equal(101, status_of(listen {max_header = #request}, request))
@@ -34,7 +34,7 @@ describe("limits", function()
   it("a hundred fields", function()
     local server = listen {}
     local given = {}
-    for i = 1, 95 do given["X-" .. i] = "y" end  -- the handshake has five
+    for i = 1, 95 do given["X-" .. i] = "y" end  -- the handshake itself has five
     assert.equal(101, status_of(server, frames.request(given)))
     given["X-96"] = "y"
     assert.equal(431, status_of(server, frames.request(given)))
@@ -85,7 +85,7 @@ describe("limits", function()
     assert.equal(3, server:count())
   end)
 
-  it("handshake_timeout holds for a dripped body too", function()
+  it("handshake_timeout applies to a body that arrives byte by byte, too", function()
     local server = listen {handshake_timeout = 0.1, http = function() return 200 end}
     local peer = ends.dial(server)
     peer:send "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n"
@@ -94,18 +94,18 @@ describe("limits", function()
     assert.is_true(websock.now() < deadline)
   end)
 
-  it("handshake_timeout false waits on", function()
+  it("handshake_timeout false waits for ever", function()
     local server = listen {handshake_timeout = false}
     local peer = ends.dial(server)
     local request = frames.request()
     peer:send(request:sub(1, 30))
     for _ = 1, 5 do websock.step(0.01) end
-    assert.is_nil((websock.timeout()))  -- nothing will end it
+    assert.is_nil((websock.timeout()))  -- it does not end by itself
     peer:send(request:sub(31))
     assert.matches("101", (peer:head()))
   end)
 
-  it("ping_timeout holds for a plain answer that nobody reads", function()
+  it("ping_timeout applies to a plain answer that nobody reads", function()
     local server = listen {ping_timeout = 0.1, http = function()
       return 200, nil, ("x"):rep(16 * 1024 * 1024)
     end}
@@ -117,7 +117,7 @@ describe("limits", function()
     peer:close()
   end)
 
-  it("close_timeout 0 waits for nobody", function()
+  it("close_timeout 0 does not wait", function()
     local ws, peer = ends.server {close_timeout = 0}
     ends.inside(function()
       assert.same({nil, "timeout"}, {ws:close()})
@@ -131,7 +131,7 @@ describe("limits", function()
     ends.inside(function() assert.same({nil, "timeout"}, {ws:ping()}) end)
   end)
 
-  it("nodelay is on, unless it is turned off", function()
+  it("nodelay is on by default", function()
     for _, on in ipairs {true, false} do
       local ws = ends.server {nodelay = on}
       assert.equal(on, (ws:socket():getoption "tcp-nodelay"))

@@ -1,8 +1,8 @@
--- Lines of threads that wait for a link: their order, and who has left.
+-- Lines of threads that wait for a link: their order, and threads that wait no more.
 
 local Line = require "websock.link.line"
 
--- A link for which all wait but those that are in `gone`.
+-- A link for which all threads wait but those in `gone`.
 local function link_of(gone)
   local link = {woken = {}, loop = {}}
   function link.loop.waits_for(_, thread) return not (gone and gone[thread]) end
@@ -23,7 +23,7 @@ local function line_of(list)
 end
 
 describe("a line", function()
-  it("has a first, and another when that one leaves", function()
+  it("has a first thread, and another when that one leaves", function()
     local list = threads(3)
     local line, link = line_of(list), link_of()
     assert.equal(list[1], line:head(link))
@@ -36,7 +36,7 @@ describe("a line", function()
     assert.is_nil(line:head(link))
   end)
 
-  it("lets one in before all others, also when it is empty", function()
+  it("adds a thread before all others, also if it is empty", function()
     local list = threads(3)
     local line, link = Line.new(), link_of()
     for i = 1, 3 do
@@ -58,7 +58,7 @@ describe("a line", function()
     assert.equal(list[3], line:head(link))
   end)
 
-  it("keeps nobody alive", function()
+  it("keeps no thread alive", function()
     local list = threads(4)
     local line, link = line_of(list), link_of()
     list[1], list[3] = nil, nil

@@ -1,5 +1,5 @@
--- `send` outside the loop, in a script that calls nothing else: what the peer has
--- sent is looked at as well, though nobody turns the loop.
+-- `send` outside the loop, in a script that calls nothing else: it also reads what the
+-- peer has sent, though nobody turns the loop.
 
 local socket = require "socket"
 local websock = require "websock"
@@ -9,7 +9,7 @@ local raw = require "support.raw"
 local secure = require "support.secure"
 local wss = require "support.wss"
 
--- A client of ours and a raw server in TLS.
+-- A client of ours and a raw server over TLS.
 local function secure_client(options)
   local listener <close> = raw.server()
   local peer
@@ -22,7 +22,7 @@ local function secure_client(options)
   return ws, peer
 end
 
--- A server's connection and a raw client in TLS.
+-- A server's connection and a raw client over TLS.
 local function secure_server(options)
   local ws, thread
   local all = {handler = function(connection)
@@ -48,7 +48,7 @@ local WAYS = {
   ["server, wss"] = {make = secure_server, say = frames.masked},
 }
 
--- Waits for bytes, and nothing else: the loop is not turned.
+-- Waits for bytes without turning the loop.
 local function wait_for(object)
   local fd = object:getfd()
   local watched = {getfd = function() return fd end, dirty = function() return false end}
@@ -81,20 +81,20 @@ describe("send outside the loop", function()
     describe("(" .. name .. ")", function()
       local ws, peer, turned
 
-      -- The connection, and a coroutine that tells whether the loop was turned.
+      -- Opens the connection, and spawns a coroutine that notes whether the loop turns.
       local function begin(options)
         ws, peer = way.make(options)
         turned = false
         websock.spawn(function() turned = true end)
       end
 
-      -- Bytes of the peer's that are here when this returns.
+      -- Sends bytes of the peer, which have arrived when this returns.
       local function bring(bytes)
         peer.sock:send(bytes)
         wait_for(ws)
       end
 
-      -- TLS may bring records of its own before them: they are here in the end.
+      -- Sends until done: records of TLS's own may come before the peer's bytes.
       local function send_until(done)
         local deadline = socket.gettime() + raw.patience
         repeat

@@ -1,6 +1,6 @@
--- Every ping is answered (RFC 6455 section 5.5.2), in order and whatever the
--- application does, as long as no more than a KiB of pongs is unsent. The limit itself
--- is spec/csrc/core/test_ping.c's.
+-- Every ping is answered (RFC 6455 section 5.5.2), in order and whatever the application
+-- does, as long as at most 1 KiB of pongs is unsent. The limit itself is tested in
+-- spec/csrc/core/test_ping.c.
 
 local core = require "websock.core"
 local websock = require "websock"
@@ -19,7 +19,7 @@ local function pings(way, from, to)
   return table.concat(all)
 end
 
--- The next frames are the pongs from..to.
+-- Raises unless the next frames are the pongs from..to.
 local function expect_pongs(peer, from, to)
   for i = from, to do
     local frame = assert(peer:frame())
@@ -94,7 +94,7 @@ describe("pongs", function()
     assert.same({1000, ""}, {peer:closed()})
   end)
 
-  each_way("before the end, where the peer has shut down its side", function(way)
+  each_way("before the end, after the peer has shut down its side", function(way)
     if way.tls then return end  -- close_notify ends both sides
     local peer = pairs_of.open(way, nil, receive_all)
     assert(peer:send(pings(way, 1, 10)))

@@ -1,5 +1,5 @@
--- How a connection receives, in both roles against wire-level peers: messages whole
--- and in parts, in turns, and what is read ahead.
+-- Receiving, in both roles against wire-level peers: messages whole and in parts, the
+-- share of a turn, and reading ahead.
 
 local websock = require "websock"
 local ends = require "support.ends"
@@ -34,7 +34,7 @@ describe("connection", function()
       assert.same({10, "p"}, {(function(f) return f.opcode, f.payload end)(peer:frame())})
     end)
 
-    both("times out, and loses nothing by it", function(ws, _, say)
+    both("times out, and loses nothing", function(ws, _, say)
       assert.same({nil, "timeout"}, {ws:receive(0.005)})
       assert.same({nil, "timeout"}, {ws:receive(0)})
       say("text", "wh", false)
@@ -44,7 +44,7 @@ describe("connection", function()
       assert.equal("whole", ws:receive())
     end)
 
-    both("with 0 takes what is there", function(ws, _, say)
+    both("with 0 takes a message that has arrived", function(ws, _, say)
       say("text", "one")
       say("text", "two")
       websock.wait(ws:getfd(), "r", 0)
@@ -78,7 +78,7 @@ describe("connection", function()
         local name = ("%s(%s)"):format(how, timeout or "")
         both("is free again when a coroutine is closed in " .. name, function(ws, _, say)
           for _, rests in ipairs {false, true} do
-            local left = rests and 200 or 0  -- so many that it lets others go first
+            local left = rests and 200 or 0  -- so many that it lets others run
             for _ = 1, left do say("text", "x") end
             local thread = websock.spawn(function()
               repeat
@@ -104,7 +104,7 @@ describe("connection", function()
       end
     end
 
-    both("is free again when the coroutine raises in a wait that it began", function(ws, _, say)
+    both("is free again after the coroutine has raised in a wait", function(ws, _, say)
       websock.on_error = function() end
       websock.spawn(function()
         ws:receive(0.001)
@@ -119,7 +119,7 @@ describe("connection", function()
       assert.equal("mine", ws:receive())
     end)
 
-    -- Ways to take one message that is here.
+    -- Ways to take one message that has arrived.
     local WAYS = {
       receive = function(ws) return ws:receive() end,
       ["receive with a timeout"] = function(ws) return ws:receive(1000) end,
@@ -131,15 +131,15 @@ describe("connection", function()
       end,
     }
 
-    -- Takes 300 messages that are all here, one way and the other in turn: others
-    -- have their turn after 64 (and one that was waited for).
+    -- Takes 300 messages that have all arrived, alternately in one way and the other:
+    -- others run after 64 (and one that was waited for).
     local function takes_turns(one, other)
       both(("gives others a turn at least every 64 messages: %s, %s"):format(one, other),
         function(ws, peer, say, frame)
           local count, seen = 0, {}
           say("text", "first")
           ws:receive()
-          peer:send(frame("text", "x"):rep(300))  -- at once: one read takes them all
+          peer:send(frame("text", "x"):rep(300))  -- in one write, so that one read takes them all
           local watcher = websock.spawn(function()
             while count < 300 do
               seen[#seen + 1] = count
@@ -166,7 +166,7 @@ describe("connection", function()
   end)
 
   describe("messages", function()
-    both("goes through them until the connection ends", function(ws, _, say)
+    both("iterates until the connection ends", function(ws, _, say)
       say("text", "one")
       say("binary", "two")
       say("close", frames.close_payload(4000, "enough"))
@@ -190,7 +190,7 @@ describe("connection", function()
       assert.same({"whole", "binary", true}, {ws:receive_part()})
     end)
 
-    both("may be followed by receive, but not in mid-message", function(ws, _, say)
+    both("may be followed by receive, but not in the middle of a message", function(ws, _, say)
       say("text", "a", false)
       ws:receive_part()
       raises_here(function() ws:receive() end, "receive: .*in parts")
@@ -214,7 +214,7 @@ describe("connection", function()
       assert.equal("ab", text)
     end)
 
-    both("is bound by neither limit, its chunks are at most 64 KiB",
+    both("has no limit of size or fragments, its chunks are at most 64 KiB",
       {max_message = 10, max_fragments = 2}, function(ws, _, say)
         local payload = ("0123456789"):rep(30000)
         websock.spawn(function()
@@ -233,7 +233,7 @@ describe("connection", function()
         assert.equal(payload .. "xxxxx", table.concat(chunks))
       end)
 
-    both("may split a character, but finds text that is none", function(ws, peer, say)
+    both("may split a character, but rejects text that is not UTF-8", function(ws, peer, say)
       say("text", "\xC3", false)
       say("continuation", "\xA4", false)
       local text = ""
@@ -270,7 +270,7 @@ describe("connection", function()
       assert.same({nil, "timeout"}, {ws:receive(0)})
     end)
 
-    both("stops also when who received was closed", {max_message = false}, function(ws, peer, say)
+    both("stops also if the receiving coroutine was closed", {max_message = false}, function(ws, peer, say)
       local reader = websock.spawn(function() ws:receive() end)
       coroutine.yield()
       coroutine.close(reader)
@@ -291,7 +291,7 @@ describe("connection", function()
       assert.is_true(sent < n, "it has read everything")
     end)
 
-    both("finds the end while the application is away", function(ws, _, say)
+    both("notices the end while the application is busy", function(ws, _, say)
       say("text", "unread")
       say("close", frames.close_payload(1001))
       while ws:state() == "open" do websock.sleep(0.001) end

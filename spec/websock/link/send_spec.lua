@@ -1,5 +1,5 @@
--- How a connection sends, in both roles against wire-level peers: frames, max_queue,
--- and who waits in line.
+-- Sending, in both roles against wire-level peers: frames, max_queue, and the line of
+-- waiting senders.
 
 local websock = require "websock"
 local ends = require "support.ends"
@@ -30,7 +30,7 @@ describe("connection", function()
       assert.same({"1 true häh", "2 true \0\255", "1 true "}, got)
     end)
 
-    it("masks as a client, with another key each time, and not as a server", function()
+    it("masks as a client, with a new key each time, and not as a server", function()
       local ws, peer = ends.client()
       ws:send "same"
       ws:send "same"
@@ -42,7 +42,7 @@ describe("connection", function()
       assert.is_nil(peer:frame().mask)
     end)
 
-    both("raises on text that is not UTF-8, having sent nothing", function(ws, peer)
+    both("raises on text that is not UTF-8, and sends nothing", function(ws, peer)
       raises_here(function() ws:send "\xFF" end, "send: .*UTF%-8")
       assert.error_matches(function() ws:send "\xC3" end, "UTF%-8")
       ws:send "good"
@@ -59,7 +59,7 @@ describe("connection", function()
       assert.error_matches(function() ws:send("a", "text", {timeout = -1}) end, "option 'timeout'")
     end)
 
-    both("lets one message exceed max_queue, then tells that the queue is full",
+    both("lets one message exceed max_queue, then returns that the queue is full",
       {max_queue = 1000}, function(ws, peer)
         narrow(ws)
         assert.equal(0, ws:buffered())
@@ -73,7 +73,7 @@ describe("connection", function()
         assert.equal(0, ws:buffered())
       end)
 
-    both("serves blocked senders in their order, also when one goes away",
+    both("serves waiting senders in order, also if one is closed",
       {max_queue = 1000}, function(ws, peer)
         narrow(ws)
         ws:send(BIG, "binary")
@@ -95,7 +95,7 @@ describe("connection", function()
         assert.same({"2", "4", "5"}, order)
       end)
 
-    both("goes on waiting behind who came before, though there is room",
+    both("waits behind earlier senders, though there is room",
       {max_queue = 1000}, function(ws, peer)
         narrow(ws)
         ws:send(BIG, "binary")

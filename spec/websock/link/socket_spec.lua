@@ -1,4 +1,4 @@
--- Taking sockets over, and objects for descriptors of ours.
+-- Sockets that are taken over, and socket objects for our descriptors.
 
 local luasocket = require "socket"
 local core = require "websock.core"
@@ -30,7 +30,7 @@ describe("socket", function()
     other:close()
   end)
 
-  it("looks into Copas's wrapper", function()
+  it("takes the socket in Copas's wrapper", function()
     local one, other = pair()
     local wrapped = setmetatable({socket = one},
       {__tostring = function() return tostring(one) .. " (copas wrapped)" end})
@@ -41,7 +41,7 @@ describe("socket", function()
     other:close()
   end)
 
-  it("leaves other objects what they are", function()
+  it("leaves other objects as they are", function()
     local one, other = pair()
     local object = {}
     for _, name in ipairs {"receive", "send", "getfd", "settimeout", "close"} do
@@ -66,7 +66,7 @@ describe("socket", function()
     assert.error_matches(function() socket.take("test", 5) end, "needs the method")
   end)
 
-  it("makes an object on a duplicate: closing it leaves ours open", function()
+  it("makes an object for a duplicate: closing it leaves ours open", function()
     local one, other = pair()
     local fd = one:getfd()
     local object = socket.handle(fd)
@@ -187,7 +187,7 @@ describe("socket", function()
       closes(nested(function(object) websock.accept(object) end))
     end)
 
-    it("connect and accept with a tls of the library's, if it is driven by its methods", function()
+    it("connect and accept with the option tls, if it is driven through its methods", function()
       local server_tls = certificates.of "server"
       for _, call in ipairs {
         function(object) websock.connect("wss://a", {socket = object, tls = wss.trusting()}) end,

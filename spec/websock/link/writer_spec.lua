@@ -49,7 +49,7 @@ describe("connection", function()
       assert.equal("ä", peer:frame().payload .. peer:frame().payload)
     end)
 
-    both("has others' messages queue behind it", function(ws, peer)
+    both("makes messages of others wait", function(ws, peer)
       local w = ws:writer()
       w:write "a"
       local sent
@@ -93,7 +93,7 @@ describe("connection", function()
         end)
     end
 
-    both("gives 'busy' to whom it was handed", function(ws, peer)
+    both("gives 'busy' to a coroutine that has taken it over", function(ws, peer)
       local w, results = ws:writer(), {}
       websock.spawn(function()
         w:write "a"
@@ -123,7 +123,7 @@ describe("connection", function()
         assert.is_true(w:finish "b")
       end)
 
-    both("has pings, pongs and closes go between its pieces", function(ws, peer, say)
+    both("lets pings, pongs and Close frames go between its pieces", function(ws, peer, say)
       local w = ws:writer()
       w:write "a"
       assert.equal("a", read_message(peer))
@@ -165,7 +165,7 @@ describe("connection", function()
       end)
     end
 
-    both("that is finished harms nothing when it is closed or collected", function(ws, peer)
+    both("that is finished may be closed or collected", function(ws, peer)
       do
         local w <close> = ws:writer()
         w:finish "a"

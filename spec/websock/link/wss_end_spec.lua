@@ -1,4 +1,4 @@
--- How connections in TLS end: agreed on, cut, with a close_notify or without.
+-- The end of connections over TLS: in order, cut, with a close_notify or without.
 
 local websock = require "websock"
 local descriptors = require "support.descriptors"
@@ -18,7 +18,7 @@ describe("wss", function()
 
   describe("the end", function()
     for _, who in ipairs {"client", "server"} do
-      it("is agreed on: the " .. who .. " begins", function()
+      it("is in order: the " .. who .. " begins", function()
         local ours, theirs = pair()
         local one, other = ours, theirs
         if who == "server" then one, other = theirs, ours end
@@ -32,7 +32,7 @@ describe("wss", function()
         end
       end)
 
-      it("is never clean where the stream was cut: the " .. who .. " sees it", function()
+      it("is never clean if the stream was cut: the " .. who .. " notices it", function()
         local ours, theirs, between = pair()
         local one, other = ours, theirs
         if who == "server" then one, other = theirs, ours end
@@ -51,7 +51,7 @@ describe("wss", function()
       end)
     end
 
-    it("by a close_notify alone is none either", function()
+    it("is not clean by a close_notify alone either", function()
       local ws, peer = luasec_server()
       peer:close()
       assert.same({nil, "closed", 1006, "eof", n = 4}, table.pack(ws:receive(30)))
@@ -110,7 +110,7 @@ describe("wss", function()
       end)
     end
 
-    it("is clean without a close_notify once both have said Close", function()
+    it("is clean without a close_notify after both Close frames", function()
       local ws, peer = luasec_server()
       peer:plain("close", "\x03\xe8")
       local result
@@ -137,7 +137,7 @@ describe("wss", function()
       assert.equal(0, raised)
     end)
 
-    it("leaves no descriptor, whoever has ended it", function()
+    it("leaves no descriptor, whichever end begins", function()
       local count = descriptors.count()
       local server = wss.serve {handler = function(ws)
         local what = ws:receive(30)
@@ -152,7 +152,7 @@ describe("wss", function()
       ends.turn_until(function() return descriptors.count() <= count end)
     end)
 
-    it("takes everybody along when the server stops", function()
+    it("comes for all connections when the server stops", function()
       local server = wss.serve {close_timeout = 30}
       local open = wss.connect(server)
       local shaking = raw.client(ends.port(server))

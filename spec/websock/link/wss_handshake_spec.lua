@@ -17,7 +17,7 @@ describe("wss", function()
   after_each(function() ends.finish() end)
 
   describe("a session", function()
-    -- Bytes from the server until the first message is back.
+    -- The number of bytes from the server until the first message is echoed.
     local function cost(between, tls, host)
       local sent = between.down
       local ws = wss.connect(between.port, tls, host)
@@ -45,7 +45,7 @@ describe("wss", function()
       assert.is_true(cost(between, tls) < first - 500, "not resumed")
     end)
 
-    it("of one name is no other's: names are checked each time", function()
+    it("of one name is not used for another: names are checked each time", function()
       local server = wss.serve {tls = certificates.of "host_only"}
       local tls = websock.tls(wss.trusting())
       for _ = 1, 2 do
@@ -56,7 +56,7 @@ describe("wss", function()
       end
     end)
 
-    it("is forgotten without harm where the server knows it no more", function()
+    it("is forgotten without harm if the server has forgotten it", function()
       local server = wss.serve()
       local tls = websock.tls(wss.trusting())
       wss.connect(server, tls):close()
@@ -66,7 +66,7 @@ describe("wss", function()
   end)
 
   describe("the time for a handshake", function()
-    -- Beginnings of TLS that go nowhere.
+    -- Beginnings of TLS handshakes that are not continued.
     local hello = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" .. ("\x55"):rep(32)
     local stalls = {
       ["nothing"] = {""}, ["one byte"] = {"\x16"}, ["half a hello"] = {hello},
@@ -90,7 +90,7 @@ describe("wss", function()
       end)
     end
 
-    it("ends a client that drips its hello", function()
+    it("ends a client whose hello arrives byte by byte", function()
       local server = wss.serve {handshake_timeout = 0.3}
       local peer = raw.client(ends.port(server))
       local ended
@@ -105,7 +105,7 @@ describe("wss", function()
       peer:close()
     end)
 
-    it("goes on after TLS: no request is as bad as no hello", function()
+    it("covers the request after TLS", function()
       local server = wss.serve {handshake_timeout = 0.3}
       local peer = assert(secure.client(ends.port(server), {}))
       local bytes_sent = peer:rest()
@@ -114,7 +114,7 @@ describe("wss", function()
       wss.assert_echo(wss.connect(server), "served")
     end)
 
-    it("ends a client of ours whose server says nothing, others go on", function()
+    it("ends a client of ours whose server sends nothing; others go on", function()
       local silent <close> = raw.server()
       local server = wss.serve()
       local result
@@ -140,7 +140,7 @@ describe("wss", function()
       end
     end)
 
-    it("is not used up by a server that ends it: told at once", function()
+    it("is not waited for if the server ends the connection", function()
       for _, bytes_sent in ipairs {"", "\x16\x03", "HTTP/1.1 400 Bad Request\r\n\r\n",
           "\x15\x03\x01\x00\x02\x02\x28"} do
         local listener <close> = raw.server()
@@ -159,8 +159,8 @@ describe("wss", function()
     end)
   end)
 
-  describe("met by who speaks something else", function()
-    it("a server by plain HTTP: ended, others are served", function()
+  describe("with a peer that speaks something else,", function()
+    it("a server, plain HTTP: the connection ends, others are served", function()
       local server = wss.serve()
       local peer = raw.client(ends.port(server))
       peer:send(frames.request())
@@ -172,7 +172,7 @@ describe("wss", function()
       wss.assert_echo(wss.connect(server), "served")
     end)
 
-    it("a server by garbage", function()
+    it("a server, garbage", function()
       local errors = {}
       local server = wss.serve {on_error = function(err) errors[#errors + 1] = err end}
       for _, garbage in ipairs {"\0", "\x16\x03\x01\xff\xff", ("\xff"):rep(20000),
@@ -187,7 +187,7 @@ describe("wss", function()
       assert.same({}, errors)
     end)
 
-    it("a plain server by TLS", function()
+    it("a plain server, TLS", function()
       local server = wss.serve {tls = false}
       local ws, err = wss.dial(server)
       assert.is_nil(ws)
@@ -197,7 +197,7 @@ describe("wss", function()
       plain:abort()
     end)
 
-    it("a connection by garbage in place of a record", function()
+    it("an open connection, garbage in place of a record", function()
       local ours, _, between = pair()
       local result
       websock.spawn(function() result = table.pack(ours:receive(30)) end)

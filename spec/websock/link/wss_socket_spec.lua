@@ -1,4 +1,4 @@
--- TLS on sockets that were made elsewhere.
+-- TLS over sockets that were made elsewhere.
 
 local socket = require "socket"
 local websock = require "websock"
@@ -93,7 +93,7 @@ describe("wss", function()
       wss.assert_echo(wss.connect(listener.port), "accepted")
     end)
 
-    it("accept tells how TLS has failed", function()
+    it("accept returns the error of TLS", function()
       local listener <close> = raw.server()
       local result
       websock.spawn(function()

@@ -1,5 +1,5 @@
--- Connections in TLS, both ends ours or one of them LuaSec's. What the keys of the
--- TLS table do is in spec/websock/base/tls_spec.lua.
+-- Connections over TLS, both ends ours or one of them LuaSec's. The keys of the TLS table
+-- are tested in spec/websock/base/tls_spec.lua.
 
 local ssl = require "ssl"
 local websock = require "websock"
@@ -50,7 +50,7 @@ describe("wss", function()
         for i = 1, 300 do assert.equal("message " .. i, assert(peer:frame()).payload) end
       end)
 
-      it("frames that lie across records, byte by byte", function()
+      it("frames across several records, byte by byte", function()
         local peer = luasec_client(wss.serve(), {protocol = version})
         local frame = frames.masked("text", bytes(300))
         for i = 1, #frame do peer:send(frame:sub(i, i)) end
@@ -148,14 +148,14 @@ describe("wss", function()
       end
     end)
 
-    it("goes on reading where a busy application has stopped it", function()
+    it("reads on after a busy application has stopped reading", function()
       local ours, theirs = pair()
       local sent
       websock.spawn(function()
         for i = 1, 60 do assert(ours:send(bytes(20000) .. i, "binary", {timeout = 30})) end
         sent = true
       end)
-      for _ = 1, 50 do websock.step(0.001) end  -- theirs reads ahead, and stops
+      for _ = 1, 50 do websock.step(0.001) end  -- the other end reads ahead, and stops
       local got = 0
       websock.spawn(function()
         for i = 1, 60 do
@@ -221,7 +221,7 @@ describe("wss", function()
     ends.turn_until(function() return replaced == 20 and running == 0 end)
   end)
 
-  it("needs no ssl module of others", function()
+  it("needs no ssl module of another library", function()
     assert.is_table(ssl)
     local status, output = require("support.child").run(([[
       package.preload.ssl = function() error "loaded" end
@@ -236,7 +236,7 @@ describe("wss", function()
     assert.same({0, "by itself\ttext\n"}, {status, output})
   end)
 
-  it("takes pages of https for the same origin, and none of http", function()
+  it("takes pages of https as the same origin, but not of http", function()
     local server = wss.serve()
     local port = ends.port(server)
     local function knock(origin, host)

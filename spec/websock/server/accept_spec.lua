@@ -1,5 +1,5 @@
--- websock.accept: the handshake on sockets from elsewhere, and the server that
--- they join.
+-- websock.accept: the handshake on sockets accepted elsewhere, and the server that they
+-- join.
 
 local socket = require "socket"
 local websock = require "websock"
@@ -25,7 +25,7 @@ describe("server", function()
       return sock, peer
     end
 
-    it("does the handshake on a socket from elsewhere", function()
+    it("does the handshake on a socket accepted elsewhere", function()
       local sock, peer = pair()
       peer:send(frames.request())
       local ws = assert(websock.accept(sock))
@@ -108,7 +108,7 @@ describe("server", function()
       assert.equal(1001, (peer:closed()))
     end)
 
-    it("joins a server's max_connections: one too many is refused with 503", function()
+    it("counts for a server's max_connections: one too many is refused with 503", function()
       local server = listen {port = false, max_connections = 1}
       local function join()
         local sock, peer = pair()
@@ -128,7 +128,7 @@ describe("server", function()
       assert.matches(" 101 ", (select(3, join())))
     end)
 
-    it("closes at once what a server is given while 64 are being refused", function()
+    it("closes a connection at once while 64 are being refused", function()
       local server, accepted = listen {port = false, max_connections = 1, handshake_timeout = 1000}, 0
       local function join()
         local sock, peer = pair()
@@ -138,7 +138,7 @@ describe("server", function()
         end)
         return peer
       end
-      for _ = 1, 65 do join() end  -- one, and 64 that are told so once they ask
+      for _ = 1, 65 do join() end  -- one, and 64 that get the answer once they ask
       ends.turn_until(function() return accepted == 65 end)
       local sock, peer = pair()
       assert.same({nil, "refused"}, {websock.accept(sock, {server = server})})
@@ -152,7 +152,7 @@ describe("server", function()
       assert.is_string(peer.ended)
     end)
 
-    it("tells of a peer that has gone", function()
+    it("returns that the peer is gone", function()
       local sock, peer = pair()
       peer:close()
       local ws, err = websock.accept(sock)
@@ -160,7 +160,7 @@ describe("server", function()
       assert.is_string(err)
     end)
 
-    it("raises on what is no socket or server", function()
+    it("raises on values that are no socket or server", function()
       assert.error_matches(function() websock.accept({}) end, "accept: a socket object needs the method")
       local sock = pair()
       assert.error_matches(function() websock.accept(sock, {server = {}}) end, "a server of websock")

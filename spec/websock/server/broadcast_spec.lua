@@ -1,5 +1,5 @@
--- server:publish and server:broadcast: who gets what, what is counted, what
--- happens to who is slow. The bytes are spec/csrc/core/test_share.c's.
+-- server:publish and server:broadcast: receivers, counts, slow receivers. The bytes are
+-- tested in spec/csrc/core/test_share.c.
 
 local websock = require "websock"
 local core = require "websock.core"
@@ -24,7 +24,7 @@ end
 describe("broadcast", function()
   after_each(function() ends.finish() end)
 
-  it("reaches everyone, in order, text and binary", function()
+  it("reaches all connections, in order, text and binary", function()
     local server, list = crowd.open(3)
     assert.same({3, 0}, counts(server:broadcast "grüße"))
     assert.same({3, 0}, counts(server:broadcast("\255\0", "binary")))
@@ -48,7 +48,7 @@ describe("broadcast", function()
     end
   end)
 
-  it("to nobody is 0, 0", function()
+  it("without connections returns 0, 0", function()
     local server = ends.listen {port = 0, handler = print}
     assert.same({0, 0}, counts(server:broadcast "x"))
     server:stop(0)
@@ -66,7 +66,7 @@ describe("broadcast", function()
     assert.same({2, 0}, counts(server:broadcast("c", "text", {except = list[1].ws})))
   end)
 
-  it("keeps its place among what else is sent", function()
+  it("keeps its place among other messages", function()
     local server, list = crowd.open(1)
     local ws = list[1].ws
     ws:send("1", "text", {timeout = 0})
@@ -94,7 +94,7 @@ describe("broadcast", function()
     assert.same({1, 0, 0, 1}, opcodes)
   end)
 
-  it("held by a writer is forgotten when the connection ends", function()
+  it("that waits for a writer is dropped when the connection ends", function()
     for _, finish in ipairs {
       function(one) one.ws:close(1000, "", 0) end, function(one) one.ws:abort() end,
       function(one) one.peer:close() end, function(one) one.peer:reset() end,
@@ -114,14 +114,14 @@ describe("broadcast", function()
     end
   end)
 
-  it("works in a coroutine of the loop's and of nobody's", function()
+  it("works in a coroutine of the loop and in one of no scheduler", function()
     local server, list = crowd.open(1)
     ends.inside(function() server:broadcast "from a thread" end)
     coroutine.wrap(function() server:broadcast "from a coroutine" end)()
     assert.same({{"from a thread", "from a coroutine"}}, crowd.heard(server, list))
   end)
 
-  it("in a hook reaches who is there", function()
+  it("in a hook reaches all open connections", function()
     local server, hooked
     server = ends.listen {port = 0, handler = function() websock.park(5) end,
       authorize = function()
@@ -139,7 +139,7 @@ describe("broadcast", function()
     ends.turn_until(function() return server:count() == 0 end)
   end)
 
-  it("in one handler reaches the others", function()
+  it("in a handler reaches the others", function()
     local server
     server = ends.listen {port = 0, handler = function(ws)
       for message in ws:messages() do
@@ -153,7 +153,7 @@ describe("broadcast", function()
     assert.equal("1", assert(one:frame()).payload)
   end)
 
-  it("closes who is over max_queue with 1008, unless told otherwise", function()
+  it("closes connections over max_queue with 1008 by default", function()
     local server, list = crowd.open(3, {max_queue = 1000})
     clog(list[2])
     assert.same({2, 1}, counts(server:broadcast("dropped", "text", {slow = "drop"})))
@@ -175,7 +175,7 @@ describe("broadcast", function()
     assert.same({1008, true}, {list[2].ws.close_code, list[2].ws.close_clean})
   end)
 
-  it("closes slow ones of a topic that leave it by that", function()
+  it("closes slow connections of a topic, which leave it", function()
     local server, list = crowd.open(4, {max_queue = 1000, close_timeout = 0.05})
     for _, one in ipairs(list) do one.ws:subscribe "a" end
     for i = 1, 3 do clog(list[i]) end
@@ -186,7 +186,7 @@ describe("broadcast", function()
 
   it("counts exactly max_queue as room, one more as none", function()
     local server, list = crowd.open(1, {max_queue = 102})
-    server:broadcast(("x"):rep(100))  -- with its header: 102 bytes
+    server:broadcast(("x"):rep(100))  -- 102 bytes with its header
     assert.equal(102, list[1].ws:buffered())
     assert.same({1, 0}, counts(server:broadcast("", "text", {slow = "drop"})))
     assert.equal(104, list[1].ws:buffered())
@@ -195,7 +195,7 @@ describe("broadcast", function()
     assert.same({1, 0}, counts(server:broadcast "room again"))
   end)
 
-  it("of one turn leaves with the turn", function()
+  it("of a turn is written at its end", function()
     local server, list = crowd.open(2)
     for _ = 1, 4 do server:broadcast(("x"):rep(3000)) end
     for _ = 1, 50 do server:broadcast "small" end
@@ -209,7 +209,7 @@ describe("broadcast", function()
     end
   end)
 
-  it("raises on what is wrong, at the caller's line, also where nobody listens", function()
+  it("raises on wrong arguments, at the caller's line, also without connections", function()
     local server, list = crowd.open(1)
     local function raises(pattern, f, ...)
       local args = table.pack(...)
@@ -231,7 +231,7 @@ describe("broadcast", function()
     assert.same({{}}, crowd.heard(server, list))
   end)
 
-  it("leaves with all else that a turn has queued, in one write", function()
+  it("is written in one call with all that the turn has queued", function()
     local server = ends.listen {port = 0, handler = function() end}
     local listener = assert(socket.bind("127.0.0.1", 0))
     ends.at_end(function() listener:close() end)
@@ -256,7 +256,7 @@ describe("broadcast", function()
     peer:close()
   end)
 
-  it("in C takes lists of anything, and passes over what is no open connection", function()
+  it("in C takes lists of anything, and skips what is no open connection", function()
     local config = core.config "server"
     local handshaking = core.conn(config)
     assert.same({n = 2, 0}, table.pack(core.broadcast({1, "x", {}, io.stdout, handshaking}, "m", "text", turn)))

@@ -1,6 +1,6 @@
--- What leaves slowly: answers, and last messages before a Close. Their deadline
--- moves with the bytes that the peer accepts. Each step of the loop comes after a
--- read of the peer's, so that a machine that is slow stops nobody.
+-- Answers, and last messages before a Close, that a peer reads slowly: each byte that it
+-- accepts puts the deadline off. Each step of the loop comes after a read of the peer,
+-- so that a slow machine ends no connection.
 
 local websock = require "websock"
 local certificates = require "support.certificates"
@@ -11,7 +11,7 @@ local raw = require "support.raw"
 local secure = require "support.secure"
 local wss = require "support.wss"
 
-local LIMIT = 0.3  -- seconds: all that could cut an answer short
+local LIMIT = 0.3  -- seconds: every timeout that could cut an answer short
 local SIZE = 6 * 1024 * 1024
 local BODY = ("0123456789abcdef"):rep(SIZE // 16)
 
@@ -30,7 +30,7 @@ local function serve(transport, options)
   return wss.serve(options)
 end
 
--- Everything that comes, never much at a time, and for longer than three limits.
+-- Reads everything, a little at a time, for longer than three limits.
 local function read_slowly(peer)
   local pieces, size, begun = {}, 0, websock.now()
   local err
@@ -67,14 +67,14 @@ describe("draining", function()
       same(BODY, body_of(read_slowly(peer)))
     end)
 
-    it("a refusal does: " .. transport, function()
+    it("a refusal reaches it: " .. transport, function()
       local server = serve(transport, {authorize = function() return false, 403, nil, BODY end})
       local peer = dial(server, transport)
       peer:send(frames.request())
       same(BODY, body_of(read_slowly(peer)))
     end)
 
-    it("a last message before a Close does: " .. transport, function()
+    it("a last message before a Close reaches it: " .. transport, function()
       local server = serve(transport, {handler = function(ws) ws:send(BODY, "binary") end})
       local peer = dial(server, transport)
       peer:send(frames.request())
@@ -84,7 +84,7 @@ describe("draining", function()
     end)
   end
 
-  it("a Close behind a last message is answered, cleanly", function()
+  it("a Close behind a last message is answered, and the end is clean", function()
     local ws
     local server = serve("ws", {handler = function(connection)
       ws = connection
@@ -105,7 +105,7 @@ describe("draining", function()
     assert.is_true(ws.close_clean)
   end)
 
-  -- From the last byte read until the server gives up.
+  -- Returns the time from the last byte read until the server gives up.
   local function given_up_after(server, peer, last)
     ends.turn_until(function() return server.n_links == 0 end)
     peer:close()
@@ -128,7 +128,7 @@ describe("draining", function()
       assert.is_true(given_up_after(server, peer, begun) >= LIMIT)
     end)
 
-    it("is put off by what is read just before: " .. name, function()
+    it("is put off by a byte read just before: " .. name, function()
       local given = {}
       for key, value in pairs(options) do given[key] = value end
       local server = serve("ws", given)
@@ -158,7 +158,7 @@ describe("draining", function()
     assert.equal("hi", (peer:rest()))
   end)
 
-  it("the call of close ends at close_timeout, the connection goes on", function()
+  it("the call of close ends at close_timeout, and the connection goes on", function()
     local ws, results
     local server = serve("ws", {handler = function(connection)
       ws = connection
@@ -174,7 +174,7 @@ describe("draining", function()
     assert(ws)
   end)
 
-  it("stop ends at its time, whoever reads", function()
+  it("stop ends at its time, though peers read", function()
     local ws, stopped
     local server = serve("ws", {close_timeout = 60, handler = function(connection)
       ws = connection

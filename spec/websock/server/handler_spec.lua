@@ -1,5 +1,5 @@
--- What a server runs for each connection, and what becomes of the connection when
--- that ends; what hooks and handlers may do to it.
+-- The handler that a server runs for each connection, the end of the connection with it,
+-- and what hooks and handlers may do to a connection.
 
 local websock = require "websock"
 local child = require "support.child"
@@ -34,7 +34,7 @@ describe("server", function()
       assert.equal(1000, (peer:closed()))
     end)
 
-    it("that returns has all it sent delivered", function()
+    it("that returns gets all that it sent delivered", function()
       local payload = ("x"):rep(3000000)
       local peer = ends.open(listen {handler = function(ws) ws:send(payload) end})
       assert.is_true(assert(peer:frame()).payload == payload)
@@ -56,7 +56,7 @@ describe("server", function()
       serves(listen())
     end)
 
-    it("whose on_error raises harms nobody", function()
+    it("whose on_error raises affects no other connection", function()
       local code = [[
         local server = websock.listen {port = 0, handler = function(ws)
           ws:receive()

@@ -1,4 +1,4 @@
--- What listen and accept say of options of handshakes, and when they read them.
+-- Options of handshakes: the errors of listen and accept, and when they read them.
 
 local socket = require "socket"
 local websock = require "websock"
@@ -12,7 +12,7 @@ describe("server", function()
   after_each(function() ends.finish() end)
 
   describe("options of handshakes", function()
-    -- What listen, serve and accept say of these options, at the caller's line.
+    -- Raises unless listen, serve and accept raise for these options at the caller's line.
     local function refused(options, expected)
       for _, where in ipairs {"listen", "accept"} do
         local all = {}
@@ -28,7 +28,7 @@ describe("server", function()
       end
     end
 
-    it("that are headers no answer may have raise at the call", function()
+    it("that are headers which no answer may have raise at the call", function()
       local TOKEN, BYTE = "a field's name is no token", "a field's value has an invalid byte"
       for name, rule in pairs {["a b"] = TOKEN, ["a:"] = TOKEN, [""] = TOKEN, ["\xc3\xa4"] = TOKEN} do
         refused({headers = {Fine = "1", [name] = "x"}}, ("header '%s': %s"):format(name, rule))
@@ -58,7 +58,7 @@ describe("server", function()
       end
     end)
 
-    it("that are protocols nobody can offer, or twice the same, raise at the call", function()
+    it("that are protocols which no client can offer, or repeated, raise at the call", function()
       local TOKEN = "a subprotocol is no token"
       for _, name in ipairs {"x y", "", "a,b", "\xc3\xa4", "a\1"} do
         refused({protocols = {"fine", name}}, ("protocol '%s': %s"):format(name:gsub("%c", "?"), TOKEN))
@@ -102,7 +102,7 @@ describe("server", function()
       host.reports = {}
     end)
 
-    it("name the header that a function has returned in vain, and the function", function()
+    it("name an invalid header that a function has returned, and the function", function()
       local server = listen {headers = function() return {Fine = "1", ["a b"] = "2"} end}
       assert.equal(500, knock(server))
       assert.matches("headers: header 'a b': a field's name is no token %(hook at .*handshake_options_spec.lua:%d+%)",

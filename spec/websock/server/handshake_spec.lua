@@ -1,5 +1,5 @@
--- The server's side of the opening handshake on the wire: targets, what is kept
--- from one hook to the next, and that pieces of any size give the same answer.
+-- The server's side of the opening handshake on the wire: targets, the request that all
+-- hooks share, and that pieces of any size give the same answer.
 
 local websock = require "websock"
 local certificates = require "support.certificates"
@@ -38,7 +38,7 @@ end
 describe("handshake", function()
   after_each(function() ends.finish() end)
 
-  it("leaves targets undecoded, path and query apart", function()
+  it("splits targets into path and query, undecoded", function()
     for target, expected in pairs {
       ["/"] = {"/", nil}, ["/a/b"] = {"/a/b", nil}, ["/a?"] = {"/a", ""}, ["/?a=b?c"] = {"/", "a=b?c"},
       ["/%2e%2E/%00?%41"] = {"/%2e%2E/%00", "%41"}, ["//x"] = {"//x", nil},
@@ -80,7 +80,7 @@ describe("handshake", function()
     for _, fields in ipairs(seen) do assert.same(expected, fields) end
   end)
 
-  it("has one request go through all hooks", function()
+  it("passes one request to all hooks", function()
     local seen = {}
     local server = ends.listen {
       port = 0,
@@ -116,7 +116,7 @@ describe("handshake", function()
     end
   end)
 
-  it("attack 11: each field left out or doubled is refused, the server lives", function()
+  it("attack 11: each field left out or repeated is refused, the server goes on", function()
     local served = 0
     local server = ends.listen {port = 0, handler = function() served = served + 1 end}
     for _, name in ipairs {"Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version"} do
@@ -150,7 +150,7 @@ describe("handshake", function()
       end
     end)
 
-    it("attack 14: bytes from 0x80 up are opaque but where the handshake reads, over " .. transport, function()
+    it("attack 14: bytes from 0x80 up are allowed in fields that it does not read, over " .. transport, function()
       local seen
       local server = ends.listen {port = 0, tls = how.tls, handler = function(ws) seen = ws.request end,
         http = function(request) return 200, nil, request.headers["cf-ipcity"] end}
@@ -182,7 +182,7 @@ describe("handshake", function()
       end
     end)
 
-    it("a wrong or missing version is told the right one, over " .. transport, function()
+    it("the answer to a wrong or missing version has the right one, over " .. transport, function()
       local server = ends.listen {port = 0, tls = how.tls, handler = function() end}
       for code, versions in pairs {
         ["426"] = {"8", "7", "0", "14", "12", "012"},
@@ -213,7 +213,7 @@ describe("handshake", function()
       assert.same({"trace"}, asked)
     end)
 
-    it("a target that is too long is 414, a method 501, over " .. transport, function()
+    it("a target that is too long gets 414, a method 501, over " .. transport, function()
       local server = ends.listen {port = 0, tls = how.tls, max_header = 200, handler = function() end,
         http = function() return 200 end}
       local function target(n) return "GET /" .. ("a"):rep(n - 1) .. " HTTP/1.1\r\n" end
@@ -228,7 +228,7 @@ describe("handshake", function()
     end)
   end
 
-  it("attack 22: what follows a refused upgrade is not taken for a request", function()
+  it("attack 22: bytes after a refused upgrade are not taken for a request", function()
     local asked = {}
     local server = ends.listen {port = 0, handler = function() end, http = function(request)
       asked[#asked + 1] = request.path

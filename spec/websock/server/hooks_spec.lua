@@ -1,5 +1,5 @@
--- The hooks and options that a handshake is answered by: authorize, protocols,
--- headers, origins.
+-- The hooks and options that answer a handshake: authorize, protocols, headers,
+-- origins.
 
 local websock = require "websock"
 local ends = require "support.ends"
@@ -13,7 +13,7 @@ describe("server", function()
   after_each(function() ends.finish() end)
 
   describe("authorize", function()
-    it("lets in whom it says", function()
+    it("accepts those for whom it returns true", function()
       local server = listen {authorize = function(request)
         request.user = "alice"
         return true
@@ -21,7 +21,7 @@ describe("server", function()
       assert.equal("alice", ends.open(server):frame().payload)
     end)
 
-    it("refuses with 403, or what it says instead", function()
+    it("refuses with 403, or with what it returns", function()
       assert.equal(403, (ask(listen {authorize = function() return false end}, frames.request())))
       assert.equal(403, (ask(listen {authorize = function() end}, frames.request())))
       local status, fields, body = ask(listen {authorize = function()
@@ -80,7 +80,7 @@ describe("server", function()
       serves(listen())
     end)
 
-    it("is asked only about valid handshakes", function()
+    it("is called only for valid handshakes", function()
       local asked
       local server = listen {authorize = function() asked = true return true end}
       assert.equal(400, (ask(server, frames.request {["Sec-WebSocket-Key"] = "short"})))
@@ -107,7 +107,7 @@ describe("server", function()
       assert.equal("b", chosen({"b"}, {"a", "b"}))
     end)
 
-    it("are none when none fits, or none is offered", function()
+    it("are none if none fits, or none is offered", function()
       assert.is_nil(chosen({"c"}, "a, b"))
       assert.is_nil(chosen({"c"}, false))
       assert.is_nil(chosen(nil, "a"))
@@ -187,7 +187,7 @@ describe("server", function()
       assert.equal(101, knock(server))
     end)
 
-    it("may be a list or anybody", function()
+    it("may be a list or '*'", function()
       local server = listen {origins = {"https://a.example", "*.b.example"}}
       assert.equal(101, knock(server, {Origin = "https://a.example"}))
       assert.equal(101, knock(server, {Origin = "https://x.b.example"}))
@@ -202,7 +202,7 @@ describe("server", function()
       assert.equal(403, knock(server, {Origin = "ftp://a.example"}))
     end)
 
-    it("are read once: who changes the table changes nothing", function()
+    it("are read once: a change of the table has no effect", function()
       local list = {"https://a.example"}
       local server = listen {origins = list}
       list[1], list[2] = "https://b.example", "https://c.example"

@@ -1,4 +1,4 @@
--- Requests that are no handshakes: the hook http.
+-- Requests that are no handshakes: the hook `http`.
 
 local websock = require "websock"
 local ends = require "support.ends"
@@ -58,7 +58,7 @@ describe("server", function()
       assert.equal(2, asked)
     end)
 
-    it("nil is 426", function()
+    it("that returns nil gets 426", function()
       assert.equal(426, (ask(listen {http = function() end}, GET)))
     end)
 

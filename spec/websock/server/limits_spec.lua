@@ -1,5 +1,5 @@
--- What a server's limits do, and that what is wrong with one connection costs no
--- other.
+-- The effect of a server's limits, and that a fault of one connection does not affect
+-- another.
 
 local websock = require "websock"
 local child = require "support.child"
@@ -21,7 +21,7 @@ describe("server", function()
       assert.equal(431, (ask(server, frames.request {["X-Long"] = ("x"):rep(1000)})))
     end)
 
-    it("attack 10: 2,000 fields are 431, a dripped head ends in time, others are served", function()
+    it("attack 10: 2,000 fields are 431, a head that arrives byte by byte ends in time, others are served", function()
       local server = listen {handshake_timeout = 0.2}
       local many = {}
       for i = 1, 2000 do many["X-" .. i] = "y" end
@@ -45,7 +45,7 @@ describe("server", function()
       assert.equal("", (peer:rest()))
     end)
 
-    it("max_connections is 503, until somebody leaves", function()
+    it("max_connections is 503, until a connection ends", function()
       local server = listen {max_connections = 2}
       local one = ends.open(server)
       ends.open(server)
@@ -55,7 +55,7 @@ describe("server", function()
       ends.turn_until(function() return knock(server) == 101 end)
     end)
 
-    it("attack 32: without descriptors it does not spin, tells once and recovers", function()
+    it("attack 32: without descriptors it does not spin, reports once and recovers", function()
       local code = [[
         local socket = require "socket"
         local told, server = 0
@@ -88,7 +88,7 @@ describe("server", function()
       assert.equal(0, status)
     end)
 
-    it("attack 26: garbage, wrong bits and resets cost one connection only", function()
+    it("attack 26: garbage, wrong bits and resets affect one connection only", function()
       local server = ends.listen {port = 0, handler = echo, on_error = function(err) error(err) end}
       for _, bytes in ipairs {"\0\1\2\r\n\r\n", ("\255"):rep(100000), "\r\n\r\n\r\n\r\n", " \r\n\r\n",
         "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\22\3\1\2\0\1\0\1\252\3\3"} do
@@ -132,7 +132,7 @@ describe("server", function()
       assert.equal(0, server:count())
     end)
 
-    it("attack 29: older drafts are 426 with the version that is spoken", function()
+    it("attack 29: older drafts get 426 with the supported version", function()
       for _, version in ipairs {"0", "7", "8", "12", "14", "99"} do
         local status, fields = ask(listen(), frames.request {["Sec-WebSocket-Version"] = version})
         assert.same({426, "13"}, {status, fields["sec-websocket-version"]})

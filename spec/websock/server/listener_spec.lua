@@ -1,5 +1,5 @@
--- Binding: addresses, ports, Unix paths, sockets that listen already; and
--- accepting more than one turn's batch.
+-- Binding: addresses, ports, Unix paths, sockets that listen already. Accepting more than
+-- one turn's batch.
 
 local core = require "websock.core"
 local socket = require "socket"
@@ -30,7 +30,7 @@ end
 describe("listener", function()
   after_each(function() ends.finish() end)
 
-  it("is on 127.0.0.1 unless told otherwise", function()
+  it("is on 127.0.0.1 by default", function()
     local server = listen {port = 0}
     local host, port, family = server:getsockname()
     assert.same({"127.0.0.1", "inet"}, {host, family})
@@ -56,7 +56,7 @@ describe("listener", function()
     greets("ws://localhost:" .. ends.port(listen {host = "localhost", port = 0}))
   end)
 
-  it("tells that an address is in use", function()
+  it("returns that an address is in use", function()
     local port = ends.port(listen {port = 0})
     for host, shown in pairs {["127.0.0.1"] = "127.0.0.1", ["*"] = "*"} do
       assert.same({nil, "address in use", shown .. ":" .. port},
@@ -64,7 +64,7 @@ describe("listener", function()
     end
   end)
 
-  it("tells which address it is about, an IPv6 one in brackets", function()
+  it("returns which address is in use, an IPv6 one in brackets", function()
     for host, shown in pairs {["192.0.2.1"] = "192.0.2.1", ["2001:db8::1"] = "[2001:db8::1]",
       ["does-not-exist.invalid"] = "does-not-exist.invalid"} do
       local server, err, place = websock.listen {host = host, port = 8080, handler = handler}
@@ -74,7 +74,7 @@ describe("listener", function()
     end
   end)
 
-  it("tells what else is wrong", function()
+  it("returns other errors", function()
     local server, err = websock.listen {host = "192.0.2.1", port = 0, handler = handler}
     assert.is_nil(server)
     assert.is_string(err)
@@ -101,7 +101,7 @@ describe("listener", function()
     greets("ws://127.0.0.1:" .. ends.port(listen {port = port}))
   end)
 
-  it("may be a Unix path, gone after the stop", function()
+  it("may be a Unix path, which is removed by stop", function()
     local path = free_path()
     local server = listen {unix = path}
     assert.equal(path, (server:getsockname()))
@@ -121,7 +121,7 @@ describe("listener", function()
     greets("ws://a/", {unix = path})
   end)
 
-  it("leaves a path alone where somebody listens, or that is no socket", function()
+  it("leaves a path alone if somebody listens there, or if it is no socket", function()
     local path = free_path()
     listen {unix = path}
     assert.same({nil, "address in use", path}, {websock.listen {unix = path, handler = handler}})
@@ -133,7 +133,7 @@ describe("listener", function()
     os.remove(file)
   end)
 
-  it("leaves a path alone that was renamed over its own", function()
+  it("leaves another socket alone that was renamed to its path", function()
     local path, temporary = free_path(), free_path()
     local old = listen {unix = path}
     listen {unix = temporary}
@@ -142,7 +142,7 @@ describe("listener", function()
     greets("ws://a/", {unix = path})
   end)
 
-  it("leaves a path alone that was bound again, stopped twice or collected", function()
+  it("leaves a path alone that was bound again, if it is stopped twice or collected", function()
     local path = free_path()
     local old = listen {unix = path}
     old:stop(0)
@@ -152,7 +152,7 @@ describe("listener", function()
     greets("ws://a/", {unix = path})
   end)
 
-  it("gives its path up while its socket is open, lest another's has the same number", function()
+  it("removes its path while its socket is open, because another may get the same inode", function()
     local path = free_path()
     local server = listen {unix = path}
     local closefd, was_there = core.closefd, nil
@@ -165,7 +165,7 @@ describe("listener", function()
     assert.is_nil(was_there)
   end)
 
-  -- A server with one connection, whose process forks; how the child ends.
+  -- A server with one connection, whose process forks; the ways in which the child ends.
   local ENDS = {
     ["by os.exit that closes the state"] = "os.exit(0, true)",
     ["by stop"] = "server:stop(0) unistd.exit(0)",
@@ -202,7 +202,7 @@ describe("listener", function()
     end)
   end
 
-  it("is stopped in a forked child with a Close for those who have connected there", function()
+  it("closes connections of a forked child with a Close frame when it stops there", function()
     local status, output = child.run [[
       local socket = require "socket"
       local frames = require "support.frames"
@@ -221,7 +221,7 @@ describe("listener", function()
         websock.run()
         unistd.exit(0)
       end
-      local childs = assert(socket.connect("127.0.0.1", port))  -- turns no loop here
+      local childs = assert(socket.connect("127.0.0.1", port))  -- does not turn the loop here
       childs:send(frames.request())
       repeat local line = assert(childs:receive()) until line == ""
       print(childs:receive "*a" == frames.plain("close", frames.close_payload(1001, "server stops")))
@@ -233,7 +233,7 @@ describe("listener", function()
     assert.equal(0, status)
   end)
 
-  it("leaves neither path nor descriptor behind when it cannot be polled", function()
+  it("leaves neither path nor descriptor behind if it cannot be polled", function()
     local path = free_path()
     local status, output = child.run(([[
       local core = websock.core
@@ -264,7 +264,7 @@ describe("listener", function()
     greets("ws://127.0.0.1:" .. ends.port(server))
   end)
 
-  it("raises on what is no listening socket", function()
+  it("raises on values that are no listening socket", function()
     assert.error_matches(function() listen {socket = {}} end, "a listening LuaSocket object expected")
     local bound = assert(socket.bind("127.0.0.1", 0))
     bound:close()
@@ -290,7 +290,7 @@ describe("listener", function()
     ends.turn_until(function() return greeted == 150 end)
   end)
 
-  it("goes away with its server when nobody has that any more", function()
+  it("is collected with its server", function()
     local port
     do
       local server = websock.listen {port = 0, handler = handler}

@@ -1,12 +1,12 @@
--- A server under an allocator with a cap: a handler that takes all the memory is
--- ended, and nobody else notices.
+-- A server under an allocator with a cap: a handler that takes all the memory is ended,
+-- and no other connection is affected.
 
 local process = require "support.process"
 local websock = require "websock"
 
 local PLAYERS, ROUNDS = 50, 5
 
--- Echoes; whoever sends "hog" has its handler take all the memory there is.
+-- Echoes; the handler of a connection that sends "hog" takes all the memory.
 local SERVER = [[
 local allocator = require "support.allocator"
 allocator.limit()
@@ -85,7 +85,7 @@ end
 describe("a handler that runs out of memory", function()
   for cap = 6, 16, 2 do
     for _, collector in ipairs {"incremental", "generational"} do
-      it(("is alone in that, cap %d MiB, %s"):format(cap, collector), function()
+      it(("affects no other connection, cap %d MiB, %s"):format(cap, collector), function()
         play {cap = cap, collector = collector, piece = 1000}
       end)
       it(("so is a callback, cap %d MiB, %s"):format(cap, collector), function()
@@ -94,7 +94,7 @@ describe("a handler that runs out of memory", function()
     end
   end
 
-  it("is alone in that with small and large pieces, and compression", function()
+  it("affects no other connection with small and large pieces, and compression", function()
     play {cap = 8, collector = "incremental", piece = 20}
     play {cap = 8, collector = "incremental", piece = 100000}
     play {cap = 12, collector = "generational", piece = 1000, compress = true}

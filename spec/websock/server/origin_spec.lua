@@ -1,4 +1,4 @@
--- Who may connect from a browser (RFC 6455 section 10.2).
+-- Which pages may connect from a browser (RFC 6455 section 10.2).
 
 local origin = require "websock.server.origin"
 
@@ -8,17 +8,17 @@ local function allowed(origins, field, host, secure)
 end
 
 describe("origin", function()
-  it("passes who sends none: no browser", function()
+  it("may be missing: the client is no browser", function()
     assert.is_true(allowed("same", nil))
     assert.is_true(allowed({}, nil))
   end)
 
-  it("passes anything where '*' says so", function()
+  it("may be anything with '*'", function()
     assert.is_true(allowed("*", "https://evil.example"))
     assert.is_true(allowed("*", "null"))
   end)
 
-  it("is the same when scheme's port and host match Host", function()
+  it("is the same if host and port match Host", function()
     assert.is_true(allowed("same", "http://shop.example"))
     assert.is_true(allowed("same", "https://shop.example"))
     assert.is_true(allowed("same", "http://SHOP.Example"))
@@ -48,7 +48,7 @@ describe("origin", function()
     assert.is_false(allowed("same", "http://", ""))
   end)
 
-  it("is https on a listener with TLS, and either behind a proxy that has it", function()
+  it("is https on a listener with TLS, and http or https behind a proxy", function()
     assert.is_true(allowed("same", "https://shop.example", nil, true))
     assert.is_true(allowed("same", "https://shop.example:8443", "shop.example:8443", true))
     for _, field in ipairs {"http://shop.example", "http://shop.example:443", "ftp://shop.example"} do
@@ -59,7 +59,7 @@ describe("origin", function()
     assert.is_true(allowed("same", "https://shop.example:8443", "shop.example:8443"))
   end)
 
-  it("of another scheme than the web's is never the same", function()
+  it("with another scheme than http and https is never the same", function()
     for _, scheme in ipairs {"ws", "wss", "ftp", "file", "chrome-extension", "httpx", "xhttp"} do
       assert.is_false(allowed("same", scheme .. "://shop.example"), scheme)
     end
@@ -106,7 +106,7 @@ describe("origin", function()
     end
   end)
 
-  it("is the same however an entry is written that can be", function()
+  it("matches every way of writing an entry", function()
     for entry, field in pairs {
       ["HTTPS://A.Example"] = "https://a.example", ["https://a.example:443"] = "https://a.example",
       ["http://a.example:0080"] = "http://a.example", ["*.A.Example"] = "https://x.a.example",
@@ -119,7 +119,7 @@ describe("origin", function()
     end
   end)
 
-  it("of another scheme is compared as it is", function()
+  it("with another scheme is compared as it is", function()
     local list = {"chrome-extension://abcdef", "App://LocalHost", "file://"}
     for _, field in ipairs {"chrome-extension://abcdef", "app://localhost", "file://"} do
       assert.is_true(allowed(list, field), field)
@@ -166,7 +166,7 @@ describe("origin", function()
     end
   end)
 
-  it("null only when it is listed", function()
+  it("null matches only if it is listed", function()
     assert.is_true(allowed({"null"}, "null"))
     assert.is_false(allowed({"*.example"}, "null"))
   end)

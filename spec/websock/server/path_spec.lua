@@ -1,5 +1,5 @@
--- The paths of Unix sockets: claimed by who binds one, removed while they are
--- still its own, taken over where nobody listens.
+-- The paths of Unix sockets: claimed when one is bound, removed as long as they belong to
+-- that socket, taken over if nobody listens.
 
 local core = require "websock.core"
 local path = require "websock.server.path"
@@ -31,7 +31,7 @@ describe("path", function()
   after_each(function() ends.finish() end)
 
   describe("claim", function()
-    it("is released with the path", function()
+    it("removes the path when it is released", function()
       local name = free_path()
       bind(name)
       path.release(path.claim(name))
@@ -47,7 +47,7 @@ describe("path", function()
       assert.is_false(is_there(name))
     end)
 
-    it("leaves another's socket, bound or renamed to the same path", function()
+    it("leaves another socket that was bound or renamed to the same path", function()
       local name, other = free_path(), free_path()
       bind(name)
       local claim = path.claim(name)
@@ -61,7 +61,7 @@ describe("path", function()
       assert.is_true(is_there(name))
     end)
 
-    it("leaves what is no socket, a link to its own socket among them", function()
+    it("leaves what is no socket, such as a link to its own socket", function()
       local name, moved = free_path(), free_path()
       bind(name)
       local claim = path.claim(name)
@@ -76,7 +76,7 @@ describe("path", function()
       assert.is_true(is_there(moved))
     end)
 
-    it("is nothing to a child of the process that made it", function()
+    it("does nothing in a child of the process that made it", function()
       local name = free_path()
       bind(name)
       local claim = path.claim(name)
@@ -120,7 +120,7 @@ describe("path", function()
       assert.is_false(is_there(name))
     end)
 
-    it("leaves one where somebody listens, and nothing where there is nothing", function()
+    it("leaves a socket where somebody listens, and does nothing without a socket", function()
       local name = free_path()
       assert.is_false(path.remove_stale(name))
       bind(name)
@@ -151,7 +151,7 @@ end)
 describe("core.socket_at", function()
   after_each(function() ends.finish() end)
 
-  it("tells sockets apart, by whatever path", function()
+  it("distinguishes sockets, by any path", function()
     local one, two, three = free_path(), free_path(), free_path()
     bind(one)
     bind(two)
@@ -163,7 +163,7 @@ describe("core.socket_at", function()
     assert.equal(id, core.socket_at(three))
   end)
 
-  it("is nil where there is no socket", function()
+  it("is nil if there is no socket", function()
     assert.is_nil(core.socket_at "/")
     assert.is_nil(core.socket_at "/none/at/all")
     assert.is_nil(core.socket_at "")

@@ -1,4 +1,4 @@
--- What a server's methods tell of it, and listen's own errors.
+-- The results of a server's methods, and the errors of listen.
 
 local websock = require "websock"
 local ends = require "support.ends"
@@ -11,7 +11,7 @@ describe("server", function()
   after_each(function() ends.finish() end)
 
   describe("count and connections", function()
-    it("are of those that are open", function()
+    it("have the open connections", function()
       local server = listen()
       assert.equal(0, server:count())
       local one = ends.open(server)
@@ -43,7 +43,7 @@ describe("server", function()
       assert.equal(0, server:count())
     end)
 
-    it("leave out who is closing", function()
+    it("leave out connections that are closing", function()
       local ws, _, server = ends.server()
       assert.equal(1, server:count())
       ws:close(1000, "", 0)
@@ -67,7 +67,7 @@ describe("server", function()
       raises("listen: option 'port'", {port = -1, handler = echo})
     end)
 
-    it("shows itself", function()
+    it("returns a server with a tostring", function()
       assert.matches("^websock.server", tostring(listen()))
     end)
 

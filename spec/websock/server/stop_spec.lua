@@ -1,4 +1,4 @@
--- How a server ends: stop, __close, serve.
+-- The end of a server: stop, __close, serve.
 
 local socket = require "socket"
 local websock = require "websock"
@@ -13,7 +13,7 @@ describe("server", function()
   after_each(function() ends.finish() end)
 
   describe("stop", function()
-    it("closes everyone with 1001 and waits for them", function()
+    it("closes all connections with 1001 and waits for them", function()
       local server = listen()
       local peers = {}
       for i = 1, 2 do peers[i] = ends.open(server) end
@@ -30,7 +30,7 @@ describe("server", function()
       assert.equal(0, #host.reports)
     end)
 
-    it("accepts nobody any more", function()
+    it("accepts no more connections", function()
       local server = listen()
       local port = ends.port(server)
       server:stop(0)
@@ -39,7 +39,7 @@ describe("server", function()
       server:stop()
     end)
 
-    it("aborts at its timeout who does not answer", function()
+    it("aborts connections that do not answer at its timeout", function()
       local server = listen()
       local peer = ends.open(server)
       ends.turn_until(function() return server:count() == 1 end)
@@ -51,7 +51,7 @@ describe("server", function()
       assert.is_string(peer.ended)
     end)
 
-    it("with 0 waits for nobody, but the close goes out", function()
+    it("with 0 does not wait, but the Close frames are sent", function()
       local server = listen()
       local peer = ends.open(server)
       ends.turn_until(function() return server:count() == 1 end)
@@ -74,7 +74,7 @@ describe("server", function()
       assert.equal(1001, (peer:closed()))
     end)
 
-    it("drops handshakes that are under way", function()
+    it("drops unfinished handshakes", function()
       local server = listen()
       local peer = ends.dial(server)
       peer:send "GET / HTTP/1.1\r\n"
@@ -84,7 +84,7 @@ describe("server", function()
       assert.is_string(peer.ended)
     end)
 
-    it("is what __close does", function()
+    it("is called by __close", function()
       local port
       do
         local server <close> = websock.listen {port = 0, handler = echo}
@@ -108,7 +108,7 @@ describe("server", function()
       end)
     end)
 
-    it("serve tells that it cannot bind", function()
+    it("serve returns that it cannot bind", function()
       local server = listen()
       local port = ends.port(server)
       assert.same({nil, "address in use", "127.0.0.1:" .. port}, {websock.serve {port = port, handler = echo}})

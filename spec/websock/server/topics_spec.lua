@@ -1,5 +1,5 @@
--- Topics: who is in them, and when. What is published arrives as broadcasts do:
--- broadcast_spec.lua.
+-- Topics and their subscribers. Messages that are published arrive as broadcasts do:
+-- see broadcast_spec.lua.
 
 local websock = require "websock"
 local crowd = require "support.crowd"
@@ -7,7 +7,7 @@ local ends = require "support.ends"
 local frames = require "support.frames"
 local raw = require "support.raw"
 
--- What each peer has got, in one string.
+-- Returns what each peer has got, in one string.
 local function got(server, list)
   local texts = crowd.heard(server, list)
   for i, payloads in ipairs(texts) do texts[i] = table.concat(payloads) end
@@ -19,7 +19,7 @@ local function published(...) return {...} end
 describe("topics", function()
   after_each(function() ends.finish() end)
 
-  it("reach who has subscribed, and nobody else", function()
+  it("reach all subscribers, and nobody else", function()
     local server, list = crowd.open(3)
     assert.is_true(list[1].ws:subscribe "a")
     assert.is_true(list[2].ws:subscribe "a")
@@ -30,7 +30,7 @@ describe("topics", function()
     assert.same({"A", "AB", ""}, got(server, list))
   end)
 
-  it("count nobody twice", function()
+  it("count no subscriber twice", function()
     local server, list = crowd.open(1)
     list[1].ws:subscribe "a"
     list[1].ws:subscribe "a"
@@ -40,7 +40,7 @@ describe("topics", function()
     assert.same({"A"}, got(server, list))
   end)
 
-  it("may be left, whoever else stays, in any order", function()
+  it("may be left in any order", function()
     local server, list = crowd.open(4)
     for _, one in ipairs(list) do one.ws:subscribe "a" end
     assert.is_true(list[2].ws:unsubscribe "a")
@@ -91,15 +91,15 @@ describe("topics", function()
     return list[1].ws
   end
 
-  it("are left by who begins to close", function()
+  it("are left by a connection that begins to close", function()
     local ws = leaves(function(ws) ws:close(1000, "", 0) end)
     assert.equal("closed", (select(2, ws:subscribe "b")))
     assert.is_true(ws:unsubscribe "a")
   end)
 
-  it("are left by who is aborted", function() leaves(function(ws) ws:abort() end) end)
+  it("are left by a connection that is aborted", function() leaves(function(ws) ws:abort() end) end)
 
-  it("are left by whose peer closes, or is gone", function()
+  it("are left by a connection whose peer closes, or is gone", function()
     leaves(function(ws, peer)
       peer:masked("close", "\3\232")
       ends.turn_until(function() return ws:state() ~= "open" end)
@@ -110,14 +110,14 @@ describe("topics", function()
     end)
   end)
 
-  it("are left by whose peer breaks a rule", function()
+  it("are left by a connection whose peer breaks a rule", function()
     leaves(function(ws, peer)
       peer:plain("text", "unmasked")
       ends.turn_until(function() return ws:state() ~= "open" end)
     end)
   end)
 
-  it("are forgotten when the last has left", function()
+  it("are forgotten when the last subscriber has left", function()
     local server, list = crowd.open(1)
     local ws = list[1].ws
     collectgarbage()
@@ -149,7 +149,7 @@ describe("topics", function()
     assert.same({0, 0}, published(server:publish("a", "A")))
   end)
 
-  it("of accept keep to a max_queue of their own", function()
+  it("use the max_queue of a connection of accept", function()
     local server = ends.listen {port = false, handler = print}
     local listener <close> = raw.server()
     local peer = raw.client(listener.port)
@@ -161,7 +161,7 @@ describe("topics", function()
     assert.same({0, 1}, published(server:broadcast("x", "text", {slow = "drop"})))
   end)
 
-  it("may be joined without a server of one's own", function()
+  it("may be joined by a connection of accept without a server", function()
     local listener <close> = raw.server()
     local peer = raw.client(listener.port)
     ends.at_end(function() peer:close() end)
