@@ -66,7 +66,7 @@ static inline int test_check_str (const char *got, const char *want,
 
 int main (int argc, char **argv) {
   int passed = 0, failed = 0;
-  setvbuf(stdout, NULL, _IOLBF, 0); /* what was said before a crash is seen */
+  setvbuf(stdout, NULL, _IOLBF, 0); /* output before a crash is not lost */
   for (test_case *t = test_first; t; t = t->next) {
     if (argc > 1 && !strstr(t->name, argv[1])) continue;
     test_name = t->name;
@@ -149,7 +149,8 @@ static inline void text_free (text *t) {
   memset(t, 0, sizeof *t);
 }
 
-/* "as it is", with \xHH for what cannot be printed; long ones as a hash */
+/* The bytes in quotes, with \xHH for those that cannot be printed; a hash of
+   long ones */
 static inline void text_quote (text *t, const void *p, size_t n) {
   const unsigned char *s = p;
   if (n > 80) {
@@ -215,8 +216,8 @@ static inline void *guard_start (const void *p, size_t n) {
 
 /* --------------------------------------------------------------- allocator */
 
-/* A ws_alloc that knows each block's size, so that a wrong osize or a leak is
-   seen, moves every block it resizes, and can fail. */
+/* A ws_alloc that knows the size of each block, so that it finds a wrong osize
+   or a leak; it moves every block that it resizes, and can fail. */
 static struct heap {
   size_t blocks, bytes, peak; /* now, now, the most since heap_reset */
   size_t calls;               /* that allocate, since heap_reset */

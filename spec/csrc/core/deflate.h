@@ -1,6 +1,6 @@
 /*
 ** deflate.h - for tests of permessage-deflate: windows that were agreed on,
-** material, and zlib itself at the other end, so that no encoder is tested by
+** test data, and zlib itself at the other end, so that no encoder is tested by
 ** itself.
 */
 #ifndef deflate_h
@@ -36,7 +36,8 @@ static unsigned char bytes[SIZE], packed[2 * SIZE];
 static const char words[] = "{\"id\": 17, \"name\": \"J\xC3\xBCrgen\"}, ";
 enum { WORDS = sizeof words - 1 };
 
-/* Text that compresses well, with characters of two bytes; noise; zeros. */
+/* Text that compresses well, with characters of two bytes; random bytes; zeros.
+   */
 static inline void fill (int kind) {
   rnd_seed(9);
   for (size_t i = 0; i < SIZE; i++)
@@ -52,7 +53,7 @@ static inline void encoder_open (int bits) {
   CHECK(deflateInit2(&encoder, 6, Z_DEFLATED, -bits, 8, 0) == Z_OK);
 }
 
-/* Compresses into `packed`, without the tail: its size. */
+/* Compresses into `packed`, without the tail; returns the size. */
 static inline size_t encode (const void *p, size_t n, int flush) {
   encoder.next_in = (Bytef *)p;
   encoder.avail_in = (uInt)n;
@@ -91,8 +92,8 @@ static inline void expect_message (text *t, const char *what, const void *p,
 
 /* ---------------------------------------------------------------- a decoder */
 
-/* Inflates what a message sent is made of; in small steps, for zlib lets
-   distances exceed the window as far as what it has just written reaches. */
+/* Inflates a message that was sent, in small steps: zlib allows distances
+   beyond the window within the bytes that one step has written. */
 static z_stream decoder;
 static text decoded;
 
@@ -114,7 +115,7 @@ static inline void decode (const unsigned char *p, size_t n) {
   } while (decoder.avail_out == 0);
 }
 
-/* All that a connection has queued. */
+/* Takes all that a connection has queued. */
 static inline text drain (ws_conn *c) {
   ws_iov v[WS_IOV];
   text t = {NULL, 0, 0};
@@ -125,8 +126,8 @@ static inline text drain (ws_conn *c) {
   return t;
 }
 
-/* The frames of one message, unmasked with what they say, into `decoded`. Its
-   first byte; *size is how much was sent. */
+/* Decodes the frames of one message into `decoded`, unmasked with their own
+   keys. Returns its first byte; *size is the number of bytes sent. */
 static inline int decode_message (ws_conn *c, size_t *size) {
   text t = drain(c);
   unsigned char *p = (unsigned char *)t.p, *end = p + t.n;

@@ -1,6 +1,6 @@
 /*
 ** feed.h - gives bytes to a connection whole, byte by byte and at random
-** splits, and says in words what came of it.
+** splits, and logs in words what happens.
 */
 #ifndef feed_h
 #define feed_h
@@ -43,7 +43,7 @@ static inline void feed_event (feeding *f, const ws_event *ev) {
     text_addf(&f->log, "%s ", feed_kind(ev->opcode));
     text_quote(&f->log, ev->data, ev->size);
     text_addf(&f->log, "; ");
-  } else if (ev->type == WS_PART) { /* where parts are cut is no matter */
+  } else if (ev->type == WS_PART) { /* however it is cut */
     CHECK(ev->size <= f->how->parts);
     text_add(&f->part, ev->data, ev->size);
     if (ev->last) {
@@ -57,8 +57,8 @@ static inline void feed_event (feeding *f, const ws_event *ev) {
   }
 }
 
-/* Shrinks the receive buffer to what is in it, so that a byte read too many is
-   one behind an allocated block. */
+/* Shrinks the receive buffer to its content, so that a read beyond it is one
+   beyond an allocated block. */
 static inline void feed_tighten (ws_conn *c) {
   if (c->in.p == NULL || c->in.wr == 0 || c->in.cap == c->in.wr) return;
   size_t fail_at = heap.fail_at;
@@ -85,7 +85,7 @@ static inline void feed_events (feeding *f) {
     ws_taken(&f->c);
   }
   CHECK(r == 0 || r == WS_END);
-  if (f->ended) CHECK(r == WS_END); /* the end is for ever */
+  if (f->ended) CHECK(r == WS_END); /* the end stays */
   if (r == WS_END) f->ended = 1;
 }
 
@@ -132,7 +132,7 @@ static inline void feed_open (feeding *f, const feed *how) {
   text_add(&f->part, "", 0);
 }
 
-/* What is to be written, all of it, in hex. */
+/* Everything that is to be written, in hex. */
 static inline void feed_out (feeding *f) {
   ws_iov v[WS_IOV];
   text out = {NULL, 0, 0};
@@ -159,7 +159,7 @@ static inline void feed_end (feeding *f) {
   if (f->how->open_ended == FEED_LOST) ws_abort(&f->c, "reset");
   feed_events(f);
   ws_closing how = ws_closed(&f->c);
-  /* how much of a broken text is given before depends on the splits */
+  /* how much of an invalid text is delivered before depends on the splits */
   if (f->part.n > 0 && how.code != 1007)
     text_addf(&f->log, "part of %zu; ", f->part.n);
   if (ws_state(&f->c) == WS_CLOSED) {
@@ -174,7 +174,7 @@ static inline void feed_end (feeding *f) {
   feed_out(f);
 }
 
-/* Takes the log; everything else is given back. */
+/* Takes the log; frees everything else. */
 static inline text feed_close (feeding *f) {
   text log = f->log;
   ws_free(&f->c);
@@ -184,13 +184,13 @@ static inline text feed_close (feeding *f) {
   return log;
 }
 
-/* Each byte costs a copy of all that has come: of more than 5,000, those in the
-   middle come at random splits. */
+/* Each byte costs a copy of all that has arrived: with more than 5,000 bytes,
+   those in the middle arrive at random splits. */
 static inline int feed_is_middle (size_t at, size_t left) {
   return at + left > 5000 && at > 200 && left > 200;
 }
 
-/* One run: every 'step' bytes at once; 0: at random. */
+/* One run: 'step' bytes at a time; 0: random numbers of bytes. */
 static inline text feed_once (const feed *how, const void *bytes, size_t n,
                               size_t step) {
   const char *p = bytes;
@@ -229,8 +229,8 @@ static inline const char *feed_all (const feed *how, const void *bytes,
   return first.p;
 }
 
-/* The same when the n-th allocation fails, for every n: whoever tries again
-   gets the same. */
+/* The same when the n-th allocation fails, for every n: a second try gives the
+   same. */
 static inline void feed_oom (const feed *how, const void *bytes, size_t n,
                              size_t step) {
   heap_reset();

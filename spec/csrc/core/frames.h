@@ -1,6 +1,6 @@
 /*
-** frames.h - frames for tests, built by hand and not by the encoder under test.
-** The role is the receiver's: what a server receives is masked.
+** frames.h - frames for tests, built by hand and not by the encoder under
+** test. The role is the receiver's: frames for a server are masked.
 */
 #ifndef frames_h
 #define frames_h
@@ -24,7 +24,8 @@ static inline void frame_bytes (text *t, int n, uint64_t v) {
   }
 }
 
-/* The header with its length in size (0, 2, 8) more bytes, and a mask's key. */
+/* The header with its length in size (0, 2, 8) more bytes, and a masking key.
+   */
 static inline void frame_header (text *t, int role, int first, int size,
                                  uint64_t length) {
   int length7 = size == 0 ? (int)length : size == 2 ? 126 : 127;
@@ -60,7 +61,7 @@ static inline void frame_ours (text *t, int role, int first, const void *p,
   text_add(t, p, n);
 }
 
-/* The same as it looks in a log. */
+/* The same in the form of a log. */
 static inline void frame_out (text *t, int role, int first, const void *p,
                               size_t n) {
   text ours = {NULL, 0, 0};

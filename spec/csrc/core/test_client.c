@@ -1,8 +1,7 @@
 /*
-** test_client.c - ws_client.c: the request that goes out, and answers as a
-** server sends them, each whole, byte by byte and at random splits.
-**
-** The random source gives zeros here, so the key is always the same.
+** test_client.c - ws_client.c: the request that is sent, and answers of a
+** server, each whole, byte by byte and at random splits. The random source
+** gives zeros here, so the key is always the same.
 */
 #include "feed.h"
 
@@ -221,7 +220,8 @@ TEST(bytes_after_the_head_are_kept) {
                "; message \"hello\"; message \"hello\"; state 1"));
 }
 
-/* The choice is read while the event is current, and in moved memory. */
+/* The subprotocol is read while the event is current, after memory has moved.
+   */
 TEST(subprotocols) {
   CHECK(strstr(get_open(OPEN "Sec-WebSocket-Protocol: Super\r\n\r\n" HELLO),
                " chose Super; message"));
@@ -351,7 +351,7 @@ TEST(refusals) {
           "refused 200 OK 1.1/1 2 \"\\x81\\x05\"");
 }
 
-/* The transport breaks off: by a reset, or TLS by an end without
+/* The transport breaks off: by a reset, or with TLS by an end without
    close_notify. */
 static const feed cut_off = {WS_CLIENT, configure, start,    log_event,
                              0,         0,         FEED_LOST};
@@ -360,8 +360,8 @@ static const char *get_lost (const char *answer) {
   return feed_all(&cut_off, answer, strlen(answer));
 }
 
-/* A refusal whose body has no end that can be told: as far as it came, whatever
-   ends the transport. */
+/* A refusal whose body has no known end has what came of it, whatever ends the
+   transport. */
 static void endless (const char *answer, const char *want, int line) {
   char ended[200];
   snprintf(ended, sizeof ended, "%s; end 1006 \"refused\"", want);
@@ -390,7 +390,7 @@ TEST(refusals_up_to_the_end) {
   CHECK_STR(get_lost(""), "end 1006 \"reset\"");
 }
 
-/* A refusal that was whole before is one, a 101 that came is open. */
+/* A refusal that was whole before stays one, a 101 that came opens. */
 TEST(transports_that_break_off_behind_an_answer) {
   CHECK_STR(get_lost("HTTP/1.1 403 No\r\nContent-Length: 5\r\n\r\nhello more"),
             "refused 403 No 1.1/1 5 \"hello\"; end 1006 \"refused\"");
@@ -402,8 +402,8 @@ TEST(transports_that_break_off_behind_an_answer) {
   CHECK(begins(get_lost(OPEN "\r\n" HELLO), "open 101 Switching Protocols"));
 }
 
-/* Nobody has asked for events yet when the transport breaks off. */
-TEST(a_refusal_that_was_not_looked_at) {
+/* The transport breaks off before the first ws_next. */
+TEST(a_refusal_before_the_first_ws_next) {
   static const char answer[] = "HTTP/1.1 403 No\r\n\r\nhello";
   for (size_t n = 0; n < sizeof answer; n++) {
     size_t head = sizeof answer - 1 - strlen("hello");
@@ -431,8 +431,8 @@ TEST(a_refusal_that_was_not_looked_at) {
   }
 }
 
-/* Nor does an answer that opens, once the transport is gone. */
-TEST(an_answer_that_was_not_looked_at) {
+/* Nor does an answer that opens, after the end of the transport. */
+TEST(an_answer_before_the_first_ws_next) {
   feeding f;
   ws_event ev;
   feed_open(&f, &client);
@@ -443,8 +443,8 @@ TEST(an_answer_that_was_not_looked_at) {
   text_free(&log);
 }
 
-/* Lengths that cannot be told, alone, twice, and beside a coding. */
-TEST(refusals_without_a_length_that_can_be_told) {
+/* Invalid lengths, alone, twice, and together with a coding. */
+TEST(refusals_without_a_valid_length) {
   static const char *const fields[] = {
       "Content-Length: x\r\n",
       "Content-Length:\r\n",
@@ -503,8 +503,8 @@ TEST(refusals_are_cut_off) {
   max_body = 0;
 }
 
-/* However little of the head fits: the status, and the fields that came
-   whole. */
+/* If only a part of the head fits: the status, and the fields that came whole.
+   */
 TEST(refusals_with_too_large_a_head) {
   static const char answer[] =
       "HTTP/1.1 403 No way\r\nA: b\r\nContent-Length: 5\r\nC: d\r\n\r\nhello";
@@ -542,7 +542,7 @@ TEST(refusals_with_too_large_a_head) {
   max_fields = 0;
 }
 
-/* Behind interim responses, which take their share of it. */
+/* After interim responses, which count for the limit. */
 TEST(refusals_with_too_large_heads_before_them) {
   static const char answer[] = "HTTP/1.1 103 Hints\r\nA: b\r\n\r\n"
                                "HTTP/1.1 403 No\r\nC: d\r\n\r\n";
@@ -556,7 +556,7 @@ TEST(refusals_with_too_large_heads_before_them) {
   max_header = 0;
 }
 
-/* What never ends its head costs no more memory than one that does. */
+/* A head that never ends takes no more memory than one that does. */
 TEST(refusals_with_endless_heads) {
   text t = {NULL, 0, 0};
   text_addf(&t, "HTTP/1.1 503 x\r\n");

@@ -1,6 +1,6 @@
 /*
-** test_close.c - how connections end (RFC 6455 section 7): codes and reasons,
-** who began, data after it, failing, losing the transport.
+** test_close.c - the end of connections (RFC 6455 section 7): codes and
+** reasons, which end begins, data after it, failing, losing the transport.
 */
 #include "frames.h"
 
@@ -25,7 +25,7 @@ static void put_str (feeding *f, int first, const char *s) {
   put_frame(f, first, s, strlen(s));
 }
 
-/* Everything that came of it. */
+/* Everything that has happened. */
 static const char *end (feeding *f) {
   feed_end(f);
   return f->log.p;
@@ -194,14 +194,14 @@ TEST(simultaneous_close) {
     if (seen) put_str(&f, FIN | CLOSE, "\x03\xE8");
     CHECK(ws_close(&f.c, 3000, NULL, 0) == 0);
     if (!seen) put_str(&f, FIN | CLOSE, "\x03\xE8");
-    /* seen in time, it is answered with its own code */
+    /* it came in time, so it is answered with its own code */
     CHECK_STR(end(&f),
               clean_log(role, "", 1000, "", seen ? "\x03\xE8" : "\x0B\xB8", 2));
     stop(&f);
   }
 }
 
-/* At every byte of a stream: what was whole by then is kept. */
+/* At every byte of a stream: messages that were whole by then are kept. */
 TEST(we_close_at_every_byte) {
   BOTH(role) for (int taken = 0; taken < 3; taken++) {
     text t = {NULL, 0, 0};
@@ -302,7 +302,8 @@ TEST(in_the_middle_of_parts) {
   stop(&f);
 }
 
-/* What was whole when we closed is given to its end, wherever we were in it. */
+/* A message that was whole when we closed is delivered to its end, at whatever
+   part we were. */
 TEST(in_the_middle_of_a_whole_message_in_parts) {
   BOTH(role) for (int taken = 0; taken <= 4; taken++) {
     feed how = {.role = role, .parts = 2};
@@ -366,7 +367,7 @@ TEST(failing_says_why_and_drops_the_rest) {
 }
 
 /* The walk has answered the peer's Close when a message before it turns out to
-   be broken: that is told, and no second Close frame goes out. */
+   be invalid: this is reported, and no second Close frame is sent. */
 TEST(failing_after_both_close_frames) {
   feed how = {.role = WS_CLIENT};
   feeding f;
@@ -447,7 +448,7 @@ TEST(lost_after_the_end) {
   stop(&f);
 }
 
-/* ws_abort had no memory to look at the Close frame: the code that was told
+/* ws_abort had no memory to read the Close frame: the code that was reported
    first stays, also when ws_next comes to that frame. */
 TEST(no_close_frame_after_abort) {
   BOTH(role) for (size_t at = 1; at <= 3; at++) {
@@ -501,7 +502,7 @@ TEST(eof_with_a_close_frame_unread) {
   stop(&f);
 }
 
-/* Our Close frame, their answer, when the n-th allocation fails. */
+/* Our Close frame and the answer to it, when the n-th allocation fails. */
 TEST(out_of_memory) { /* ATTACKS row 33 */
   BOTH(role) for (size_t at = 1; at < 12; at++) {
     feed how = {.role = role};
@@ -540,7 +541,7 @@ static const struct {
                  {FIN | CLOSE, "\x03", 1002},
                  {FIN | 3, "", 1002}};
 
-/* Two messages and an end are here; both sides still talk. */
+/* Two messages and an end have arrived; both sides still send. */
 static void hold (feeding *f, const feed *how, int end, int bytewise) {
   text t = {NULL, 0, 0};
   start(f, how);
@@ -577,7 +578,7 @@ TEST(an_end_is_held_until_ws_next_comes_to_it) {
 }
 
 /* Given up, closed, aborted, at the transport's end: the end that was held
-   is what counts, and messages before it stay. */
+   counts, and messages before it stay. */
 TEST(an_end_that_was_held_counts) {
   for (int i = 0; i < 24; i++) {
     int role = i & 1, end = i / 8, way = i / 2 % 4;

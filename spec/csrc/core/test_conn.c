@@ -1,5 +1,5 @@
 /*
-** test_conn.c - a connection's life: defaults, size, calls after the end.
+** test_conn.c - a connection as a whole: defaults, size, calls after the end.
 */
 #include "frames.h"
 
@@ -17,7 +17,7 @@ TEST(defaults) {
   }
 }
 
-/* Ten thousand idle connections pay for each byte. */
+/* Each byte counts ten thousand times with ten thousand idle connections. */
 TEST(size) {
   CHECK(ws_size() == sizeof(ws_conn));
   CHECK(ws_size() <= 320);

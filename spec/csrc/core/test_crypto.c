@@ -35,7 +35,7 @@ TEST(key_is_base64_of_16_bytes) {
   CHECK_STR(out, "dGhlIHNhbXBsZSBub25jZQ==");
 }
 
-/* RFC 4648 section 10; and no line breaks, however long it gets. */
+/* RFC 4648 section 10, and without line breaks at any length. */
 TEST(base64_is_padded) {
   static const struct {
     const char *in, *out;
@@ -71,7 +71,7 @@ TEST(a_fork_gets_another_stream) {
   close(ends[1]);
 }
 
-/* Blocks end anywhere: no four bytes come twice. */
+/* Blocks end anywhere: no four bytes are used twice. */
 TEST(keys_differ_over_many_blocks) {
   enum { KEYS = 2000 };
   static uint32_t keys[KEYS];

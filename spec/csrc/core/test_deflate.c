@@ -1,12 +1,12 @@
 /*
 ** test_deflate.c - permessage-deflate: the RFC's examples in both directions;
-** zlib's streams, whose they are and what they remember.
+** zlib's streams, their owners and their history.
 */
 #include "deflate.h"
 
 /* --------------------------------------------------- RFC 7692 section 7.2.3 */
 
-/* What a client receives when these frames come in. */
+/* Returns what a client receives when these frames arrive. */
 static const char *receive (const char *frames, size_t n) {
   feed how = {.role = WS_CLIENT, .start = compressed, .open_ended = 1};
   return feed_all(&how, frames, n);
@@ -87,7 +87,7 @@ TEST(example_of_context_takeover_sent) {
   windows(15, 15);
 }
 
-/* With context takeover too, nothing at all is an empty message. */
+/* Also with context takeover, no byte at all is an empty message. */
 TEST(nothing_behind_a_message) {
   windows(15 | WS_TAKEOVER, 15);
   CHECK_STR(RECEIVE("\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00\xc1\x00"
@@ -131,7 +131,7 @@ TEST(a_pool_serves_all_connections) {
   text_free(&in);
 }
 
-/* With it each holds its own; the pool keeps a few of what comes back. */
+/* With it each holds its own; the pool keeps a few of those returned. */
 TEST(takeover_holds_streams_and_a_pool_few) {
   enum { MANY = 50 };
   feed how = {.role = WS_SERVER,
@@ -161,8 +161,8 @@ TEST(takeover_holds_streams_and_a_pool_few) {
   windows(15, 15);
 }
 
-/* A pool that was given up still takes and gives. */
-TEST(a_pool_that_is_gone) {
+/* A pool that was closed still lends and takes back. */
+TEST(a_pool_that_was_closed) {
   feed how = {.role = WS_SERVER,
               .start = compressed,
               .configure = pooled,
@@ -180,8 +180,8 @@ TEST(a_pool_that_is_gone) {
   close_pool();
 }
 
-/* Each message that a pool's stream makes stands alone; the fragments of one do
-   not. */
+/* Each message of a pool's stream is compressed by itself; the fragments of one
+   are not. */
 TEST(history_of_a_message) {
   feed how = {.role = WS_SERVER,
               .start = compressed,
@@ -207,7 +207,7 @@ TEST(history_of_a_message) {
   close_pool();
 }
 
-/* Whoever sees the end holds nothing any more. */
+/* A connection that has come to its end holds nothing any more. */
 TEST(nothing_is_held_behind_the_end) {
   feed how = {.role = WS_CLIENT, .start = compressed};
   feeding f;

@@ -1,7 +1,7 @@
 /*
 ** test_extension.c - permessage-deflate in the opening handshake: offers and
-** their answers (RFC 7692 section 7.1), the form of the field (RFC 6455 section
-** 9.1), each cut in all ways.
+** answers (RFC 7692 section 7.1), the form of the field (RFC 6455 section
+** 9.1), each at all splits.
 */
 #include "feed.h"
 
@@ -20,7 +20,7 @@
 #define SERVER_BITS "; server_max_window_bits"
 #define CLIENT_BITS "; client_max_window_bits"
 
-/* On unless `off`; the limits and flags of one's own. */
+/* On unless `off`; with the limits and flags of this side. */
 static struct {
   int off, takeover, server_bits, client_bits;
 } own = {0, 0, 12, 12};
@@ -64,7 +64,8 @@ static const char *cut (const char *log) {
   return t.p;
 }
 
-/* What a server agrees to, the field being what it sends; or its refusal. */
+/* Returns what a server agrees to and the field that it sends; or its refusal.
+   */
 static const char *offer_n (const char *lines) {
   static text t;
   text_clear(&t);
@@ -100,7 +101,7 @@ TEST(offers_to_a_server_without_limits) {
   OFFER(PMD, PMD);
   OFFER(PMD CLIENT_BITS, PMD);
   OFFER(PMD CLIENT_BITS "=9", PMD CLIENT_BITS "=9");
-  OFFER(PMD SERVER_BITS "=15", PMD SERVER_BITS "=15"); /* has to be said */
+  OFFER(PMD SERVER_BITS "=15", PMD SERVER_BITS "=15"); /* required */
   OFFER(PMD SERVER_BITS "=14", PMD SERVER_BITS "=14");
   OFFER(PMD SERVER_NO, PMD SERVER_NO);
   OFFER(PMD CLIENT_NO, PMD CLIENT_NO);
@@ -108,7 +109,7 @@ TEST(offers_to_a_server_without_limits) {
   own.takeover = 0, own.server_bits = own.client_bits = 12;
 }
 
-/* 0: nothing is said of windows that nobody asks about. */
+/* 0: the answer has no window that was not asked for. */
 TEST(offers_to_a_server_that_leaves_windows_out) {
   own.server_bits = own.client_bits = 0;
   OFFER(PMD, PMD BOTH_NO);
@@ -130,7 +131,7 @@ TEST(the_first_offer_that_can_be_accepted_is) {
   OFFER(", ,, " PMD " ,", PMD BOTH_NO S12);
 }
 
-/* ATTACKS row 15: declined, and no more. */
+/* ATTACKS row 15: declined, without another effect. */
 TEST(offers_that_are_declined) {
   static const char *const values[] = {"=7",
                                        "=16",
@@ -210,8 +211,7 @@ TEST(nothing_is_agreed_on_without_need) {
   own.off = 0;
 }
 
-/* ATTACKS row 12: each byte is looked at once; feed_once cuts them into
-   reads. */
+/* ATTACKS row 12: each byte is read once; feed_once cuts them into reads. */
 TEST(long_fields) {
   static const char *const fillings[] = {" ",    ",",     "; ",      "\t;",
                                          "\"\\", "; a=b", "; a=\"b", ", a"};
@@ -327,8 +327,8 @@ TEST(answers) {
   own.takeover = 0, own.server_bits = own.client_bits = 12;
 }
 
-/* Each answer there is, against each set of offers: it is legal if one of them
-   allows it (RFC 7692 sections 7.1.1 and 7.1.2). */
+/* Every possible answer, against every set of offers: it is legal if one of
+   them allows it (RFC 7692 sections 7.1.1 and 7.1.2). */
 static int is_legal (int server_no, int server_bits, int client_bits) {
   int i, legal = 0;
   for (i = 0; i < 3; i++) {

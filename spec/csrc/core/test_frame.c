@@ -1,6 +1,6 @@
 /*
-** test_frame.c - frame headers and the rules they can break by themselves
-** (RFC 6455 sections 5.1, 5.2, 5.4, 5.5), each found at the earliest byte.
+** test_frame.c - frame headers and the rules that one header can break (RFC
+** 6455 sections 5.1, 5.2, 5.4, 5.5), each found at the earliest byte.
 */
 #include "frames.h"
 
@@ -116,7 +116,7 @@ static void no_limits (ws_config *config) {
   config->max_message = config->max_fragments = WS_NO_LIMIT;
 }
 
-/* A length that would wrap when it is added to anything. */
+/* A length that would wrap around in any addition. */
 TEST(lengths_that_wrap) {
   BOTH(role) for (uint64_t back = 0; back < 20; back++) {
     text t = {NULL, 0, 0};
@@ -132,7 +132,7 @@ TEST(lengths_that_wrap) {
   }
 }
 
-/* ATTACKS row 8: every header cut at every byte, beside an unreadable page. */
+/* ATTACKS row 8: every header cut at every byte, before an unreadable page. */
 TEST(truncated_headers_at_guard_pages) {
   static const struct {
     int size;

@@ -1,7 +1,7 @@
 /*
-** test_head.c - what ws_http, ws_http_field, ws_offered and ws_chosen tell, and
-** when: of an event that is current, or a request that waits for its answer,
-** and else nothing, however the handshake was broken off. ATTACKS row 36.
+** test_head.c - the results of ws_http, ws_http_field, ws_offered and
+** ws_chosen: of the current event or of a request that waits for its answer,
+** and otherwise nothing, however the handshake was broken off. ATTACKS row 36.
 */
 #include "feed.h"
 
@@ -48,7 +48,7 @@ static const feed in_pool[] = {
 
 static int is_none (ws_str s) { return s.p == NULL && s.n == 0; }
 
-/* They tell nothing. */
+/* They return nothing. */
 static int silent (const ws_conn *c) {
   int ok = ws_http(c) == NULL && is_none(ws_chosen(c));
   for (size_t i = 0; i < 3; i++) {
@@ -58,7 +58,7 @@ static int silent (const ws_conn *c) {
   return ok;
 }
 
-/* Reads all that they tell: a byte too many is one behind the block. */
+/* Reads all that they return: a byte too many lies behind the block. */
 static size_t read_all (const ws_conn *c) {
   const ws_head *h = ws_http(c);
   text all = {NULL, 0, 0};
@@ -80,12 +80,12 @@ static size_t read_all (const ws_conn *c) {
   return n;
 }
 
-/* How a handshake is broken off, or goes on without its bytes. */
+/* Ways to break a handshake off, or to go on without its bytes. */
 static void abort_it (ws_conn *c) { ws_abort(c, "aborted"); }
 static void close_it (ws_conn *c) { CHECK(ws_close(c, 1000, NULL, 0) == 0); }
 static void drop_it (ws_conn *c) {
   ws_drop(c, "dropped");
-  ws_hs_abandon(c); /* as all who drop it in its handshake do */
+  ws_hs_abandon(c); /* as every host does that drops it in its handshake */
 }
 static void free_it (ws_conn *c) { ws_free(c); }
 static void abort_twice (ws_conn *c) {
@@ -97,7 +97,7 @@ static void (*const ways[])(ws_conn *c) = {abort_it, close_it, drop_it, free_it,
                                            abort_twice};
 enum { WAYS = sizeof ways / sizeof *ways };
 
-/* Whatever a host may still call. */
+/* All that a host may still call. */
 static void use (ws_conn *c) {
   ws_event ev;
   size_t room;
@@ -112,8 +112,8 @@ static void use (ws_conn *c) {
   CHECK(ws_next(c, &ev) == WS_END && silent(c));
 }
 
-/* All bytes but for the last, so that no event comes of most of them; broken
-   off behind each of them. */
+/* All bytes but the last, so that most inputs give no event; broken off after
+   each byte. */
 static void break_off (const feed *how, const char *p, size_t n, int way) {
   feeding f;
   ws_event ev;
@@ -127,7 +127,7 @@ static void break_off (const feed *how, const char *p, size_t n, int way) {
     CHECK(silent(&f.c));
   }
   ways[way](&f.c);
-  if (f.c.event == WS_REFUSED) { /* its head was here */
+  if (f.c.event == WS_REFUSED) { /* its head had arrived */
     CHECK(strcmp(p, REFUSED) == 0 && read_all(&f.c) > 0);
     ws_taken(&f.c);
   }
@@ -177,8 +177,8 @@ TEST(broken_off_with_a_pool) {
   free(pool);
 }
 
-/* The end of the transport, in the middle: nothing is told before ws_next says
-   that this was all, and nothing after it. */
+/* The end of the transport, in the middle: nothing is returned before ws_next
+   reports the end, and nothing after it. */
 TEST(broken_off_by_the_end) {
   for (int i = 0; i < INPUTS; i++)
     for (size_t n = 0; n < 60 && n < strlen(inputs[i].p); n++) {
@@ -202,7 +202,7 @@ TEST(broken_off_by_the_end) {
     }
 }
 
-/* An event that is current stays so, whatever has ended: until it is taken. */
+/* A current event stays current until it is taken, whatever has ended. */
 TEST(of_a_current_event_until_it_is_taken) {
   static const char *const whole[] = {OPEN, REQUEST};
   for (int role = WS_CLIENT; role <= WS_SERVER; role++)
@@ -229,7 +229,8 @@ TEST(of_a_current_event_until_it_is_taken) {
 
 /* ----------------------------------------------- requests answered later on */
 
-/* The loop at the head of ws.h, which leaves a request to be answered later. */
+/* The loop at the beginning of ws.h, which leaves a request to be answered
+   later. */
 static int run (feeding *f) {
   ws_event ev;
   int r, n = 0;
@@ -316,7 +317,7 @@ TEST(a_request_that_was_taken_and_broken_off) {
   }
 }
 
-/* Without memory for the answer it waits on. */
+/* Without memory for the answer the request goes on waiting. */
 TEST(an_answer_without_memory) {
   for (size_t at = 1;; at++) {
     feeding f;

@@ -1,6 +1,6 @@
 /*
-** test_http.c - ws_head.c and ws_body.c without a connection's life around
-** them: heads and chunks as bytes, at guard pages, and looked at once.
+** test_http.c - ws_head.c and ws_body.c without a connection: heads and chunks
+** as bytes, at guard pages, each byte read once.
 */
 #include "feed.h"
 
@@ -87,7 +87,7 @@ static void same (int role, const char *bytes, size_t size, const char *want) {
 #define REQUEST(bytes, want) same(WS_SERVER, bytes, sizeof bytes - 1, want)
 #define RESPONSE(bytes, want) same(WS_CLIENT, bytes, sizeof bytes - 1, want)
 
-/* How many bytes it takes until the head is refused. */
+/* Returns after how many bytes the head is refused. */
 static size_t refused_at (const char *bytes, size_t size) {
   parsed x;
   size_t n = 0;
@@ -158,7 +158,7 @@ TEST(other_major_versions) {
   RESPONSE("HTTP/2.0 200 OK\r\n\r\n", "505 not HTTP/1.1");
 }
 
-/* The earliest byte that shows it. */
+/* At the earliest byte that shows it. */
 TEST(refused_at_once) {
   CHECK(refused_at("\x16\x03\x01\x02", 4) == 1); /* a TLS ClientHello */
   CHECK(refused_at("\x80\x01", 2) == 1);
@@ -196,7 +196,7 @@ TEST(malformed_fields) {
   RESPONSE("HTTP/1.1 200 OK\r\nA : b\r\n\r\n", "400 malformed field name");
 }
 
-/* ATTACKS row 14: opaque but in what the handshake reads. */
+/* ATTACKS row 14: allowed except in what the handshake reads. */
 TEST(bytes_from_0x80_on) {
   REQUEST("GET / HTTP/1.1\r\nA: \x80\r\n\r\n", "GET / 1|A=\x80");
   REQUEST("GET / HTTP/1.1\r\ncookie: a=\xc3\xa4 \xff\r\n\r\n",
@@ -242,9 +242,9 @@ TEST(status_lines) {
   RESPONSE("<html>", "400 malformed status line");
 }
 
-/* Once a byte is used, nobody looks at it again: here each is made garbage as
-   soon as the next has come, but for a field's name, which is looked at once
-   more where it ends. Work is then linear in the bytes that came. */
+/* A byte that was used is not read again: here each is overwritten as soon as
+   the next has come, except in a field's name, which is read once more at its
+   end. So the work is linear in the number of bytes. */
 static size_t parse_forgetting (int role, const char *bytes, size_t n) {
   unsigned char *p = malloc(n);
   parsed x;
@@ -265,7 +265,7 @@ static size_t parse_forgetting (int role, const char *bytes, size_t n) {
   return fields;
 }
 
-TEST(a_dripped_head_is_looked_at_once) {
+TEST(a_head_byte_by_byte_is_read_once) {
   text t = {NULL, 0, 0};
   text_addf(&t, "GET / HTTP/1.1\r\n");
   for (int i = 0; i < 2000; i++) text_addf(&t, "Name-%d: value %d\r\n", i, i);
@@ -274,7 +274,7 @@ TEST(a_dripped_head_is_looked_at_once) {
   text_free(&t);
 }
 
-TEST(folds_and_blanks_are_looked_at_once) {
+TEST(folds_and_blanks_are_read_once) {
   text t = {NULL, 0, 0};
   text_addf(&t, "HTTP/1.1 200 OK\r\nA: b");
   for (int i = 0; i < 65536; i++) text_add(&t, " ", 1);
@@ -437,8 +437,8 @@ TEST(lists) {
   CHECK_STR(list(" ,a ,\tb c, ,d\t "), "[a][b c][d]");
 }
 
-/* ATTACKS row 12: each call goes on where the last one ended. */
-TEST(lists_of_blanks_are_walked_once) {
+/* ATTACKS row 12: each call continues where the last one ended. */
+TEST(lists_of_blanks_are_read_once) {
   enum { N = 65536 };
   char *p = malloc(N);
   ws_str rest = {p, N}, e;

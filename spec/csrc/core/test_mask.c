@@ -1,6 +1,6 @@
 /*
 ** test_mask.c - ws_mask: every size, alignment, offset and overlap, against
-** RFC 6455 section 5.3 as it is written.
+** the formula of RFC 6455 section 5.3.
 */
 #include "feed.h"
 

@@ -1,5 +1,5 @@
 /*
-** test_pack.c - compressed messages out, whole, in fragments and to many.
+** test_pack.c - sending compressed messages, whole, in fragments and to many.
 ** Inflated by zlib itself, with no larger window than was agreed on.
 */
 #include "deflate.h"
@@ -28,7 +28,8 @@ static void leveled (ws_config *config) {
   config->compression.server_no_context_takeover = 0;
 }
 
-/* What is sent stays within its window, whatever zlib is told. */
+/* A message that is sent stays within its window, whatever the settings of
+   zlib. */
 static void send_all_sizes (int role, int bits, int takeover) {
   static const size_t sizes[] = {0, 1, 99, 100, 250, 600, 5000, 70000, SIZE};
   feed how = {
@@ -42,7 +43,7 @@ static void send_all_sizes (int role, int bits, int takeover) {
     for (size_t i = 0; i < COUNT(sizes); i++) {
       fill(kind);
       int want = sizes[i] >= 100 && kind != 1 && level > 0;
-      if (kind == 1 && takeover) want = EITHER; /* the history knows it */
+      if (kind == 1 && takeover) want = EITHER; /* the history contains it */
       is_sent(&f.c, sizes[i], 0, want);
       is_sent(&f.c, sizes[i], WS_PLAIN, 0);
       is_sent(&f.c, sizes[i], WS_COMPRESS, 1);
@@ -68,7 +69,7 @@ TEST(sent_with_every_level) {
       send_all_sizes(WS_SERVER, level < 5 ? 12 : 15, level & 1);
 }
 
-/* What the other side allows is more than it has to be. */
+/* The other side allows a larger window than this one uses. */
 TEST(a_window_of_ones_own) {
   feed how = {.role = WS_CLIENT, .start = compressed, .open_ended = 1};
   feeding f;
@@ -125,7 +126,7 @@ TEST(sent_in_fragments) {
   windows(15, 15);
 }
 
-/* Each piece of a message can be inflated as soon as it is here. */
+/* Each piece of a message can be inflated as soon as it has arrived. */
 TEST(fragments_are_flushed) {
   feed how = {.role = WS_SERVER, .start = compressed, .open_ended = 1};
   feeding f;
@@ -160,7 +161,7 @@ TEST(plain_fragments_when_asked_for) {
   text_free(&log);
 }
 
-/* What leaves, when the n-th allocation fails and is tried again. */
+/* What is sent when the n-th allocation fails and is tried again. */
 static text sent_without_memory (size_t at) {
   feed how = {.role = WS_CLIENT, .start = compressed, .open_ended = 1};
   feeding f;
@@ -235,7 +236,8 @@ TEST(a_shared_frame_is_compressed_once) {
   windows(15, 15);
 }
 
-/* ATTACKS row 33: who cannot get it compressed gets it plain, or nothing. */
+/* ATTACKS row 33: a connection gets it compressed, else plain, else not at all.
+   */
 TEST(sharing_without_memory) {
   feed how = {.role = WS_SERVER, .start = compressed, .open_ended = 1};
   int packed_ones = 0, plain = 0, none = 0;
@@ -266,8 +268,8 @@ static void takes_over (ws_config *config) {
   config->compression.threshold = 20;
 }
 
-/* Own messages, shared frames small and large, in turn: one inflater with its
-   history understands them all; also with a writer's message around them. */
+/* Own messages and shared frames, small and large, alternately: one inflater
+   with its history understands them all; also inside a writer's message. */
 TEST(shared_frames_and_context_takeover) {
   feed how = {.role = WS_SERVER,
               .start = compressed,
@@ -298,7 +300,8 @@ TEST(shared_frames_and_context_takeover) {
   windows(15, 15);
 }
 
-/* One that waits for a writer's message is the peer's newest history too. */
+/* A shared frame that waited for a writer's message becomes the peer's newest
+   history, too. */
 TEST(shared_frames_held_back) {
   feed server = {.role = WS_SERVER,
                  .start = compressed,

@@ -1,5 +1,5 @@
 /*
-** test_ping.c - pings and pongs, both ways, and reading ahead of the
+** test_ping.c - pings and pongs in both directions, and reading ahead of the
 ** application (RFC 6455 sections 5.5.2 and 5.5.3).
 */
 #include "frames.h"
@@ -21,7 +21,7 @@ static void put_frame (feeding *f, int first, const char *s) {
   text_free(&t);
 }
 
-/* What is written now, in hex. */
+/* Writes all, and returns it in hex. */
 static const char *out (feeding *f) {
   text_clear(&f->log);
   feed_out(f);
@@ -85,10 +85,10 @@ TEST(a_ping_of_125_bytes) {
 
 enum { KIB = 1024 };
 
-/* What a peer gets, by and by. */
+/* The bytes that a peer gets, step by step. */
 static text got;
 
-/* At most n bytes are written. */
+/* Writes at most n bytes. */
 static void write_some (feeding *f, size_t n) {
   ws_iov v[WS_IOV];
   int k = ws_pending(&f->c, v, WS_IOV);
@@ -188,9 +188,9 @@ TEST(pongs_of_all_sizes_up_to_a_kib) {
   }
 }
 
-/* A flood, and a peer that takes a few bytes now and then: what it gets are
-   pongs in order, whole, each once; the last ping's is the last; and the
-   first ones are there without a gap. */
+/* A flood, and a peer that takes a few bytes now and then: it gets whole pongs
+   in order, each once; the last one is the last ping's; the first ones come
+   without a gap. */
 TEST(a_flood_of_pings_with_writes_between) {
   for (unsigned seed = 0; seed < 60; seed++) {
     int role = seed & 1, next = 0;
@@ -247,7 +247,7 @@ TEST(ping_flood) {
   stop(&f);
 }
 
-/* They enter between the frames of a message that is sent in fragments. */
+/* Pongs go between the frames of a message that is sent in fragments. */
 TEST(pongs_between_fragments) {
   BOTH(role) {
     feed how = {.role = role, .open_ended = 1};
@@ -274,7 +274,7 @@ TEST(pongs_between_fragments) {
   }
 }
 
-/* Behind shared frames, small ones that are copied and large ones that are not,
+/* After shared frames, small ones that are copied and large ones that are not,
    and borrowed payloads; at random. Every frame is whole. */
 TEST(pongs_among_shared_frames_and_borrowed_payloads) {
   static char large[5000];
@@ -322,8 +322,8 @@ TEST(pongs_among_shared_frames_and_borrowed_payloads) {
   CHECK(heap.blocks == 0);
 }
 
-/* Pings before a Close are answered before it: the peer's, ours, and a rule
-   that is broken; and before the end of what the peer sends. */
+/* Pings before a Close are answered before it: the peer's Close, ours, and that
+   for a broken rule; and before the end of the peer's stream. */
 TEST(pongs_before_the_end) {
   static const int ends[] = {CLOSE, 3, 0};
   for (int i = 0; i < 8; i++) {
@@ -348,7 +348,7 @@ TEST(pongs_before_the_end) {
     if (i >> 1 != 3) {
       size_t n = want.n;
       expect(&want, role, FIN | CLOSE, "");
-      want.n -= role == WS_CLIENT ? 5 : 1; /* the first byte will do */
+      want.n -= role == WS_CLIENT ? 5 : 1; /* the first byte is enough */
       if (got.n > want.n) got.n = want.n;
       CHECK(want.n == n + 1);
     }
@@ -358,7 +358,7 @@ TEST(pongs_before_the_end) {
   }
 }
 
-/* The n-th allocation fails: whoever tries again answers all the same. */
+/* The n-th allocation fails: all pings are answered at the next try. */
 TEST(pongs_without_memory) {
   BOTH(role) {
     feed how = {.role = role};
@@ -411,7 +411,8 @@ TEST(pong_flood) {
   stop(&f);
 }
 
-/* A pong enters behind the frames that are queued, a borrowed payload too. */
+/* A pong goes after the frames that are queued, and after a borrowed payload.
+   */
 TEST(a_pong_enters_at_a_frame_boundary) {
   feed how = {.role = WS_SERVER};
   feeding f;
@@ -444,7 +445,7 @@ TEST(pongs_answer_pings) {
     put_frame(&f, FIN | PONG, "c");
     feed_events(&f);
     CHECK(ws_ponged(&f.c) == 0);
-    put_frame(&f, FIN | PONG, "b"); /* and all before it */
+    put_frame(&f, FIN | PONG, "b"); /* and all earlier ones */
     CHECK(ws_ahead(&f.c) == 0 && ws_ponged(&f.c) == 2);
     put_frame(&f, FIN | PONG, "b"); /* not again */
     feed_events(&f);
@@ -461,8 +462,8 @@ TEST(pongs_answer_pings) {
   }
 }
 
-/* Of pings that are alike the newest is answered, and with it all before it:
-   the peer may answer only that one. */
+/* Of equal pings a pong answers the newest and all earlier ones: the peer may
+   answer only the newest. */
 TEST(a_pong_answers_the_newest_of_equal_pings) {
   BOTH(role) {
     feed how = {.role = role};
@@ -546,7 +547,7 @@ TEST(a_ping_out_of_memory) {
 
 /* --------------------------------------------------------- reading ahead */
 
-/* The application is away: messages stay, a Close frame takes effect. */
+/* The application is busy: messages stay, a Close frame takes effect. */
 TEST(ahead_of_a_close) {
   BOTH(role) {
     feed how = {.role = role};
@@ -609,9 +610,9 @@ TEST(ahead_inside_a_payload) {
   }
 }
 
-/* What an application that never receives leaves unread is data, and no ping or
-   pong: days of them do not add up to WS_READ_AHEAD. ATTACKS row 27. */
-TEST(handled_ones_leave_the_buffer) {
+/* If an application never receives, only data stays unread, not pings or pongs:
+   days of them do not add up to WS_READ_AHEAD. ATTACKS row 27. */
+TEST(handled_frames_leave_the_buffer) {
   feed how = {.role = WS_SERVER};
   feeding f;
   text t = {NULL, 0, 0}, hello = {NULL, 0, 0}, other = {NULL, 0, 0};

@@ -1,6 +1,6 @@
 /*
-** What connections lend each other: receive blocks. (zlib's streams are
-** test_deflate.c's.)
+** test_pool.c - the receive blocks that connections of a pool share. (zlib's
+** streams are tested in test_deflate.c.)
 */
 #include "frames.h"
 
@@ -13,7 +13,7 @@ static void with_pool (ws_config *config) {
   config->pool = &pool;
 }
 
-/* Of what the pool keeps. */
+/* Of the blocks that the pool keeps. */
 static size_t kept (void) {
   size_t n = 0;
   for (int i = 0; i < WS_BLOCKS; i++) n += pool.blocks[i].size;

@@ -1,12 +1,12 @@
 /*
-** test_recv.c - messages in: lengths, fragments, limits, UTF-8, the end of the
-** transport anywhere, and what all this costs in memory.
+** test_recv.c - receiving: lengths, fragments, limits, UTF-8, the end of the
+** transport at any byte, and the memory that this takes.
 */
 #include "frames.h"
 
 static unsigned char bytes[3 << 20];
 
-/* Noise, with a little text at 2000. */
+/* Random bytes, with a little text at 2000. */
 static void fill (void) {
   rnd_seed(99);
   for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (unsigned char)rnd(256);
@@ -54,7 +54,7 @@ TEST(lengths) {
 
 /* ------------------------------------------- sequences of frames, a model */
 
-/* A frame of each sort: what a model makes of all orders of them. */
+/* A frame of each kind, and a model of what all orders of them lead to. */
 enum { A, A_FIN, B_FIN, C, C_FIN, PI, PO, CL, SORTS };
 
 typedef struct model {
@@ -184,7 +184,7 @@ static void small_limits (ws_config *config) {
   config->max_fragments = limit_fragments;
 }
 
-/* A message of n bytes in k fragments, then what becomes of it. */
+/* A message of n bytes in k fragments, then the result. */
 static void check_limit (int role, size_t n, size_t k, const char *rule) {
   feed how = {.role = role, .configure = small_limits};
   text t = {NULL, 0, 0}, want = {NULL, 0, 0};
@@ -203,7 +203,7 @@ static void check_limit (int role, size_t n, size_t k, const char *rule) {
   }
   for (how.ahead = 0; how.ahead < 2; how.ahead++)
     CHECK_STR(feed_all(&how, t.p, t.n), want.p);
-  text_clear(&want); /* parts are not bound by limits */
+  text_clear(&want); /* limits do not apply to parts */
   log_message(&want, "parts binary", bytes, n);
   text_addf(&want, EOF_END);
   how.parts = 7;
@@ -272,7 +272,7 @@ TEST(a_message_after_another_has_the_limits_anew) {
   text_free(&t);
 }
 
-/* A message that was begun by ws_next_part, taken up by ws_next. */
+/* A message that ws_next_part has begun and ws_next continues. */
 TEST(limits_when_parts_began) {
   limit_bytes = 8;
   limit_fragments = WS_NO_LIMIT;
@@ -287,7 +287,7 @@ TEST(limits_when_parts_began) {
   text_free(&log);
 }
 
-/* Nothing of it could be given, so nothing of it was bound by a limit yet. */
+/* No part of it could be delivered, so no limit has applied yet. */
 TEST(limits_when_parts_began_with_empty_fragments) {
   static const char fragments[] = "\x02\x00\x00\x00\x00\x00\x80\x00";
   limit_bytes = 8;
@@ -425,7 +425,7 @@ TEST(eof_at_every_byte) {
 
 /* --------------------------------------------------------------- garbage */
 
-/* Frames with bytes changed, added and dropped: whatever comes of them, it is
+/* Frames with bytes changed, added and dropped: the result, whatever it is, is
    the same at all splits. */
 TEST(garbage_is_the_same_at_all_splits) {
   static const int firsts[] = {TEXT,       FIN | TEXT, FIN | BINARY,
@@ -480,7 +480,7 @@ TEST(parts_and_messages_mixed) {
   CHECK(ev.opcode == WS_TEXT && ws_in_parts(&f.c));
   put_stream(&f, 5, sizeof stream - 1);
   CHECK(ws_next(&f.c, &ev) == WS_ESTATE);
-  CHECK(ws_next_part(&f.c, &ev, 2) == WS_PART); /* not taken: the same */
+  CHECK(ws_next_part(&f.c, &ev, 2) == WS_PART); /* not taken: the same again */
   CHECK(ev.size == 2 && memcmp(ev.data, "ab", 2) == 0 && !ev.last);
   ws_taken(&f.c);
   CHECK(ws_next(&f.c, &ev) == WS_ESTATE && ws_error(&f.c)[0] != '\0');
@@ -524,14 +524,14 @@ TEST(events_stay_current_until_taken) {
     CHECK(memcmp(ev.data, bytes, 1000) == 0);
     ws_taken(&f.c);
   }
-  ws_taken(&f.c); /* nothing is current: nothing happens */
+  ws_taken(&f.c); /* no event is current: nothing happens */
   CHECK(ws_next(&f.c, &ev) == 0);
   text log = feed_close(&f);
   text_free(&log);
 }
 
-/* Half a message, before a rule is broken, is not waited for. */
-TEST(what_is_not_whole_does_not_wait) {
+/* Half a message before a broken rule is not waited for. */
+TEST(half_a_message_is_not_waited_for) {
   feed how = {.role = WS_CLIENT};
   feeding f;
   feed_open(&f, &how);
@@ -572,7 +572,7 @@ TEST(a_promise_allocates_nothing) {
   feed_put(&f, t.p, t.n);
   feed_events(&f);
   CHECK(heap.bytes == 0);
-  for (int i = 0; i < 1000; i++) { /* ATTACKS row 6: dribbled */
+  for (int i = 0; i < 1000; i++) { /* ATTACKS row 6: byte by byte */
     feed_put(&f, "x", 1);
     feed_events(&f);
   }
@@ -582,7 +582,7 @@ TEST(a_promise_allocates_nothing) {
   text_free(&t);
 }
 
-/* The block grows with what has arrived, to about the message's size. */
+/* The block grows with the bytes that arrive, to about the message's size. */
 TEST(growth) {
   enum { SIZE = 1000000 };
   feed how = {.role = WS_CLIENT};

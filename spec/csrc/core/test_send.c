@@ -1,5 +1,5 @@
 /*
-** test_send.c - frames out, byte for byte; the out queue however it is drained;
+** test_send.c - sent frames, byte by byte; the out queue, drained in all ways;
 ** borrowed payloads; what may not be sent.
 */
 #include "frames.h"
@@ -46,8 +46,8 @@ static int same (text got, text want) {
   return ok;
 }
 
-/* A frame as it should leave: as the other role would receive it, its mask
-   taken from what was sent. */
+/* The expected frame: as the other role would receive it, with the masking key
+   of the one that was sent. */
 static void expect (text *t, const text *got, int role, int first,
                     const void *p, size_t n) {
   static const unsigned char zeros[4] = {0};
@@ -137,7 +137,7 @@ TEST(without_randomness_nothing_is_sent) {
 
 /* ---------------------------------------------------------------- the queue */
 
-/* Frames of all sorts, a control frame between fragments, some borrowed. */
+/* Frames of all kinds, a control frame between fragments, some borrowed. */
 static void send_some (ws_conn *c, int flags) {
   CHECK(ws_send(c, WS_TEXT, "h\xC3", 2, WS_MORE) == 0);
   CHECK(ws_ping(c, "ping", 4, NULL) == 0);
@@ -297,7 +297,8 @@ TEST(sizes_beyond_memory) {
 
 /* -------------------------------------------------------------- no memory */
 
-/* Each call again after it failed: the same bytes as if it had not. */
+/* A call that has failed is made again: the bytes are the same as without the
+   failure. */
 TEST(out_of_memory) { /* ATTACKS row 33 */
   BOTH(role)
   for (int flags = 0; flags <= WS_BORROW; flags += WS_BORROW)

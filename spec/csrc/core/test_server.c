@@ -1,6 +1,6 @@
 /*
-** test_server.c - ws_server.c and ws_answer.c: requests as a peer sends them,
-** each whole, byte by byte and at random splits, and what is answered.
+** test_server.c - ws_server.c and ws_answer.c: requests of a peer, each whole,
+** byte by byte and at random splits, and the answers.
 */
 #include "feed.h"
 
@@ -50,7 +50,7 @@ static void answer (ws_conn *c, const ws_event *ev, text *log) {
     return;
   }
   log_request(c, ev, log);
-  ws_taken(c); /* it waits for the answer below */
+  ws_taken(c); /* it is answered below */
   if (ws_http(c)->upgrade) {
     do r = ws_accept(c, ws_offered(c, 0), NULL, 0);
     while (again(r));
@@ -73,7 +73,7 @@ static void configure (ws_config *config) {
 
 static const feed server = {WS_SERVER, configure, start, answer, 0, 0, 0};
 
-/* Feeds all ways; the log with the bytes answered as text, in one string:
+/* Feeds at all splits; returns the log with the answer as text, in one string:
    "...; out HTTP/1.1 ..." with "|" for CRLF. */
 static const char *serve_n (const char *bytes, size_t n) {
   static text log;
@@ -225,8 +225,8 @@ TEST(methods_and_targets) {
           "invalid target of a handshake");
 }
 
-/* They reach nobody, in whatever form; they are case-sensitive like all methods
-   (RFC 9110 section 9.1). */
+/* They never reach the host, in any form; they are case-sensitive like all
+   methods (RFC 9110 section 9.1). */
 TEST(methods_that_are_not_implemented) {
   static const char *const lines[] = {
       "CONNECT a:443 HTTP/1.1\r\n", "CONNECT / HTTP/1.1\r\n",
@@ -244,7 +244,7 @@ TEST(methods_that_are_not_implemented) {
   PLAIN("TRACER / HTTP/1.1\r\n" HOST "\r\n");
 }
 
-/* A refusal of HEAD has no body, but its length. */
+/* A refusal of HEAD has no body, but the length of one. */
 TEST(head_is_refused_without_a_body) {
   CHECK_STR(serve("HEAD / HTTP/1.1\r\n" HOST REST "\r\n"),
             "out HTTP/1.1 405 Method Not Allowed|Connection: close|Allow: GET|"
@@ -349,7 +349,7 @@ TEST(number_of_subprotocols) {
   REFUSED(many_protocols(129), 400, "too many subprotocols");
 }
 
-/* ATTACKS row 13: names that mean something elsewhere mean nothing here. */
+/* ATTACKS row 13: names that have a meaning elsewhere have none here. */
 TEST(magic_names) {
   CHECK(begins(serve(SHAKE
                      "__index: __gc\r\n__gc: x\r\nconstructor: __proto__"
@@ -444,7 +444,7 @@ TEST(plain_requests) {
   PLAIN(GET HOST CONNECTION "\r\n");
 }
 
-/* What follows a request that is answered is dropped. */
+/* Bytes after a request that is answered are dropped. */
 TEST(pipelined_requests_are_dropped) {
   CHECK_STR(serve("GET / HTTP/1.1\r\n" HOST "\r\nGET /b HTTP/1.1\r\n\r\n"),
             serve("GET / HTTP/1.1\r\n" HOST "\r\n"));
@@ -485,7 +485,7 @@ TEST(limits_of_bodies) {
   max_body = 0;
 }
 
-/* ATTACKS row 22: whatever two parties could read differently. */
+/* ATTACKS row 22: everything that two parsers could read differently. */
 TEST(smuggling) {
   static const struct {
     const char *fields;
@@ -599,7 +599,7 @@ TEST(header_floods) {
   text_free(&t);
 }
 
-/* What there was no room for has its own status, at each length of a head. */
+/* Each part that is too long has its own status, at each length of a head. */
 TEST(limits_of_request_lines) {
   const char request[] = GET HOST "\r\n";
   size_t line = strlen(GET);
@@ -615,8 +615,8 @@ TEST(limits_of_request_lines) {
   max_header = 0;
 }
 
-/* ATTACKS row 12: 64 KiB of blanks, commas or an unclosed quote in a list; that
-   each is walked once is shown in test_http.c. */
+/* ATTACKS row 12: 64 KiB of blanks, commas or an unclosed quote in a list;
+   test_http.c shows that each is read once. */
 TEST(long_lists) {
   static const char *const fillings[] = {" ", ",", ", ", ";\t", "\"\\"};
   static const char *const names[] = {"Sec-WebSocket-Extensions", "Connection",
@@ -639,7 +639,7 @@ TEST(long_lists) {
   max_header = 0;
 }
 
-/* Memory stays about what has come, whatever is announced. */
+/* Memory is about the bytes that have come, whatever is announced. */
 TEST(a_flood_takes_little_memory) {
   feeding f;
   text t = {NULL, 0, 0};
@@ -815,7 +815,8 @@ TEST(fields_of_a_request) {
   drop(&f);
 }
 
-/* A pending request outlives the buffer's moves and the transport's end. */
+/* A request that waits for its answer stays when the buffer moves and the
+   transport ends. */
 TEST(a_request_waits_for_its_answer) {
   feeding f;
   ws_event ev;
@@ -847,7 +848,7 @@ TEST(ends_in_the_handshake) {
   drop(&f);
 }
 
-/* What looks like a frame is none before there is a WebSocket. */
+/* Bytes like a frame are not one before the handshake. */
 TEST(no_frames_without_a_handshake) {
   feeding f;
   ws_event ev;

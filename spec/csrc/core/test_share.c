@@ -1,6 +1,6 @@
 /*
-** test_share.c - frames that many connections send: their bytes, whatever they
-** stand between and however they are drained; who refers to them for how long.
+** test_share.c - frames that many connections send: their bytes, among all
+** other frames and drained in all ways; how long connections refer to them.
 */
 #include "frames.h"
 
@@ -21,7 +21,7 @@ static void open_all (feeding *f, int n) {
   for (int i = 0; i < n; i++) feed_open(&f[i], &server);
 }
 
-/* All are closed, and nobody refers to anything. */
+/* All are closed, and nothing is referred to. */
 static void close_all (feeding *f, int n) {
   for (int i = 0; i < n; i++) {
     text log = f[i].log;
@@ -130,14 +130,14 @@ TEST(the_last_to_send_it_frees_it) {
   close_all(f, MANY);
 }
 
-TEST(nobody_may_want_it) {
+TEST(no_connection_may_send_it) {
   fill();
   ws_shared_free(share(WS_TEXT, "x", 1));
   ws_shared_free(NULL);
   CHECK(heap.blocks == 0);
 }
 
-/* What one connection sends, in the order it is queued, and what that is on the
+/* What one connection sends, in the order of queueing, and the bytes on the
    wire. */
 static void send_mixture (ws_conn *c, text *want) {
   static const size_t sizes[] = {10, 3000, 20, 2044, 2045, 70000, 0, 4000};
@@ -153,7 +153,7 @@ static void send_mixture (ws_conn *c, text *want) {
       CHECK(ws_ping(c, "p", 1, NULL) == 0);
       expect(want, FIN | PING, "p", 1);
     }
-    if (i % 3 == 1) { /* what is borrowed is settled by the next */
+    if (i % 3 == 1) { /* the next call settles what is borrowed */
       CHECK(ws_send(c, WS_BINARY, bytes + 7, 20000, WS_BORROW) == 0);
       expect(want, FIN | BINARY, bytes + 7, 20000);
     }
@@ -202,7 +202,7 @@ TEST(cut_at_every_byte) {
   text_free(&want);
 }
 
-/* What comes in the middle of a frame that is half written stands behind it. */
+/* A frame that is queued while another is half written goes after it. */
 TEST(queued_while_others_leave) {
   feeding f;
   text want = {NULL, 0, 0}, got = {NULL, 0, 0};
@@ -232,7 +232,7 @@ static void receive (feeding *f, int first, const char *p) {
   text_free(&t);
 }
 
-/* Pongs go out at a frame's end, once those before have left. */
+/* Pongs go out at the end of a frame, after earlier frames. */
 TEST(pongs_between) {
   feeding f;
   text want = {NULL, 0, 0}, got = {NULL, 0, 0};
@@ -289,7 +289,7 @@ static void end_eof (ws_conn *c) { ws_eof(c); }
 static void end_abort (ws_conn *c) { ws_abort(c, "aborted"); }
 static void end_fail (ws_conn *c) { ws_fail(c, 1002, "rule"); }
 
-/* However it ends, what is held is forgotten, at once. */
+/* However the connection ends, held frames are dropped at once. */
 TEST(an_end_forgets_what_waits) {
   static void (*const ways[])(ws_conn *) = {end_close, end_eof, end_abort,
                                             end_fail};
@@ -312,7 +312,7 @@ TEST(an_end_forgets_what_waits) {
   }
 }
 
-/* Queued before the Close frame: it leaves before it. */
+/* It was queued before the Close frame, so it leaves before it. */
 TEST(a_close_stands_behind_it) {
   feeding f;
   text want = {NULL, 0, 0};
@@ -347,7 +347,7 @@ TEST(not_before_the_handshake) {
   close_all(&f, 1);
 }
 
-/* A step that is tried again when memory was lacking. */
+/* A step that is tried again after a lack of memory. */
 static int tell_again (ws_conn *c, const void *p, size_t n) {
   ws_shared *s = share(WS_BINARY, p, n);
   if (s == NULL) s = share(WS_BINARY, p, n);

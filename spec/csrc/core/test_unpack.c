@@ -1,5 +1,5 @@
 /*
-** test_unpack.c - compressed messages in, however they are cut: rules, limits,
+** test_unpack.c - receiving compressed messages at all splits: rules, limits,
 ** parts, memory. Compressed by zlib itself.
 */
 #include "deflate.h"
@@ -7,7 +7,7 @@
 /* -----------------------------------------------------------------
    receiving */
 
-/* One message, whole or in parts, must come out as it went in. */
+/* One message, whole or in parts, must be received as it was sent. */
 static void receive_one (int role, size_t n, size_t max, size_t parts) {
   feed how = {
       .role = role, .start = compressed, .parts = parts, .open_ended = 1};
@@ -43,7 +43,7 @@ TEST(fragments_of_every_size) {
   }
 }
 
-/* Compressed and plain ones in turn, read ahead of now and then. */
+/* Compressed and plain messages alternately, sometimes read ahead. */
 TEST(compressed_and_plain_messages) {
   feed how = {
       .role = WS_SERVER, .start = compressed, .ahead = 1, .open_ended = 1};
@@ -84,7 +84,7 @@ TEST(every_window_and_history) {
   windows(15, 15);
 }
 
-/* Final blocks anywhere; what follows may refer to what was before. */
+/* Final blocks anywhere; later blocks may refer to earlier ones. */
 TEST(final_blocks) {
   feed how = {.role = WS_CLIENT, .start = compressed, .open_ended = 1};
   text in = {NULL, 0, 0}, body = {NULL, 0, 0};
@@ -135,14 +135,13 @@ static void fails (int opcode, const void *p, size_t n, unsigned code,
 
 TEST(broken_data) {
   BROKEN("\x07");                 /* a block of type 3 */
-  BROKEN("\x00\x05\x00\xfb\xff"); /* a length and no complement */
+  BROKEN("\x00\x05\x00\xfb\xff"); /* a length without its complement */
   BROKEN("\xf2\x00\x11\x00\x00"); /* refers to nothing */
-  BROKEN(
-      "\xf3\x48\xcd\xc9\xc9\x07\x00\x06"); /* something behind the last block */
+  BROKEN("\xf3\x48\xcd\xc9\xc9\x07\x00\x06"); /* bytes after the last block */
   BROKEN("\xff\xff\xff\xff\xff");
   EARLY("\xf2\x48\xcd\xc9\xc9");     /* in the middle of a block */
   EARLY("\x00\x09\x00\xf6\xff\x48"); /* in one that is not compressed */
-  EARLY("\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff"); /* a tail was left */
+  EARLY("\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff"); /* the tail was left */
 }
 
 TEST(reserved_bits) {
@@ -228,7 +227,7 @@ TEST(bombs_take_no_more_than_the_limit) {
   CHECK(heap.peak < 16384 + 60000);
 }
 
-/* Compressed data that comes to nothing does not go on for ever. */
+/* Compressed data that inflates to nothing has a limit. */
 TEST(empty_blocks_have_an_end) {
   feed how = {.role = WS_CLIENT, .start = compressed, .configure = limited};
   text in = {NULL, 0, 0};
@@ -249,7 +248,7 @@ TEST(empty_blocks_have_an_end) {
   text_free(&in);
 }
 
-/* It is counted for each message by itself. */
+/* It is counted for each message. */
 TEST(compressed_bytes_are_counted_by_message) {
   feed how = {.role = WS_CLIENT,
               .start = compressed,
@@ -268,7 +267,7 @@ TEST(compressed_bytes_are_counted_by_message) {
 
 /* ----------------------------------------------------------- piece by piece */
 
-/* What zlib makes of the first k bytes of `packed`. */
+/* Inflates the first k bytes of `packed` by zlib. */
 static size_t inflated (size_t k) {
   static unsigned char out[SIZE];
   z_stream z = {.next_in = packed, .avail_in = (uInt)k, .next_out = out};
@@ -279,7 +278,7 @@ static size_t inflated (size_t k) {
   return sizeof out - z.avail_out;
 }
 
-/* All that has arrived is given, as far as it can be inflated. */
+/* All that has arrived is delivered, as far as it can be inflated. */
 TEST(parts_of_what_is_here) {
   feed how = {.role = WS_CLIENT, .start = compressed, .open_ended = 1};
   fill(2);
@@ -304,7 +303,7 @@ TEST(parts_of_what_is_here) {
   }
 }
 
-/* A part stays as it is until it is taken, whatever comes meanwhile. */
+/* A part stays as it is until it is taken, whatever arrives meanwhile. */
 TEST(parts_asked_for_twice) {
   feed how = {.role = WS_CLIENT, .start = compressed, .open_ended = 1};
   feeding f;
@@ -324,7 +323,8 @@ TEST(parts_asked_for_twice) {
   text_free(&in);
 }
 
-/* Though more was asked for the second time, and what follows breaks a rule. */
+/* Also if more is asked for the second time, and the next bytes break a rule.
+   */
 TEST(a_current_part_stays_before_broken_text) {
   feed how = {.role = WS_CLIENT, .start = compressed, .open_ended = 1};
   feeding f;
@@ -345,7 +345,7 @@ TEST(a_current_part_stays_before_broken_text) {
   text_free(&in);
 }
 
-/* A message that is sent while half of one is here touches nothing of that. */
+/* Sending a message does not change one that is half received. */
 TEST(sending_in_the_middle_of_receiving) {
   feed how = {.role = WS_CLIENT, .start = compressed, .open_ended = 1};
   feeding f;
@@ -386,13 +386,13 @@ TEST(receiving_without_memory) { /* ATTACKS row 33 */
   windows(15, 15);
 }
 
-/* ATTACKS row 35: whole messages and parts in turn, one of them without
-   memory, so that what was inflated for one is gone on with by the other. It
-   comes whole and as it was sent, or fails: too big. */
+/* ATTACKS row 35: whole messages and parts alternately, one of them without
+   memory, so that the other continues with what was inflated. The message is
+   received as it was sent, or fails: too big. */
 
 static const size_t pieces[] = {1, 100, 65536};
 
-/* ws_next or ws_next_part, at random, each only as far as it may go. */
+/* ws_next or ws_next_part, at random, each only where it is allowed. */
 static int next_any (feeding *f, ws_event *ev) {
   size_t max = pieces[rnd(COUNT(pieces))];
   if (ws_in_parts(&f->c) || rnd(2)) return ws_next_part(&f->c, ev, max);
@@ -476,8 +476,8 @@ TEST(whole_messages_and_parts_in_turn_without_memory) {
   }
 }
 
-/* The input that showed it: a part of 64 KiB is inflated as far as memory goes,
-   then a whole message is asked for, which may have less. */
+/* The input that showed the fault: a part of 64 KiB is inflated as far as there
+   is memory, then a whole message is asked for, whose limit is lower. */
 TEST(a_whole_message_after_parts_that_were_not_given) {
   for (max_message = 0; max_message < 3000; max_message += 1 + max_message / 3)
     for (size_t at = 1; at < 12; at++) {
@@ -508,9 +508,9 @@ TEST(a_whole_message_after_parts_that_were_not_given) {
     }
 }
 
-/* Bytes that have arrived, a frame's head among them, up to 64 and above;
-   nobody's that agreed on nothing, or whose event is not taken. */
-TEST(what_may_inflate_to_much_is_told) {
+/* Bytes that have arrived, with the frame's header, up to 64 and above; not of
+   a connection without compression, or whose event is not taken. */
+TEST(bytes_that_may_inflate_to_much_are_flagged) {
   static const struct {
     void (*start)(ws_conn *c);
     size_t n;

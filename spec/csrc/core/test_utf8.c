@@ -1,5 +1,5 @@
 /*
-** test_utf8.c - ws_utf8 against a decoder that is plainly right.
+** test_utf8.c - ws_utf8 against a simple decoder.
 */
 #include "feed.h"
 
@@ -37,7 +37,7 @@ static int is_utf8 (const unsigned char *p, size_t n) {
   return 1;
 }
 
-/* Can anything behind it make it UTF-8? Tried with one to three bytes. */
+/* Whether any bytes after it make it UTF-8: tries one to three bytes. */
 static int is_prefix (const unsigned char *p, size_t n) {
   unsigned char s[16];
   memcpy(s, p, n);
@@ -159,7 +159,7 @@ TEST(all_of_three_bytes_in_a_long_text) {
   CHECK(wrong == 0);
 }
 
-/* A text may end in a character: the state says so wherever it is cut. */
+/* A text may be cut inside a character: the state says so at every byte. */
 TEST(cut_anywhere) {
   unsigned char s[400];
   rnd_seed(5);
@@ -228,7 +228,7 @@ TEST(stays_bad) {
   CHECK(!ws_utf8(&state, "sixteen bytes of ASCII and more", 31));
 }
 
-TEST(nothing_is_utf8) {
+TEST(an_empty_text_is_utf8) {
   uint32_t state = 0;
   CHECK(ws_utf8(&state, NULL, 0) && state == 0);
 }

@@ -1,7 +1,7 @@
 /*
-** test_net_lookup.c - look-ups on a helper thread: what they find, how they
-** end, and that whoever asked may go at any time. Calls are made to fail
-** through the copy of net_lookup.c that is compiled here.
+** test_net_lookup.c - look-ups on a helper thread: their results, their end,
+** and that a caller may close one at any time. Calls are made to fail through
+** the copy of net_lookup.c that is compiled here.
 */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -18,7 +18,7 @@
 
 #include "test.h"
 
-/* The n-th of this thread's calls that take something fails (0: none). */
+/* The n-th of this thread's calls that acquire something fails (0: none). */
 static _Thread_local int fail_at;
 static int fails (void) { return fail_at > 0 && --fail_at == 0; }
 
@@ -39,8 +39,8 @@ static int test_create (pthread_t *thread, const pthread_attr_t *attr,
   return fails() ? EAGAIN : pthread_create(thread, attr, run, arg);
 }
 
-/* What the name server says: scripted, if there is a script, and not before the
-   gate is open. */
+/* The answer of the name server: from the script if there is one, and not
+   before the gate is open. */
 static int (*script)(struct addrinfo **all);
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static sigset_t blocked;           /* in the thread */
@@ -122,8 +122,8 @@ TEST(addresses_are_names_too) {
   net_lookup_free(l);
 }
 
-/* RFC 6761 section 6.4: there is none. Without a name server the resolver may
-   say that it could not ask. */
+/* RFC 6761 section 6.4: this name does not exist. Without a name server the
+   resolver may say that it could not ask. */
 TEST(unknown_names_are_errors) {
   const char *why = NULL;
   const net_address *list = NULL;
@@ -201,7 +201,7 @@ TEST(errors_have_texts) {
 
 /* -------------------------------------------------------------------- time */
 
-TEST(the_answer_is_not_there_before_it_is) {
+TEST(the_answer_comes_only_when_it_is_known) {
   const net_address *list = NULL;
   const char *why = NULL;
   pthread_mutex_lock(&gate);
@@ -213,7 +213,7 @@ TEST(the_answer_is_not_there_before_it_is) {
   net_lookup_free(l);
 }
 
-TEST(whoever_asked_may_go_first) {
+TEST(a_look_up_may_be_closed_before_its_answer) {
   net_lookup *all[50];
   pthread_mutex_lock(&gate);
   for (int i = 0; i < 50; i++) {
@@ -221,7 +221,7 @@ TEST(whoever_asked_may_go_first) {
     CHECK(all[i] != NULL);
   }
   for (int i = 0; i < 50; i++) net_lookup_free(all[i]);
-  pthread_mutex_unlock(&gate); /* they answer to closed pipes now */
+  pthread_mutex_unlock(&gate); /* now they write to closed pipes */
   for (int i = 0; i < 50; i++) net_lookup_free(net_lookup_new("::1", -1));
   net_lookup_free(NULL);
   net_lookup *last = net_lookup_new("127.0.0.1", -1);
@@ -255,14 +255,14 @@ TEST(the_thread_takes_no_signals) {
   pthread_mutex_unlock(&gate);
   sigset_t own;
   pthread_sigmask(SIG_SETMASK, NULL, &own);
-  CHECK(!sigismember(&own, SIGTERM)); /* ours is as it was */
+  CHECK(!sigismember(&own, SIGTERM)); /* ours is unchanged */
   net_lookup_free(l);
 }
 
 static int broken_pipes;
 static void count_broken_pipe (int signo) { broken_pipes += signo == SIGPIPE; }
 
-TEST(an_answer_to_nobody_signals_nobody) {
+TEST(an_answer_to_a_closed_pipe_raises_no_signal) {
   void (*before)(int) = signal(SIGPIPE, count_broken_pipe);
   pthread_mutex_lock(&gate);
   net_lookup *l = net_lookup_new("127.0.0.1", -1);
@@ -303,8 +303,9 @@ TEST(leaves_no_descriptor) {
   CHECK(lowest() <= before); /* less: an earlier test's thread has ended */
 }
 
-/* A child holds the pipe's ends as well and lives until we have the answer. */
-TEST(a_child_does_not_hold_the_answer_back) {
+/* A child also holds the ends of the pipe, and lives until we have the answer.
+   */
+TEST(a_child_does_not_delay_the_answer) {
   const net_address *list = NULL;
   const char *why = NULL;
   int hold[2], status = -1;

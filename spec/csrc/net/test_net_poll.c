@@ -91,7 +91,7 @@ static void fill (net_fd fd) {
   while (write(fd, zeros, sizeof zeros) > 0) continue;
 }
 
-/* What one batch that is there now says of each slot. */
+/* Returns what one batch, without waiting, reports of each slot. */
 enum { SLOTS = 8 };
 static int got[SLOTS];
 
@@ -129,7 +129,7 @@ BOTH(tells_again_after_a_short_read) {
     put(s.b);
     poll_now(p);
     CHECK(got[1] & NET_READ);
-    CHECK(poll_now(p) == 0); /* unread still, and told */
+    CHECK(poll_now(p) == 0); /* still unread, and reported */
     drain(s.a);
     net_poll_rearm(p, s.a, NET_READ);
     CHECK(poll_now(p) == 0);
@@ -171,7 +171,7 @@ BOTH(tells_the_end_though_nothing_was_read_meanwhile) {
   pair s = sockets();
   net_poll_add(p, s.a, 1);
   put(s.b);
-  poll_now(p); /* both directions are told, and neither is used */
+  poll_now(p); /* both directions are reported, and neither is used */
   close(s.b);
   poll_now(p);
   CHECK(got[1] & NET_HANGUP);
@@ -224,7 +224,8 @@ BOTH(tells_nothing_after_del) {
   close_pair(s);
 }
 
-/* Finds two that are ready, takes one, and gives the other's number away. */
+/* Finds two that are ready, takes one, and uses the other's number for another
+   descriptor. */
 static void reuse_in_batch (net_poll *p, int deregister) {
   pair s = sockets(), t = sockets();
   net_ready r;
@@ -516,8 +517,8 @@ static void in_child (net_poll *p, pair s, pair t) {
   net_poll_del(p, t.b); /* the first touch: lets go of the parent's poller */
   close(t.b);
   poll_now(p);
-  CHECK(got[1] == NET_WRITE); /* registered anew, so told anew */
-  CHECK(got[2] == 0);         /* a watch that was told is forgotten */
+  CHECK(got[1] == NET_WRITE); /* registered again, so reported again */
+  CHECK(got[2] == 0);         /* a watch that was reported is forgotten */
   CHECK(got[3] == 0);
   put(s.b);
   poll_now(p);
@@ -542,7 +543,7 @@ BOTH(a_child_has_its_own) {
   CHECK(got[1] & NET_READ); /* what the child has written */
   put(t.a);
   poll_now(p);
-  CHECK(got[3] & NET_READ); /* though the child gave it up */
+  CHECK(got[3] & NET_READ); /* though the child has deleted it */
   net_poll_del(p, s.a);
   net_poll_del(p, t.a);
   net_poll_del(p, t.b);
@@ -561,7 +562,8 @@ static int open_many (int want) {
   return room / 2 < want ? room / 2 : want;
 }
 
-/* Every batch until there are no more; how often each slot came. */
+/* Takes all batches until there are no more; returns how often each slot came.
+   */
 static void count_all (net_poll *p, int *counts, int n, int what) {
   net_ready r;
   memset(counts, 0, (size_t)n * sizeof *counts);

@@ -1,6 +1,6 @@
 /*
-** test_net_signal.c - signals as a readable descriptor. Each TEST restores what
-** it catches: the signals of a process are there only once.
+** test_net_signal.c - signals as a readable descriptor. Each TEST restores the
+** signals that it catches, because all TESTs share those of the process.
 */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -32,7 +32,7 @@ static void old_handler (int signo) {
   old_handler_calls++;
 }
 
-TEST(the_descriptor_is_one_that_blocks_nobody) {
+TEST(the_descriptor_does_not_block) {
   char p;
   net_fd fd = net_signals_fd(own());
   CHECK(fd != NET_NONE && net_signals_fd(own()) == fd);
@@ -41,7 +41,7 @@ TEST(the_descriptor_is_one_that_blocks_nobody) {
   CHECK(net_signals_next(own()) == 0);
 }
 
-TEST(a_caught_signal_is_told_once) {
+TEST(a_caught_signal_is_reported_once) {
   CHECK(net_signals_catch(own(), SIGUSR1) == 0);
   CHECK(!is_readable());
   raise(SIGUSR1);
@@ -52,7 +52,7 @@ TEST(a_caught_signal_is_told_once) {
   CHECK(net_signals_restore(own(), SIGUSR1) == 0);
 }
 
-TEST(several_signals_are_all_told) {
+TEST(several_signals_are_all_reported) {
   CHECK(net_signals_catch(own(), SIGUSR1) == 0 &&
         net_signals_catch(own(), SIGUSR2) == 0);
   raise(SIGUSR2);
@@ -65,7 +65,7 @@ TEST(several_signals_are_all_told) {
         net_signals_restore(own(), SIGUSR2) == 0);
 }
 
-/* Whoever is interrupted finds errno as it was. */
+/* A handler leaves errno as it was. */
 TEST(the_handler_keeps_errno) {
   CHECK(net_signals_catch(own(), SIGUSR1) == 0);
   errno = ERANGE;
@@ -75,7 +75,7 @@ TEST(the_handler_keeps_errno) {
   CHECK(net_signals_restore(own(), SIGUSR1) == 0);
 }
 
-/* 64 KiB is what a pipe holds: then nothing more goes in. */
+/* 64 KiB fill a pipe: then nothing more can be written. */
 TEST(a_full_pipe_loses_none) {
   CHECK(net_signals_catch(own(), SIGUSR1) == 0 &&
         net_signals_catch(own(), SIGUSR2) == 0);
@@ -95,12 +95,12 @@ TEST(restoring_puts_back_what_was_there) {
   struct sigaction now;
   signal(SIGUSR1, old_handler);
   CHECK(net_signals_catch(own(), SIGUSR1) == 0);
-  CHECK(net_signals_catch(own(), SIGUSR1) == 0); /* twice is once */
+  CHECK(net_signals_catch(own(), SIGUSR1) == 0); /* twice is reported once */
   old_handler_calls = 0;
   raise(SIGUSR1);
   CHECK(old_handler_calls == 0);
   CHECK(net_signals_restore(own(), SIGUSR1) == 0);
-  CHECK(net_signals_next(own()) == 0); /* not told: nobody asks any more */
+  CHECK(net_signals_next(own()) == 0); /* not reported: not caught any more */
   raise(SIGUSR1);
   CHECK(old_handler_calls == 1 && net_signals_next(own()) == 0);
   CHECK(net_signals_restore(own(), SIGUSR1) == 0);
@@ -143,7 +143,7 @@ TEST(names_and_numbers) {
 
 /* ---------------------------------------------------------- several users */
 
-TEST(each_user_is_told) {
+TEST(each_user_gets_the_signal) {
   net_signals *one = net_signals_new(), *other = net_signals_new();
   CHECK(one && other && one != other);
   CHECK(net_signals_fd(one) != net_signals_fd(other));
@@ -298,8 +298,8 @@ static int status_of (pid_t pid) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* What the child's handler writes does not wake the parent, nor the other way
-   round; what the parent has not been told yet is not the child's. */
+/* The child's handler does not wake the parent, nor the other way round; the
+   child does not get a signal that the parent has not read yet. */
 TEST(a_child_has_a_pipe_of_its_own) {
   CHECK(net_signals_catch(own(), SIGUSR1) == 0);
   raise(SIGUSR1);

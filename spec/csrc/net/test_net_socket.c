@@ -16,7 +16,7 @@
 
 #include "test.h"
 
-/* The next calls fail with these, in this order; then they are let through. */
+/* The next calls fail with these, in this order; later ones are made. */
 static int faults[8];
 static int nfaults, nfailed;
 
@@ -48,7 +48,7 @@ static ssize_t test_sendmsg (int fd, const struct msghdr *msg, int flags) {
   return fails() ? -1 : sendmsg(fd, msg, flags);
 }
 
-static int tells_no_address; /* as BSDs do of one that is reset already */
+static int tells_no_address; /* as BSD systems do for a socket that was reset */
 
 static int test_accept4 (int fd, struct sockaddr *sa, socklen_t *n, int flags) {
   if (fails()) return -1;
@@ -135,7 +135,7 @@ static void reset (int fd) {
 
 /* --------------------------------------------------------- bytes in and out */
 
-TEST(recv_tells_bytes_nothing_and_the_end) {
+TEST(recv_distinguishes_bytes_nothing_and_the_end) {
   char p[8];
   pair(SOCK_STREAM);
   CHECK(net_recv(a, p, sizeof p) == NET_AGAIN);
@@ -235,7 +235,7 @@ TEST(in_flight_is_what_the_peer_has_not_accepted) {
   int small = 4096, b2, a2 = tcp(&b2, &peer), left;
   CHECK(net_in_flight(a2) == 0);
   CHECK(net_in_flight(-1) == 0);
-  /* both, or what follows takes long: the peer's window opens slowly */
+  /* both, otherwise this takes long: the peer's window opens slowly */
   setsockopt(a2, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
   setsockopt(b2, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
   net_nonblocking(a2);
@@ -257,7 +257,7 @@ TEST(in_flight_is_what_the_peer_has_not_accepted) {
   close(b2);
 }
 
-TEST(sendv_to_nobody_fails_without_a_signal) {
+TEST(sendv_to_a_closed_peer_raises_no_signal) {
   net_iov v = {"x", 1};
   pair(SOCK_STREAM);
   signal(SIGPIPE, SIG_DFL);
@@ -330,7 +330,7 @@ TEST(nodelay_is_for_tcp) {
   unpair();
 }
 
-TEST(so_error_of_a_refused_connect_is_told_once) {
+TEST(so_error_of_a_refused_connect_is_reported_once) {
   struct sockaddr_in in;
   close(listen4(&in)); /* a port that nobody listens on */
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -431,7 +431,7 @@ TEST(a_port_is_shared_by_those_who_ask_for_it) {
   close(third);
 }
 
-TEST(bind_and_connect_say_what_is_wrong) {
+TEST(bind_and_connect_have_errors) {
   net_address to = address(NET_INET, "localhost", 1); /* not in digits */
   int fd = net_socket(NET_INET);
   CHECK(net_bind(fd, &to) == NET_ERROR && net_error() == EINVAL);
@@ -523,7 +523,8 @@ TEST(accept_skips_aborted_ones) {
   close(listener);
 }
 
-/* On Linux one that was reset in the backlog is handed out, and tells it. */
+/* On Linux a connection that was reset in the backlog is accepted, and reports
+   that. */
 TEST(accept_after_a_reset_goes_on) {
   struct sockaddr_in in;
   net_address peer;
@@ -608,7 +609,7 @@ TEST(ipv6_addresses_are_without_brackets) {
   close(listener);
 }
 
-/* What a listener by this address calls itself, and its client calls it. */
+/* The address that a listener has, and that its client has for it. */
 static void unix_names (const struct sockaddr_un *un, socklen_t size,
                         const char *name) {
   net_address got;

@@ -1,6 +1,6 @@
 /*
-** test_net_tls.c - TLS between two ends: what each verb means, in the
-** handshake, between whole and broken records, at the end.
+** test_net_tls.c - TLS between two ends: each function during the handshake,
+** with whole and broken records, at the end.
 */
 #include <errno.h>
 #include <sys/wait.h>
@@ -69,7 +69,8 @@ TEST(carries_all_sizes) {
   part();
 }
 
-/* A kernel that takes little: what is told as taken stays right. */
+/* A kernel that takes little at a time: the counts of bytes taken stay right.
+   */
 TEST(goes_on_where_the_kernel_stopped) {
   int small = 1;
   join_good();
@@ -98,7 +99,7 @@ static long drip (int which, char *p) {
   return r;
 }
 
-TEST(stands_drips) {
+TEST(bytes_may_come_one_by_one) {
   char got[6] = "";
   join_good();
   for (int i = 0; i < 10 && !net_tls_done(two.end[SERVER]); i++) {
@@ -113,7 +114,7 @@ TEST(stands_drips) {
 }
 
 /* A server's tickets, and a message in the same read. */
-TEST(reads_what_stands_behind_tickets) {
+TEST(reads_data_behind_tickets) {
   char p[8];
   join_good();
   put(CLIENT, "", 0);
@@ -133,14 +134,14 @@ static void update_keys (int n) {
           SSL_do_handshake(ssl) == 1);
 }
 
-/* All that the client has encrypted, at once. */
+/* All that the client has encrypted, in one piece. */
 static void send_all (void) {
   net_tls_bytes *out = &two.end[CLIENT]->ctx->out;
   CHECK(send(two.fd[CLIENT], out->p, out->n, 0) == (ssize_t)out->n);
   out->n = 0;
 }
 
-/* One that wants ours changed, alone and together with data. */
+/* A KeyUpdate that asks for ours, alone and together with data. */
 TEST(changes_keys_when_asked) {
   char p[8];
   for (int together = 0; together < 2; together++) {
@@ -179,8 +180,8 @@ TEST(reads_no_longer_than_others_can_wait) {
   part();
 }
 
-/* A read that was filled to its end by a record without data tells that there
-   may be more: no event comes for what is there. */
+/* A read that ends with a record without data reports that there may be more:
+   there will be no event for bytes that have arrived. */
 TEST(reads_on_behind_a_record_without_data) {
   enum { FULL = 4 * (NET_TLS_RECORD + 512), UPDATE = 27, BEYOND = 22 };
   static unsigned char p[1 << 17];
@@ -205,7 +206,7 @@ TEST(reads_on_behind_a_record_without_data) {
   }
 }
 
-/* Half a record is nothing that a reader has left lying. */
+/* Half a record does not count as unread. */
 TEST(half_a_record_is_not_unread) {
   char record[64], p[8];
   join_good();
@@ -221,8 +222,8 @@ TEST(half_a_record_is_not_unread) {
   part();
 }
 
-/* A child that ends says nothing in its parent's name. */
-TEST(a_fork_is_not_heard) {
+/* A child that ends sends no close_notify on its parent's connections. */
+TEST(a_fork_sends_nothing) {
   char p[8];
   join_good();
   CHECK(shaken());
@@ -293,7 +294,7 @@ TEST(close_notify_is_the_end) {
   part();
 }
 
-TEST(a_cut_stream_is_none) {
+TEST(a_cut_stream_is_no_clean_end) {
   char p[8];
   join_good();
   CHECK(shaken());
@@ -311,7 +312,8 @@ TEST(a_cut_stream_is_none) {
   part();
 }
 
-/* A record changed under way, after another one: first that, then the end. */
+/* A record that is changed on its way, after another one: first that one, then
+   the end. */
 TEST(a_broken_record_ends_it) {
   char record[256], p[64];
   join_good();
@@ -333,7 +335,7 @@ TEST(a_broken_record_ends_it) {
 }
 
 /* Nobody reads: an error, and no SIGPIPE, which would end the test. */
-TEST(no_signal_ends_us) {
+TEST(no_sigpipe_is_raised) {
   char p[8];
   join_good();
   CHECK(shaken());
@@ -374,7 +376,7 @@ TEST(ends_with_bytes_left) {
   join_good();
   CHECK(shaken());
   CHECK(put(CLIENT, p, 1 << 22) < 1 << 22);
-  net_tls_shutdown(two.end[CLIENT]); /* cannot be said */
+  net_tls_shutdown(two.end[CLIENT]); /* cannot be sent */
   net_tls_end(two.end[CLIENT]);
   CHECK(put(CLIENT, "x", 1) == NET_ERROR && get(CLIENT, p, 1) == NET_ERROR);
   CHECK(net_tls_flush(two.end[CLIENT]) == NET_ERROR);

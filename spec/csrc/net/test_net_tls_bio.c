@@ -1,5 +1,5 @@
 /*
-** test_net_tls_bio.c - OpenSSL's way to the descriptor where memory fails,
+** test_net_tls_bio.c - OpenSSL's BIO for the descriptor without memory,
 ** through the copy of net_tls_bio.c compiled here.
 */
 #include "tls.h"
@@ -16,8 +16,8 @@ static void begin (void) {
   CHECK(shaken());
 }
 
-/* Has the next growth of the room that all connections of a context share
-   fail. */
+/* Makes the next growth of the buffer fail that all connections of a context
+   share. */
 static void forget_room (int which) {
   net_tls_bytes_free(&two.end[which]->ctx->out);
   fail_at = 1;
@@ -32,8 +32,9 @@ TEST(a_record_without_memory_fails_the_sender) {
   part();
 }
 
-/* OpenSSL then says that the peer has closed, which is no answer to a write. */
-TEST(so_it_does_after_the_peers_close_notify) {
+/* OpenSSL then reports that the peer has closed, which is no result of a write.
+   */
+TEST(a_record_without_memory_after_the_peers_close_notify) {
   char p[8];
   begin();
   net_tls_shutdown(two.end[CLIENT]);

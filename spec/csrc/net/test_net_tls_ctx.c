@@ -1,6 +1,6 @@
 /*
-** test_net_tls_ctx.c - settings of TLS: what each does, and what is said of one
-** that is wrong; sessions; failures in a person's words.
+** test_net_tls_ctx.c - settings of TLS: the effect of each, and the error of a
+** wrong one; sessions; texts of failures.
 */
 #include <sys/stat.h>
 
@@ -15,7 +15,7 @@ static char *contents (const char *file) {
   return all;
 }
 
-/* What is wrong with these; without the folder's name. */
+/* Returns the error for these settings, without the folder's name. */
 static const char *trouble (net_tls_settings s) {
   static char why[NET_TLS_WHY];
   net_tls_ctx *ctx = net_tls_ctx_new(&s, why);
@@ -26,7 +26,7 @@ static const char *trouble (net_tls_settings s) {
   return why;
 }
 
-TEST(wrong_settings_are_told) {
+TEST(wrong_settings_have_errors) {
   net_tls_settings s = settings(1);
   s.cert = path("none");
   CHECK_STR(trouble(s), "tls: cert: /none: No such file or directory");
@@ -159,8 +159,8 @@ TEST(keys_are_logged) {
 
 /* ----------------------------------------------------------------- sessions */
 
-/* One connection of these contexts, which stay; whether a session was
-   resumed. */
+/* Opens one connection with these contexts, which stay; returns whether a
+   session was resumed. */
 static int resumes (net_tls_ctx *client, net_tls_ctx *server, const char *name,
                     const char *place, int goodbye) {
   char c;
@@ -200,8 +200,8 @@ TEST(sessions_are_resumed) {
   net_tls_ctx_free(server);
 }
 
-/* A client has to say whom it asks for. */
-TEST(a_client_without_a_name_is_none) {
+/* A client needs the name of the server. */
+TEST(a_client_needs_the_servers_name) {
   net_tls_ctx *client = context(settings(0));
   CHECK(!net_tls_is_name(NULL) && !net_tls_is_name(""));
   CHECK(net_tls_new(client, NET_NONE, NULL, "a:1") == NULL);
@@ -209,7 +209,8 @@ TEST(a_client_without_a_name_is_none) {
   net_tls_ctx_free(client);
 }
 
-/* RFC 8446 appendix C.4: a ticket used twice tells that it is one client's. */
+/* RFC 8446 appendix C.4: a ticket used twice shows that both connections are
+   one client's. */
 TEST(sessions_are_used_once) {
   net_tls_ctx *client = context(settings(0)), *server = context(settings(1));
   CHECK(!resumes(client, server, "localhost", "a:1", 1));
@@ -231,14 +232,15 @@ TEST(sessions_are_bounded) {
   }
   CHECK(resumes(client, server, "localhost", "a:64", 1));
   CHECK(resumes(client, server, "localhost", "a:1", 1));
-  CHECK(!resumes(client, server, "localhost", "a:0", 1)); /* the oldest went */
+  CHECK(
+      !resumes(client, server, "localhost", "a:0", 1)); /* the oldest is gone */
   net_tls_ctx_free(client);
   net_tls_ctx_free(server);
 }
 
 /* -------------------------------------------------------- who is no peer */
 
-/* What a client says of a server that answers with these bytes. */
+/* Returns the error of a client whose server answers with these bytes. */
 static const char *answered (const char *bytes, size_t n) {
   static char said[NET_TLS_WHY];
   char c;
@@ -253,7 +255,7 @@ static const char *answered (const char *bytes, size_t n) {
 
 #define ANSWERED(bytes) answered(bytes, sizeof bytes - 1)
 
-TEST(others_are_told_apart) {
+TEST(peers_that_speak_something_else) {
   char c;
   static const char request[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
   CHECK_STR(ANSWERED("HTTP/1.1 400 Bad Request\r\n\r\n"),

@@ -1,6 +1,6 @@
 /*
-** test_net_tls_error.c - what is said of a failure, where only OpenSSL's own
-** calls bring it about. What peers bring about is in
+** test_net_tls_error.c - texts of failures that only OpenSSL's own calls can
+** cause. Failures that peers cause are tested in
 ** spec/websock/base/tls_error_spec.lua.
 */
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include "net_tls_int.h"
 #include "tls.h"
 
-/* Two good ends, before their handshake, of one version of TLS. */
+/* Two valid ends, before their handshake, with one version of TLS. */
 static void join_version (int version) {
   join_good();
   for (int i = CLIENT; i <= SERVER; i++)
@@ -27,7 +27,7 @@ static void check_errors (const char *client, const char *server) {
 
 /* ------------------------------------------------------------ renegotiation */
 
-/* Has one end ask for a renegotiation, against its own settings. */
+/* Makes one end ask for a renegotiation, against its own settings. */
 static void ask_again (int which) {
   SSL *ssl = two.end[which]->ssl;
   net_tls_bytes *out = &two.end[which]->ctx->out;
@@ -39,8 +39,8 @@ static void ask_again (int which) {
   out->n = 0;
 }
 
-/* The other end refuses; what it says once the first has broken off for
-   that. */
+/* The other end refuses; returns its error after the first has ended the
+   connection because of that. */
 TEST(a_renegotiation_that_is_refused) {
   for (int which = CLIENT; which <= SERVER; which++) {
     char p[8];
@@ -57,7 +57,7 @@ TEST(a_renegotiation_that_is_refused) {
   }
 }
 
-/* The same where the other one just goes away. */
+/* The same if the other end just closes. */
 TEST(a_renegotiation_that_is_refused_and_given_up) {
   for (int which = CLIENT; which <= SERVER; which++) {
     char p[8];
@@ -134,7 +134,7 @@ TEST(what_is_no_record) {
   }
 }
 
-/* Answered once, in plain HTTP, and only where the handshake had not begun. */
+/* Answered once, in plain HTTP, and only if the handshake had not begun. */
 TEST(plain_http_is_answered) {
   static const char request[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
   char p[512] = "";

@@ -47,7 +47,7 @@ __attribute__((constructor)) static void make_all (void) {
   make("b", "DNS:b.example", "");
 }
 
-/* Good for both ends: a server "a", a client that trusts it. */
+/* Settings for both ends: a server "a", a client that trusts it. */
 static inline net_tls_settings settings (int server) {
   net_tls_settings s;
   memset(&s, 0, sizeof s);
@@ -117,7 +117,8 @@ static inline long put (int which, const void *p, size_t n) {
   return net_tls_sendv(two.end[which], &v, 1);
 }
 
-/* Has each end read until nothing comes any more; what the last reads gave. */
+/* Lets each end read until nothing comes any more; returns the results of the
+   last reads. */
 static inline void shake (long r[2]) {
   char c;
   put(CLIENT, "", 0);
