@@ -1,6 +1,5 @@
--- Callbacks in place of a handler: their order, what they may do, what becomes of the
--- connection then. The same over TLS and where a socket object is driven through its
--- methods.
+-- Callbacks in place of a handler: their order, what they may do, and the end of the
+-- connection. The same over TLS and if a socket object is driven through its methods.
 
 local websock = require "websock"
 local ends = require "support.ends"
@@ -21,7 +20,7 @@ local function heard(peer)
   return frame.payload
 end
 
--- Lets the loop turn until done() is true, for those who run in it.
+-- Waits in the loop until done() is true, for coroutines of the loop.
 local function wait_until(done)
   local deadline = websock.now() + 240
   repeat websock.sleep(0.005) until done() or websock.now() > deadline
@@ -206,7 +205,7 @@ describe("callbacks", function()
     assert.matches("^close 1006 ", calls[#calls])
   end)
 
-  it("need no coroutine at rest, and are lent the same one until they wait", function()
+  it("need no coroutine while idle, and are lent the same one until they wait", function()
     ends.inside(function()
       local threads = {}
       local peer = open(pairs_of.served[1], {on_message = function(ws, message)
@@ -284,7 +283,7 @@ describe("callbacks", function()
       assert.equal("next", heard(peer))
     end))
 
-    it("a stranger resumes wait on", ended_by(function(thread, peer)
+    it("somebody else resumes go on waiting", ended_by(function(thread, peer)
       coroutine.resume(thread, "stranger")
       websock.sleep(0.01)
       assert.is_true(websock.wake(thread))
@@ -303,7 +302,7 @@ describe("callbacks", function()
       end)
     end)
 
-    it("yields nothing rests", function()
+    it("yields nothing go on in the next turn", function()
       ends.inside(function()
         local way = pairs_of.served[1]
         local peer = open(way, {on_message = function(ws, message)
@@ -343,7 +342,7 @@ describe("callbacks", function()
       assert.same({"open nil", "message go text"}, {table.unpack(calls)})
     end)
 
-    it("comes after many small messages too, which one turn writes", function()
+    it("is called after many small messages, too, which one turn writes", function()
       ends.inside(function()
         local way = pairs_of.served[1]
         local _, calls = open(way, {on_message = function(ws)
@@ -358,7 +357,7 @@ end)
 describe("on_close", function()
   after_each(function() ends.finish() end)
 
-  it("beside a handler comes after it", function()
+  it("is called after a handler has ended", function()
     ends.inside(function()
       for _, code in ipairs {1000, 4000} do
         local list = {}
@@ -381,7 +380,7 @@ describe("on_close", function()
     end)
   end)
 
-  it("comes for a handler that returned before the end, or raised", function()
+  it("is called for a handler that returned before the end, or raised", function()
     ends.inside(function()
       for _, handler in ipairs {function() end, function() error "x" end} do
         local code
@@ -395,7 +394,7 @@ describe("on_close", function()
     end)
   end)
 
-  it("stands alone with accept and connect", function()
+  it("may be given alone to accept and connect", function()
     ends.inside(function()
       for _, way in ipairs {{role = "server", methods = true}, {role = "client"}} do
         local list = {}
@@ -412,7 +411,7 @@ describe("on_close", function()
     end)
   end)
 
-  it("comes for each connection when the server stops", function()
+  it("is called for each connection when the server stops", function()
     for timeout, expected in pairs {[5] = "close 1001 server stops", [0] = "close 1006 aborted"} do
       local lists, server, options = {}, nil, noting({})
       options.port = 0

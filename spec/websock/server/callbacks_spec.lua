@@ -1,5 +1,5 @@
--- Callbacks as options of a server: with which others they go, what hooks and accept do
--- with them. What they do is in spec/websock/link/callbacks_spec.lua.
+-- Callbacks as options of a server: with which others they may be given, hooks, accept.
+-- The calls themselves are tested in spec/websock/link/callbacks_spec.lua.
 
 local websock = require "websock"
 local ends = require "support.ends"
@@ -23,7 +23,7 @@ describe("server", function()
   after_each(function() ends.finish() end)
 
   describe("callbacks", function()
-    it("stand in place of a handler, not beside it", function()
+    it("replace a handler, and may not be given with one", function()
       raises("listen: option 'handler' does not go with 'on_message'", websock.listen,
         {port = 0, handler = nothing, on_message = nothing})
       raises("listen: option 'handler' is required (or 'on_message')", websock.listen,
@@ -71,7 +71,7 @@ describe("server", function()
       end)
     end
 
-    it("are not called for what is refused", function()
+    it("are not called for refused connections", function()
       local calls = 0
       local function count() calls = calls + 1 end
       local server = ends.listen {port = 0, on_message = count, on_open = count,
@@ -81,7 +81,7 @@ describe("server", function()
       assert.equal(0, calls)
     end)
 
-    it("belong to accept, whose server's are not taken", function()
+    it("of accept are its own, not those of its server", function()
       local server = ends.listen {port = 0, on_message = function() error "the server's" end,
         on_open = function() error "the server's" end}
       local listener <close> = raw.server()
@@ -125,7 +125,7 @@ describe("server", function()
       assert.equal("hello", heard(other))
     end)
 
-    it("serve those who reach a server in a main chunk's step", function()
+    it("run in step in the main chunk", function()
       local server = ends.listen {port = 0, on_message = echo}
       local peer = ends.open(server)
       peer:masked("text", "tick")

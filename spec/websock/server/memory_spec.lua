@@ -82,19 +82,19 @@ local function play(o)
   for _, ws in ipairs(players) do ws:abort() end
 end
 
-describe("a handler that runs out of memory", function()
+describe("lack of memory", function()
   for cap = 6, 16, 2 do
     for _, collector in ipairs {"incremental", "generational"} do
-      it(("affects no other connection, cap %d MiB, %s"):format(cap, collector), function()
+      it(("in a handler affects no other connection, cap %d MiB, %s"):format(cap, collector), function()
         play {cap = cap, collector = collector, piece = 1000}
       end)
-      it(("so is a callback, cap %d MiB, %s"):format(cap, collector), function()
+      it(("in a callback affects no other connection, cap %d MiB, %s"):format(cap, collector), function()
         play {cap = cap, collector = collector, piece = 1000, way = CALLBACKS}
       end)
     end
   end
 
-  it("affects no other connection with small and large pieces, and compression", function()
+  it("in a handler affects no other connection, with pieces of any size and compression", function()
     play {cap = 8, collector = "incremental", piece = 20}
     play {cap = 8, collector = "incremental", piece = 100000}
     play {cap = 12, collector = "generational", piece = 1000, compress = true}
