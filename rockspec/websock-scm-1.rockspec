@@ -34,6 +34,7 @@ build = {
         "csrc/binding/lua_core.c",
         "csrc/binding/lua_head.c",
         "csrc/binding/lua_lookup.c",
+        "csrc/binding/lua_memory.c",
         "csrc/binding/lua_net.c",
         "csrc/binding/lua_poll.c",
         "csrc/binding/lua_recv.c",

@@ -18,18 +18,6 @@
 /* Seconds that the pool keeps large blocks which nobody uses. */
 #define TRIM 1.0
 
-/* glibc returns the end of its heap to the system whenever 128 KiB are free
-   there, so that each message may fault its pages in again. Freeing a large
-   block raises that threshold to twice the block's size; the pages of this one
-   are never touched. Other allocators are not affected. */
-static void make_malloc_patient (lua_State *L) {
-  enum { LARGE = 4 << 20 };
-  void *ud;
-  lua_Alloc alloc = lua_getallocf(L, &ud);
-  void *p = alloc(ud, NULL, 0, LARGE);
-  if (p) alloc(ud, p, LARGE, 0);
-}
-
 /* core.turn(watchers, parked, woken, guarded, after, left, lent, spare) ->
    turn: see lua_turn.h */
 static int turn_new (lua_State *L) {
@@ -37,7 +25,6 @@ static int turn_new (lua_State *L) {
   turn *t;
   for (int i = 1; i <= 3; i++) luaL_checktype(L, i, LUA_TTABLE);
   lua_settop(L, GIVEN);
-  make_malloc_patient(L);
   t = (turn *)lua_newuserdatauv(L, sizeof *t, TURN_VALUES);
   memset(t, 0, sizeof *t);
   t->type = websock_turn_type;
@@ -54,6 +41,7 @@ static int turn_new (lua_State *L) {
   }
   websock_prepare_threads(L, NEW);
   websock_prepare_callback(L, NEW);
+  websock_prepare_memory(L, NEW);
   return 1;
 }
 

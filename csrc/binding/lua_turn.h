@@ -16,7 +16,7 @@
    after(thread, ok, ...), left(thread), lent(thread, link, ok, ...) and
    spare(); the state's pool; the first function of each thread; the spare
    threads of lua_threads.c; the function that calls callbacks, and the thread
-   that is lent to them next. */
+   that is lent to them next; lua_memory.c's. */
 enum {
   TURN_DIRTY = 1,
   TURN_WATCHERS,
@@ -33,7 +33,8 @@ enum {
   TURN_DESK,
   TURN_CALL_BACK,
   TURN_SPARE,
-  TURN_VALUES = TURN_SPARE
+  TURN_WEIGHT,
+  TURN_VALUES = TURN_WEIGHT
 };
 
 typedef struct turn {
@@ -65,6 +66,9 @@ void websock_mark_room (lua_State *L, int self, lua_Integer n);
 /* Marks the conn at index `at` to be flushed at the end of the turn. Needs room
    made before, and allocates nothing. */
 void websock_mark (lua_State *L, int self, int at);
+
+/* ---- lua_memory.c: prepares the allocator and the collector for messages */
+void websock_prepare_memory (lua_State *L, int self);
 
 /* ---- lua_threads.c */
 /* How a call made in L can wait: not at all; by a yield, in a coroutine that

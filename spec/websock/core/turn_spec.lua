@@ -4,8 +4,10 @@
 
 local websock = require "websock"
 local core = require "websock.core"
+local allocator = require "support.allocator"
 local ends = require "support.ends"
 local frames = require "support.frames"
+local memory = require "support.memory"
 local raw = require "support.raw"
 
 -- A server whose handler is `handler`, and one peer of it.
@@ -253,6 +255,29 @@ describe("a turn in C", function()
     end))
     look()
     assert.same({true, false, true, false}, seen)
+  end)
+
+  local function in_use()
+    collectgarbage()
+    return collectgarbage "count"
+  end
+
+  it("adds a block to the size that the collector goes by, which takes no memory", function()
+    local turn
+    local before = in_use()
+    assert.is_nil(memory.too_much(memory.growth(function() turn = new_turn() end), 256))
+    local added = in_use() - before
+    assert.is_true(added >= 1024 and added < 1100, added)
+    turn:flush()
+  end)
+
+  it("can do without that block", function()
+    local before = in_use()
+    allocator.limit(1 << 19)
+    local turn = new_turn()
+    allocator.limit()
+    assert.is_true(in_use() - before < 100)
+    turn:flush()
   end)
 
   it("requires arguments of the right types", function()
