@@ -34,6 +34,15 @@ function ends.turn_until(done)
   end
 end
 
+---The same for those who run in a coroutine of the loop.
+function ends.wait_until(done)
+  local deadline = socket.gettime() + raw.patience
+  while not done() do
+    assert(socket.gettime() < deadline, "it took too long")
+    websock.sleep(0.005)
+  end
+end
+
 ---A client connection and its peer.
 ---@param options? table # of websock.connect
 ---@param fields? table # of the response: see frames.response

@@ -34,13 +34,6 @@ local function expect_echo(peer, text)
   assert.same({frames.opcode.text, text}, {frame.opcode, frame.payload})
 end
 
--- Waits in the loop until done() is true, for coroutines of the loop.
-local function wait_until(done)
-  local deadline = websock.now() + 20
-  repeat websock.sleep(0.005) until done() or websock.now() > deadline
-  assert(done(), "it took too long")
-end
-
 describe("an end behind messages", function()
   after_each(function() ends.finish() end)
 
@@ -99,7 +92,7 @@ describe("an end behind messages", function()
         assert(writer:finish())
         sent = true
       end)
-      wait_until(function() return sent end)
+      ends.wait_until(function() return sent end)
       assert.equal("open", ws:state())
       assert.same({nil, "closed", 1000, "", n = 4}, table.pack(ws:receive()))
     end, hi(way) .. close(way))
@@ -122,7 +115,7 @@ describe("an end behind messages", function()
     end)
     assert(peer:send(hi(way) .. close(way)))
     assert.same({1000, ""}, {peer:closed()})
-    wait_until(function() return code end)
+    ends.wait_until(function() return code end)
     assert.same({1000, "closed"}, {code, state})
   end)
 
@@ -133,7 +126,7 @@ describe("an end behind messages", function()
       state = ws:state()
     end, hi(way) .. close(way))
     assert.same({1000, ""}, {peer:closed()})
-    wait_until(function() return state end)
+    ends.wait_until(function() return state end)
   end)
 
   each_way("is applied first by our own close, and by abort", function(way)
@@ -147,7 +140,7 @@ describe("an end behind messages", function()
         ended = {ws.close_code, ws:state()}
       end)
       assert(peer:send(hi(way) .. close(way)))
-      wait_until(function() return ended end)
+      ends.wait_until(function() return ended end)
       assert.same({1000, "closed"}, ended)
     end
   end)
@@ -161,7 +154,7 @@ describe("an end behind messages", function()
     end)
     assert(peer:send(hi(way) .. close(way)))
     peer:close()
-    wait_until(function() return got end)
+    ends.wait_until(function() return got end)
     assert.same({nil, "closed", 1000, "", n = 4}, got)
   end)
 
