@@ -154,7 +154,7 @@ local function assert_ends_on_ctrl_c(code)
   child:signal "INT"
   assert.equal(1001, (deaf:closed()))
   child:signal "INT"
-  assert.equal(1, (child:wait(20)))
+  assert.equal(1, (child:wait(120)))
   assert.matches("interrupted!", child:output())
   deaf:close()
   finish(child)
@@ -197,7 +197,7 @@ function try.server(code)
   while_serving(code, function(port)
     local ws <close> = assert(websock.connect("ws://127.0.0.1:" .. port))
     assert(ws:send "hello")
-    assert.equal("hello", (ws:receive(20)))
+    assert.equal("hello", (ws:receive(120)))
     assert.is_true(ws:close())
   end)
 end

@@ -28,7 +28,7 @@ end
 -- The next record of this kind, unparsed, without its kind.
 function Member:next(kind)
   while true do
-    local record = assert(self.ws:receive(20))
+    local record = assert(self.ws:receive(120))
     local found, rest = record:match("^([^\t]*)\t?(.*)$")
     if found == kind then return rest end
   end
@@ -263,7 +263,7 @@ describe("examples/chat.lua", function()
     ada:say("say", ("a"):rep(2001))
     assert.equal("That message is too long.", ada:next("sorry"))
     ada:say("say", ("💬"):rep(4000))    -- over max_message
-    local record, err, code = ada.ws:receive(20)
+    local record, err, code = ada.ws:receive(120)
     assert.same({nil, "closed", 1009}, {record, err, code})
   end)
 
@@ -280,7 +280,7 @@ describe("examples/chat.lua", function()
     ada:say("say", "heard")
     assert.same({"Ada", "heard"}, {ada:heard()})
     assert(ada.ws:send("\xff", "binary"))
-    local record, err, code = ada.ws:receive(20)
+    local record, err, code = ada.ws:receive(120)
     assert.same({nil, "closed", 1003}, {record, err, code})
   end)
 
@@ -313,7 +313,7 @@ describe("examples/chat.lua", function()
       ada:say("say", text)
       said = said + 1
       repeat
-        local record = assert(ada.ws:receive(20))
+        local record = assert(ada.ws:receive(120))
         gone = gone or record == "here\tAda"
       until record:find("^said\t")
     end
@@ -325,7 +325,7 @@ describe("examples/chat.lua", function()
     local ada = connect(url)
     ada:join("lobby", "Ada")
     chat:signal("TERM")
-    local record, err, code = ada.ws:receive(20)
+    local record, err, code = ada.ws:receive(120)
     assert.same({nil, "closed", 1001}, {record, err, code})
     assert.equal(0, (chat:wait()))
   end)

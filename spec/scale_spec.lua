@@ -59,7 +59,7 @@ end
 local function crowd(...)
   local server <close>, port = children.server(DESCRIPTORS, ...)
   local clients <close> = children.start(DESCRIPTORS, "crowd.lua", port, CONNECTIONS, ...)
-  local status, output = clients:wait(120)
+  local status, output = clients:wait()
   assert.equal(0, status, output .. server:output())
   local point = points(output)
   for i = 2, 3 do

@@ -127,7 +127,7 @@ for _, peer in ipairs(peers) do
         words[2 * i - 1], words[2 * i] = terms, "ws://127.0.0.1:" .. port
       end
       local client <close> = start(peer, "client", count, table.unpack(words))
-      local status, output = client:wait(120)
+      local status, output = client:wait()
       assert.equal(0, status, output)
       local seen = 0
       for terms, extensions, same in output:gmatch "(%S+) ([^:\n]+): same (%d+)\n" do

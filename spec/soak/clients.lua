@@ -49,12 +49,6 @@ local function quarter(goal)
   websock.park()
 end
 
--- Turns the loop until its pool of large blocks is empty: once a second, a turn frees
--- the blocks that were not used since.
-local function empty_pool()
-  for _ = 1, 3 do websock.sleep(1.1) end
-end
-
 local function say(who, report)
   print(who .. " " .. usage.encode(report))
   io.stdout:flush()
@@ -69,7 +63,6 @@ websock.spawn(function()
     quarter(total * i // 4)
     collectgarbage()  -- forgotten connections end
     say("server", control:settled(first.fds))
-    empty_pool()
     say("clients", usage.now(true))
   end
   say("lived", lived)

@@ -77,9 +77,9 @@ end
 function Process:output () return slurp(self.out) end
 
 ---Waits until its output matches; returns the captures. Raises if it ends first or
----`seconds` (60) have passed.
+---`seconds` (300) have passed.
 function Process:expect (pattern, seconds)
-  local found = poll(seconds or 60, self.turn, function ()
+  local found = poll(seconds or 300, self.turn, function ()
     local ended = self:ended()
     local captures = { self:output():match(pattern) }
     if captures[1] then return captures end
@@ -97,7 +97,7 @@ end
 
 ---Waits for its end; returns exit status and output.
 function Process:wait (seconds)
-  local status = poll(seconds or 120, self.turn, function () return self:ended() end)
+  local status = poll(seconds or 600, self.turn, function () return self:ended() end)
   if not status then
     error(("%s did not end; it printed:\n%s"):format(self.name, self:output()), 2)
   end

@@ -20,7 +20,7 @@ end
 local function accept(fd)
   local poller <close> = core.poller()
   assert(poller:watch(fd, 1, 1))
-  assert.equal(1, poller:wait(20))
+  assert.equal(1, poller:wait(120))
   return core.accept(fd)
 end
 
@@ -36,7 +36,7 @@ end
 local function readable(fd)
   local poller <close> = core.poller()
   assert(poller:watch(fd, 1, 1))
-  return poller:wait(20) == 1
+  return poller:wait(120) == 1
 end
 
 describe("core.accept", function()
@@ -195,7 +195,7 @@ describe("signals", function()
       assert(core.signal_catch "TERM")
       assert(poller:watch(core.signal_fd(), 1, 1))
       send "USR1" send "TERM" send "USR1"
-      assert(poller:wait(20) == 1)
+      assert(poller:wait(120) == 1)
       local told = {}
       for name in core.signal_next do told[#told + 1] = name end
       table.sort(told)

@@ -184,7 +184,7 @@ describe("listener", function()
         end})
         local function greets(ws)
           assert(ws:send "hi")
-          assert(ws:receive(20) == "hi")
+          assert(ws:receive(120) == "hi")
         end
         local ws = assert(websock.connect("ws://a/", {unix = %q}))
         greets(ws)

@@ -48,12 +48,12 @@ local CALLBACKS = [[
 ]]
 
 local function port_of(server)
-  return tonumber(server:expect("port\t(%d+)", 60))
+  return tonumber(server:expect("port\t(%d+)"))
 end
 
 local function echo(ws, message)
   assert.is_true(ws:send(message))
-  local got, err, code, reason = ws:receive(60)
+  local got, err, code, reason = ws:receive(240)
   assert.equal(message, got, ("%s %s %s"):format(err, code, reason))
 end
 
@@ -72,9 +72,9 @@ local function play(o)
   local glutton = table.remove(players, PLAYERS // 2)
   assert(glutton:send "hog")
   for i, ws in ipairs(players) do assert(ws:send("meanwhile " .. i)) end
-  local message, err, status = glutton:receive(60)
+  local message, err, status = glutton:receive(240)
   assert.same({nil, "closed", 1011}, {message, err, status})
-  for i, ws in ipairs(players) do assert.equal("meanwhile " .. i, (ws:receive(60))) end
+  for i, ws in ipairs(players) do assert.equal("meanwhile " .. i, (ws:receive(240))) end
   for round = 1, ROUNDS do
     for _, ws in ipairs(players) do echo(ws, ("round %d "):format(round):rep(50)) end
   end
