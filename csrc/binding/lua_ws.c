@@ -53,12 +53,11 @@ enum { METHODS = 1, FIELD };
 
 /* ws.key: a method, or what field(ws, key) returns. */
 static int ws_index (lua_State *L) {
-  lua_settop(L, 2);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(METHODS)) != LUA_TNIL) return 1;
+  lua_settop(L, 2);
   lua_pushvalue(L, lua_upvalueindex(FIELD));
-  lua_replace(L, 3); /* the nil */
-  lua_rotate(L, 1, 1);
+  lua_insert(L, 1);
   lua_call(L, 2, 1);
   return 1;
 }

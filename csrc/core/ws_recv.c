@@ -45,8 +45,8 @@ static int fits (const ws_conn *c, int compressed, uint64_t more) {
          c->in.end - c->in.start <= c->config->max_message - more;
 }
 
-static int check_limits (ws_conn *c, int compressed, uint64_t more,
-                         size_t nfragments) {
+static inline int check_limits (ws_conn *c, int compressed, uint64_t more,
+                                size_t nfragments) {
   if (!fits(c, compressed, more)) return fail(c, 1009, "message too big");
   if (nfragments > c->config->max_fragments)
     return fail(c, 1009, "too many fragments");
