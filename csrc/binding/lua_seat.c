@@ -30,7 +30,8 @@ void websock_sit (lua_State *L, conn *c, int at, int how, int want) {
 }
 
 int websock_is_due (conn *c) {
-  return c->seat.due != 0 || (!c->seat.muted && ws_has_message(core(c)));
+  if (c->seat.due != 0) return 1;
+  return !c->seat.muted && (ws_has_message(core(c)) || ws_end_held(core(c)));
 }
 
 void websock_leave (conn *c) { c->seat.how = EMPTY; }

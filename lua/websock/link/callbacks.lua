@@ -25,6 +25,7 @@ function callbacks.ended(link, ok)
   conn:called()
   if not ok and link.stage == "open" then link:begin_close(1011) end
   link:wake_receiver()
+  link:read_on()  -- reading may have stopped while the callback waited
   callbacks.closed(link)
 end
 

@@ -2,6 +2,7 @@
 -- connection. The same over TLS and if a socket object is driven through its methods.
 
 local websock = require "websock"
+local connection = require "websock.link.connection"
 local ends = require "support.ends"
 local frames = require "support.frames"
 local pairs_of = require "support.pairs"
@@ -190,6 +191,19 @@ describe("callbacks", function()
     end
   end)
 
+  each_way("need no call for an end that comes with the request", function(way)
+    for tail, code in pairs {[close(way, 4001)] = 4001, [pairs_of.plainly(way, 3, "")] = 1002} do
+      local list = {}
+      local peer = pairs_of.open(way, {ping_interval = false, close_timeout = 100,
+        on_message = function() error "a message" end,
+        on_close = function(_, closed) list[#list + 1] = closed end}, nil, tail)
+      assert.equal(code, (peer:closed()))
+      if code == 1002 then peer:send(close(way, code)) end
+      ends.wait_until(function() return list[1] end)
+      assert.same({code}, list)
+    end
+  end)
+
   each_way("see a transport that is cut", function(way)
     local peer, calls = open(way, {on_message = echo}, text(way, "a"))
     assert.equal("a", heard(peer))
@@ -254,17 +268,19 @@ describe("callbacks", function()
   end)
 
   describe("whose coroutine", function()
-    local function ended_by(act)
+    -- behind: what the peer has sent after the message whose callback waits.
+    local function ended_by(act, behind)
       return function()
         ends.inside(function()
           local thread
-          local peer, calls = open(pairs_of.served[1], {on_message = function(ws, message)
+          local way = pairs_of.served[1]
+          local peer, calls = open(way, {on_message = function(ws, message)
             if message == "stay" then
               thread = coroutine.running()
               websock.park()
             end
             ws:send(message)
-          end}, text(pairs_of.served[1], "stay") .. text(pairs_of.served[1], "next"))
+          end}, text(way, "stay") .. (behind or text(way, "next")))
           ends.wait_until(function() return thread end)
           act(thread, peer, calls)
         end)
@@ -275,6 +291,21 @@ describe("callbacks", function()
       coroutine.close(thread)
       assert.equal("next", heard(peer))
     end))
+
+    it("is closed let a Close behind their message take effect", ended_by(function(thread,
+        peer, calls)
+      coroutine.close(thread)
+      assert.equal(4001, (peer:closed()))
+      ends.wait_until(has_closed(calls))
+    end, close(pairs_of.served[1], 4001)))
+
+    it("is closed go on with a message for which reading had stopped", ended_by(function(thread,
+        peer, calls)
+      local conn = connection.link(calls.ws).conn
+      ends.wait_until(function() return conn:is_behind() end)
+      coroutine.close(thread)
+      assert.equal(100000, #heard(peer))
+    end, text(pairs_of.served[1], ("x"):rep(100000))))
 
     it("somebody else resumes go on waiting", ended_by(function(thread, peer)
       coroutine.resume(thread, "stranger")
