@@ -391,6 +391,7 @@ function Link:advance()
     leave(self)
     self.loop.hold(self)
     deadline.drain(self)
+    self:read_on()  -- it may have stopped; the peer's Close is behind what is unread
     wake_line(self, "writers")
     wake_line(self, "senders")
   end

@@ -3,6 +3,7 @@
 -- object is driven through its methods.
 
 local websock = require "websock"
+local connection = require "websock.link.connection"
 local ends = require "support.ends"
 local frames = require "support.frames"
 local pairs_of = require "support.pairs"
@@ -178,6 +179,19 @@ describe("an end behind messages", function()
       expect_echo(peer, "hi")
       assert.same({1000, ""}, {peer:closed()})
     end
+  end)
+
+  each_way("of ours comes with much unread, which is read to the peer's Close", function(way)
+    local link
+    local peer = pairs_of.open(way, {ping_interval = false, close_timeout = 100}, function(ws)
+      link = connection.link(ws)
+      wait_until(function() return link.conn:is_behind() end)
+      for _ = 1, 10 do websock.sleep(0) end  -- until the poller reports it no more
+    end, hi(way) .. pairs_of.plainly(way, "text", ("x"):rep(100000)) .. close(way))
+    assert.equal(1000, (peer:closed()))
+    wait_until(function() return link.stage == "closed" or link.stage == "gone" end)
+    assert.is_true(link.ws.close_clean)
+    peer:close()
   end)
 
   each_way("waits for parts of messages, and for a handler that returns", function(way)
