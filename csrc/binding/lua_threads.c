@@ -151,18 +151,25 @@ static int turn_thread (lua_State *L) {
   return 1;
 }
 
-lua_State *websock_lend (lua_State *L, int self, int at) {
+/* Pushes the spare thread, or a new one. Returns NULL if there is no memory for
+   it, and then pushes something else. */
+static lua_State *push_spare (lua_State *L, int self) {
   lua_State *thread;
-  if (lua_getiuservalue(L, self, TURN_SPARE) == LUA_TTHREAD) {
-    lua_pushnil(L);
-    lua_setiuservalue(L, self, TURN_SPARE);
-  } else {
+  if (lua_getiuservalue(L, self, TURN_SPARE) != LUA_TTHREAD) {
     lua_pop(L, 1); /* remove the nil */
     lua_getiuservalue(L, self, TURN_NEW_SPARE);
-    lua_call(L, 0, 1);
+    if (lua_pcall(L, 0, 1, 0) != LUA_OK) return NULL;
+    websock_keep(L, self, TURN_SPARE, -1);
   }
   thread = lua_tothread(L, -1);
-  if (!lua_checkstack(thread, 4)) luaL_error(L, "not enough memory");
+  return lua_checkstack(thread, 4) ? thread : NULL;
+}
+
+lua_State *websock_lend (lua_State *L, int self, int at) {
+  lua_State *thread = push_spare(L, self);
+  if (thread == NULL) return NULL;
+  lua_pushnil(L);
+  lua_setiuservalue(L, self, TURN_SPARE);
   lua_settop(thread, 0);
   lua_getiuservalue(L, self, TURN_BEGIN);
   lua_getiuservalue(L, self, TURN_CALL_BACK);

@@ -168,6 +168,11 @@ static void call_back (lua_State *L, turn *t, conn *c) {
   int status;
   lua_getiuservalue(L, SELF, TURN_LENT);
   thread = websock_lend(L, SELF, CONN);
+  if (thread == NULL) {
+    lua_settop(L, CONN);
+    tell(L, "digest", SAW_EVENT); /* tries to lend one in the next turn */
+    return;
+  }
   lua_getiuservalue(L, CONN, CONN_LINK);
   c->seat.how = CALLING;
   status = resume(L, t, thread, 2);

@@ -82,7 +82,8 @@ extern const luaL_Reg websock_thread_methods[], websock_thread_meta[];
 /* Sets the user values that lua_threads.c needs. */
 void websock_prepare_threads (lua_State *L, int self);
 /* Pushes a thread that calls the callbacks of the conn at `at` when the loop
-   resumes it with the values on its stack. */
+   resumes it with the values on its stack. Returns NULL if there is no memory
+   for it, and then pushes something else. */
 lua_State *websock_lend (lua_State *L, int self, int at);
 /* Keeps the thread at index `at`, which has ended without error, for reuse. */
 void websock_keep (lua_State *L, int self, int spare, int at);

@@ -21,13 +21,15 @@ function errors.report(err, thread, traceback)
   log.stderr(traceback)
 end
 
+local function tell(err) errors.report(err, nil, text_of(err)) end
+
 --- Calls object:method(...). An error there is the library's own or means that
 --- memory ran out: it ends this object only.
 function errors.guarded(object, method, ...)
   local ok, err = pcall(object[method], object, ...)
   if ok then return end
   if object.failed then pcall(object.failed, object) end
-  errors.report(err, nil, text_of(err))
+  pcall(tell, err)  -- there may be no memory for it
 end
 
 --- Keeps the first error of a spawned function for `outcome`, unless there is an

@@ -435,6 +435,7 @@ function Link:release()
   self.loop.release(self)
   wake_all(self)
   if self.on_gone then self:on_gone() end
+  self:served()  -- once more: there may have been no memory for it
 end
 
 --- Ends the connection at once, with 1006 and this reason.

@@ -9,16 +9,18 @@ local tracking = require "websock.server.tracking"
 
 local handler = {}
 
+local function report(on_error, err, ws, traceback)
+  if not on_error then return log.stderr(traceback) end
+  local ok, second = pcall(on_error, err, ws, traceback)
+  if ok then return end
+  log.stderr(traceback .. "\nand on_error raised: " .. text_of(second))
+end
+
 --- Returns a function that reports an error of a handler or hook, and never raises.
 ---@param on_error? function # the user's
 ---@return fun(err: any, ws?: table, traceback: string)
 function handler.reporter(on_error)
-  return function(err, ws, traceback)
-    if not on_error then return log.stderr(traceback) end
-    local ok, second = pcall(on_error, err, ws, traceback)
-    if ok then return end
-    log.stderr(traceback .. "\nand on_error raised: " .. text_of(second))
-  end
+  return function(...) pcall(report, on_error, ...) end
 end
 
 --- Called when the thread has ended.

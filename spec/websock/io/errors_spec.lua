@@ -3,6 +3,9 @@
 local websock = require "websock"
 local child = require "support.child"
 local ends = require "support.ends"
+local errors = require "websock.io.errors"
+local handler = require "websock.server.handler"
+local library_log = require "websock.base.log"
 local notes = require "support.notes"
 
 local log, note = notes.log, notes.note
@@ -18,6 +21,19 @@ end
 describe("errors", function()
   before_each(notes.clear)
   after_each(ends.finish)
+
+  it("that cannot even be told harm nobody", function()
+    local stderr, told = library_log.stderr, 0
+    finally(function() library_log.stderr = stderr end)
+    library_log.stderr = function()
+      told = told + 1
+      error "not enough memory"
+    end
+    errors.guarded({fails = function() error "oh no" end}, "fails")
+    handler.reporter(nil)("oh no", nil, "traceback")
+    handler.reporter(error)("oh no", nil, "traceback")
+    assert.equal(3, told)
+  end)
 
   describe("on_error", function()
     it("gets the error, the thread and a traceback", function()

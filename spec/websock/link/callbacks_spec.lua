@@ -5,6 +5,7 @@ local websock = require "websock"
 local connection = require "websock.link.connection"
 local ends = require "support.ends"
 local frames = require "support.frames"
+local loop = require "websock.io.loop"
 local pairs_of = require "support.pairs"
 
 local each_way = pairs_of.each(it, pairs_of.served)
@@ -267,6 +268,30 @@ describe("callbacks", function()
     client:close()
   end)
 
+  it("are called in the next turn where there was no memory for a coroutine", function()
+    ends.inside(function()
+      local way = pairs_of.served[1]
+      local threads = getmetatable(loop.turn).__index
+      local thread, lacked = threads.thread, false
+      finally(function() threads.thread = thread end)
+      local peer = open(way, {on_message = function(ws, message)
+        if message == "wait" then
+          websock.sleep(0)  -- from now on there is no spare coroutine
+          threads.thread = function()
+            threads.thread, lacked = thread, true
+            error "not enough memory"
+          end
+        end
+        ws:send(message)
+      end}, nil)
+      for _, message in ipairs {"wait", "next"} do
+        peer:masked("text", message)
+        assert.equal(message, heard(peer))
+      end
+      assert.is_true(lacked)
+    end)
+  end)
+
   describe("whose coroutine", function()
     -- behind: what the peer has sent after the message whose callback waits.
     local function ended_by(act, behind)
@@ -415,6 +440,25 @@ describe("on_close", function()
         ends.wait_until(function() return code end)
         assert.equal(expected, code)
       end
+    end)
+  end)
+
+  it("comes once there is memory for it", function()
+    ends.inside(function()
+      local spawn_for, lacked = loop.spawn_for, 0
+      local peer, calls = open(pairs_of.served[1])
+      ends.wait_until(function() return calls[1] end)
+      loop.spawn_for = function()
+        loop.spawn_for, lacked = spawn_for, lacked + 1
+        error "not enough memory"
+      end
+      local reported
+      websock.on_error = function(err) reported = err end
+      finally(function() loop.spawn_for, websock.on_error = spawn_for, nil end)
+      peer:close()
+      ends.wait_until(has_closed(calls))
+      assert.same({1, 2}, {lacked, #calls})
+      assert.matches("not enough memory", reported)
     end)
   end)
 
