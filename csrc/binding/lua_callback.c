@@ -131,9 +131,11 @@ static int conn_called (lua_State *L) {
   return 0;
 }
 
-/* conn:mute(): the callbacks get no more messages. */
+/* conn:mute(): the callbacks get no more messages, and no on_drain. */
 static int conn_mute (lua_State *L) {
-  websock_toconn(L)->seat.muted = 1;
+  conn *c = websock_toconn(L);
+  c->seat.muted = 1;
+  c->seat.due &= (unsigned char)~DUE_DRAIN;
   return 0;
 }
 

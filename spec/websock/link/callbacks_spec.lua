@@ -391,6 +391,21 @@ describe("callbacks", function()
       assert.same({"open nil", "message go text"}, {table.unpack(calls)})
     end)
 
+    for name, act in pairs {["an error"] = error, abort = function(ws) ws:abort() end} do
+      each_way("does not come after " .. name, function(way)
+        local peer, calls = open(way, {on_message = function(ws)
+          flood(ws)
+          ws:flush()
+          act(ws)
+        end}, text(way, "go"))
+        assert.is_true(#assert(peer:frame()).payload == 4 << 20)
+        peer:closed()
+        peer:close()
+        ends.wait_until(has_closed(calls))
+        assert.same({"open nil", "message go text"}, {table.unpack(calls, 1, #calls - 1)})
+      end)
+    end
+
     it("is called after many small messages, too, which one turn writes", function()
       ends.inside(function()
         local way = pairs_of.served[1]
