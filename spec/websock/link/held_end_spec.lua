@@ -185,11 +185,11 @@ describe("an end behind messages", function()
     local link
     local peer = pairs_of.open(way, {ping_interval = false, close_timeout = 100}, function(ws)
       link = connection.link(ws)
-      wait_until(function() return link.conn:is_behind() end)
+      ends.wait_until(function() return link.conn:is_behind() end)
       for _ = 1, 10 do websock.sleep(0) end  -- until the poller reports it no more
     end, hi(way) .. pairs_of.plainly(way, "text", ("x"):rep(100000)) .. close(way))
     assert.equal(1000, (peer:closed()))
-    wait_until(function() return link.stage == "closed" or link.stage == "gone" end)
+    ends.wait_until(function() return link.stage == "closed" or link.stage == "gone" end)
     assert.is_true(link.ws.close_clean)
     peer:close()
   end)
