@@ -1,6 +1,6 @@
 /*
 ** lua_ws.c - what C knows of the table that users have for a connection (see
-** link/connection.lua): where its conn is, its __index, the kinds of messages.
+** link/connection.lua): where its conn is; and the kinds of messages.
 */
 #include <string.h>
 
@@ -46,34 +46,7 @@ int websock_kind (lua_State *L, int arg) {
   return is(kind, n, "binary", 6) ? WS_BINARY : -1;
 }
 
-/* ------------------------------------------------------------------- index */
-
-/* Upvalues of __index. */
-enum { METHODS = 1, FIELD };
-
-/* ws.key: a method, or what field(ws, key) returns. */
-static int ws_index (lua_State *L) {
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(METHODS)) != LUA_TNIL) return 1;
-  lua_settop(L, 2);
-  lua_pushvalue(L, lua_upvalueindex(FIELD));
-  lua_insert(L, 1);
-  lua_call(L, 2, 1);
-  return 1;
-}
-
-/* core.index(methods, field) -> __index */
-static int l_index (lua_State *L) {
-  luaL_checktype(L, METHODS, LUA_TTABLE);
-  luaL_checktype(L, FIELD, LUA_TFUNCTION);
-  lua_settop(L, FIELD);
-  lua_pushcclosure(L, ws_index, FIELD);
-  return 1;
-}
-
 void websock_open_ws (lua_State *L) {
-  lua_pushcfunction(L, l_index);
-  lua_setfield(L, -2, "index");
   lua_pushlightuserdata(L, (void *)&key);
   lua_setfield(L, -2, "CONN");
 }

@@ -313,10 +313,14 @@ fields.close_clean = ending(3)
 
 local Connection = {__name = "websock.connection"}
 
-Connection.__index = core.index(methods, function(ws, key)
+-- In Lua, because a C function needs more room on the stack of its caller: it would
+-- double that of most handlers' coroutines.
+function Connection.__index(ws, key)
+  local method = methods[key]
+  if method then return method end
   local field = fields[key]
   if field then return field(core.link(ws[CONN])) end
-end)
+end
 
 function Connection.__newindex(ws, key, value)
   if methods[key] or fields[key] then
