@@ -45,6 +45,7 @@ static int conn_gc (lua_State *L) {
   websock_closefd(c);
   c->tls = NULL;
   net_tls_free(tls);
+  websock_free_peer(L, c);
   if (c->alive) {
     c->alive = 0;
     ws_free(core(c));
@@ -382,6 +383,7 @@ void websock_open_conn (lua_State *L) {
   luaL_getmetatable(L, CONN_TYPE);
   lua_getfield(L, -1, "__index");
   luaL_setfuncs(L, websock_head_methods, 0);
+  luaL_setfuncs(L, websock_peer_methods, 0);
   luaL_setfuncs(L, websock_recv_methods, 0);
   luaL_setfuncs(L, websock_seat_methods, 0);
   luaL_setfuncs(L, websock_send_methods, 0);

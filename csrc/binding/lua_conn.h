@@ -4,6 +4,7 @@
 **
 **   lua_conn.c   its life, bytes in, its state
 **   lua_transport.c   its descriptor, and TLS
+**   lua_peer.c   what is kept of a server's peer
 **   lua_head.c   the opening handshake
 **   lua_recv.c   messages in
 **   lua_seat.c   the coroutine that receives
@@ -76,9 +77,12 @@ enum {
   CONN_VALUES = CONN_RECEIVER
 };
 
+typedef struct peer peer; /* lua_peer.c */
+
 typedef struct conn {
   net_fd fd;
   net_tls *tls;          /* over fd, or NULL; keeps its errors without fd */
+  peer *peer;            /* NULL for a client */
   unsigned char alive;   /* core is initialised */
   unsigned char blocked; /* the last write was short */
   unsigned char broken;  /* a write failed: nothing more is sent */
@@ -103,6 +107,12 @@ typedef struct conn {
 
 /* Returns the conn at 1, or raises. */
 conn *websock_toconn (lua_State *L);
+/* Returns the conn at arg, or raises unless it has no descriptor yet. */
+conn *websock_check_bare (lua_State *L, int arg);
+/* Keeps the head of the current request. -1: memory is short, nothing is
+   done. */
+int websock_keep_request (lua_State *L, conn *c);
+void websock_free_peer (lua_State *L, conn *c);
 /* net_recv and net_sendv on the transport: the descriptor, or TLS over it. */
 long websock_recv (conn *c, void *p, size_t n);
 long websock_sendv (conn *c, const net_iov *v, int n);
@@ -160,8 +170,8 @@ int websock_queue (lua_State *L, conn *c, int message, int opcode);
    else. */
 int websock_kind (lua_State *L, int arg);
 
-extern const luaL_Reg websock_head_methods[], websock_recv_methods[],
-    websock_seat_methods[], websock_send_methods[], websock_transport_methods[];
+extern const luaL_Reg websock_head_methods[], websock_peer_methods[],
+    websock_recv_methods[], websock_seat_methods[], websock_send_methods[], websock_transport_methods[];
 
 /* Returns the context of the websock.tls at arg, or raises. */
 net_tls_ctx *websock_totls (lua_State *L, int arg);

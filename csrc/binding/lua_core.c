@@ -15,6 +15,7 @@ LUAMOD_API int luaopen_websock_core (lua_State *L) {
   websock_open_receive(L);
   websock_open_fast(L);
   websock_open_net(L);
+  websock_open_peer(L);
   websock_open_signal(L);
   websock_open_poll(L);
   websock_open_timer(L);

@@ -17,6 +17,7 @@ void websock_open_config (lua_State *L);
 void websock_open_conn (lua_State *L);
 void websock_open_fast (lua_State *L);
 void websock_open_net (lua_State *L);
+void websock_open_peer (lua_State *L);
 void websock_open_signal (lua_State *L);
 void websock_open_poll (lua_State *L);
 void websock_open_receive (lua_State *L);

@@ -57,11 +57,16 @@ static int conn_closefd (lua_State *L) {
   return 0;
 }
 
+conn *websock_check_bare (lua_State *L, int arg) {
+  conn *c = (conn *)luaL_checkudata(L, arg, CONN_TYPE);
+  luaL_argcheck(L, c->fd == NET_NONE, arg, "has a descriptor");
+  luaL_argcheck(L, c->alive, arg, "closed");
+  return c;
+}
+
 /* conn:attach(fd): takes ownership of a non-blocking descriptor. */
 static int conn_attach (lua_State *L) {
-  conn *c = websock_toconn(L);
-  luaL_argcheck(L, c->fd == NET_NONE, 1, "has a descriptor");
-  luaL_argcheck(L, c->alive, 1, "closed");
+  conn *c = websock_check_bare(L, 1);
   c->fd = websock_checkfd(L, 2);
   return 0;
 }

@@ -55,8 +55,13 @@ end
 --- Takes ownership of a transport; the arguments are driver.open's.
 ---@return true|nil, string? err # then the link is gone
 function Link:attach(fd, ...)
-  self.fd = fd
   self.driver.open(self, fd, ...)
+  return self:begin(fd)
+end
+
+--- The same for a descriptor that the conn has got already.
+function Link:begin(fd)
+  self.fd = fd
   local ok, err = self.loop.register(fd, self.conn)
   if ok then return true end
   self.driver.close(self)

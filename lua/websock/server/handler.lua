@@ -3,6 +3,7 @@
 
 local handshake = require "websock.server.handshake"
 local log = require "websock.base.log"
+local remote_of = require("websock.link.request").remote
 local text_of = require "websock.base.text"
 local tracking = require "websock.server.tracking"
 
@@ -53,7 +54,7 @@ local function log_refused(link)
   if link.conn:tls_error() then return end
   local _, rule, _, _, _, _, _, status = link.conn:ending()
   log.write("info", "request refused",
-    {status = status, rule = rule, remote = log.place(link.remote)})
+    {status = status, rule = rule, remote = log.place(remote_of(link))})
 end
 
 --- Called when the request has arrived.

@@ -10,8 +10,9 @@ local origin = require "websock.server.origin"
 local callable = require("websock.base.options").callable
 local rehearse = require "websock.base.rehearse"
 local show = require("websock.base.options").show
-local request_of = require("websock.link.request").of
-local keep_request = require("websock.link.request").keep
+local request = require "websock.link.request"
+
+local request_of, remote_of = request.of, request.remote
 
 local handshake = {}
 
@@ -80,9 +81,9 @@ end
 local function answer_plain(link, o, received)
   local ok, status, fields, body = true, nil, nil, nil
   if o.http then
-    local request = request_of(link)
-    request.body = received
-    ok, status, fields, body = run_hook(link, o.http, request)
+    local asked = request_of(link)
+    asked.body = received
+    ok, status, fields, body = run_hook(link, o.http, asked)
   end
   if not ok then return nil, status end
   if status == nil then
@@ -128,7 +129,7 @@ The option 'origins' of this server says which pages may connect: %s.
 -- the log say why.
 local function refuse_origin(link, o)
   local field, host = link.conn:head_field "origin", host_of(link.conn) or ""
-  local line, remote = remedy(field), log.place(link.remote)
+  local line, remote = remedy(field), log.place(remote_of(link))
   local rule = o.origins == "same" and [["same", those that it serves itself]]
     or "those of its list"
   local body = BODY:format(log.shown(field), log.shown(host), rule)
@@ -190,7 +191,7 @@ local function more_fields(link, o)
 end
 
 local function upgrade(link, o, protocol, fields)
-  keep_request(link)
+  request.keep(link)
   local ok, rule = link.conn:accept(protocol, fields)
   if not ok then
     rule = rehearse.culprit("server", fields or {}) or rule
