@@ -17,8 +17,7 @@
 /* core.conn(config [, link]) -> conn; lua_turn.c calls the link's methods when
    Lua has to decide about the conn */
 static int conn_new (lua_State *L) {
-  const ws_config *config =
-      (const ws_config *)luaL_checkudata(L, 1, "websock.config");
+  const config *shared = (const config *)luaL_checkudata(L, 1, CONFIG_TYPE);
   size_t size = offsetof(conn, core) + ws_size();
   conn *c;
   void *ud;
@@ -34,7 +33,7 @@ static int conn_new (lua_State *L) {
   lua_setiuservalue(L, -2, CONN_CONFIG); /* keeps it alive */
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, CONN_LINK);
-  ws_init(core(c), config, alloc, ud);
+  ws_init(core(c), &shared->core, alloc, ud);
   c->alive = 1;
   return 1;
 }
@@ -388,6 +387,7 @@ void websock_open_conn (lua_State *L) {
   luaL_setfuncs(L, websock_seat_methods, 0);
   luaL_setfuncs(L, websock_send_methods, 0);
   luaL_setfuncs(L, websock_transport_methods, 0);
+  luaL_setfuncs(L, websock_upgrade_methods, 0);
   lua_pop(L, 2); /* remove the methods and the metatable */
   luaL_setfuncs(L, functions, 0);
   push_constants(L, "SAW", saw);

@@ -6,6 +6,7 @@
 **   lua_transport.c   its descriptor, and TLS
 **   lua_peer.c   what is kept of a server's peer
 **   lua_head.c   the opening handshake
+**   lua_upgrade.c   a server's usual answer
 **   lua_recv.c   messages in
 **   lua_seat.c   the coroutine that receives
 **   lua_send.c   messages and bytes out
@@ -67,6 +68,26 @@ typedef struct seat {
   unsigned char received; /* the application has received, or tried to */
 } seat;
 
+/* What many conns share: the core's part, and which requests lua_upgrade.c
+   answers. */
+typedef struct config {
+  ws_config core;
+  unsigned char usual; /* it answers the usual ones */
+  unsigned char any_origin;
+} config;
+
+#define CONFIG_TYPE "websock.config"
+
+/* User values of a config. */
+enum {
+  CONFIG_POOL = 1,
+  CONFIG_PROTOCOLS,
+  CONFIG_FIELDS,
+  CONFIG_ORIGIN,
+  CONFIG_HOST,
+  CONFIG_VALUES = CONFIG_HOST
+};
+
 /* User values of a conn. */
 enum {
   CONN_CONFIG = 1,
@@ -91,6 +112,7 @@ typedef struct conn {
   unsigned char heard;   /* bytes have come, see heartbeat.lua */
   unsigned char marked;  /* is in the turn's list of conns to flush */
   unsigned char line;    /* a coroutine waits to send, or a writer is open */
+  unsigned char unusual; /* Lua answers its request */
   uint32_t taken;        /* events taken so far */
   seat seat;
   const char *err;   /* of the write that failed, until it is reported */
@@ -166,12 +188,28 @@ int websock_take (lua_State *L, conn *c, int want);
 /* Queues the string at `message`, unless more than max_queue bytes are queued.
    Returns 0, or -1 if it did nothing. */
 int websock_queue (lua_State *L, conn *c, int message, int opcode);
+/* The value of the current event's first field of this name, which is in lower
+   case; p is NULL if it has none. */
+ws_str websock_field (const ws_conn *core, const char *name);
+/* The string at arg, or NULL and 0. */
+ws_str websock_str (lua_State *L, int arg);
+/* Fills in fields from the list {name, value, name, value ...} at index list,
+   which keeps their strings alive. */
+void websock_getfields (lua_State *L, int list, ws_field *fields, size_t n);
+/* Whether websock_upgrade is to be asked about the request of the conn at index
+   `at`, which has not arrived. */
+int websock_may_upgrade (lua_State *L, int at);
+/* Answers the request that has arrived, if it is a usual one, and pushes the
+   subprotocol or nil. Otherwise does nothing and returns 0. Creates no Lua
+   value. */
+int websock_upgrade (lua_State *L, int at);
 /* Returns the opcode of "text", nil or "binary" at arg, -1 for anything
    else. */
 int websock_kind (lua_State *L, int arg);
 
 extern const luaL_Reg websock_head_methods[], websock_peer_methods[],
-    websock_recv_methods[], websock_seat_methods[], websock_send_methods[], websock_transport_methods[];
+    websock_recv_methods[], websock_seat_methods[], websock_send_methods[],
+    websock_transport_methods[], websock_upgrade_methods[];
 
 /* Returns the context of the websock.tls at arg, or raises. */
 net_tls_ctx *websock_totls (lua_State *L, int arg);

@@ -21,6 +21,7 @@ LUAMOD_API int luaopen_websock_core (lua_State *L) {
   websock_open_timer(L);
   websock_open_tls(L);
   websock_open_turn(L);
+  websock_open_upgrade(L);
   websock_open_lookup(L);
   return 1;
 }

@@ -24,6 +24,7 @@ void websock_open_receive (lua_State *L);
 void websock_open_timer (lua_State *L);
 void websock_open_tls (lua_State *L);
 void websock_open_turn (lua_State *L);
+void websock_open_upgrade (lua_State *L);
 void websock_open_lookup (lua_State *L);
 
 /* ---- lua_net.c */

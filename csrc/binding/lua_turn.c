@@ -156,6 +156,16 @@ static void tell (lua_State *L, const char *method, int flags) {
   lua_call(L, 3, 0);
 }
 
+/* Calls guarded(link, "on_upgrade", protocol), with the subprotocol on the
+   top. */
+static void tell_upgrade (lua_State *L) {
+  lua_pushvalue(L, GUARD);
+  lua_getiuservalue(L, CONN, CONN_LINK);
+  lua_pushliteral(L, "on_upgrade");
+  lua_rotate(L, -4, -1);
+  lua_call(L, 3, 0);
+}
+
 /* Resumes the receiver. The stack keeps it alive, because the conn may get
    another receiver while it runs. */
 static void go_on (lua_State *L, turn *t, conn *c) {
@@ -185,27 +195,61 @@ static void go_on_last (lua_State *L, turn *t, conn *c) {
   lua_call(L, 2, 0);
 }
 
+/* Answers the request that has arrived at CONN, if it is a usual one. */
+static int upgrade (lua_State *L, turn *t, conn *c) {
+  int flags;
+  if (!websock_upgrade(L, CONN)) return 0;
+  tell_upgrade(L);
+  flags = websock_digest(c, WANT_NOTHING); /* frames may have come with it */
+  if ((flags & SAW_OUT) && t->last < t->room) {
+    websock_mark(L, SELF, CONN);
+    flags &= ~SAW_OUT;
+  }
+  if ((flags & ~SAW_STATE) || c->state != WS_OPENED) tell(L, "digest", flags);
+  return 1;
+}
+
+/* Reads for the receiver. Returns the flags that Lua has to look at; 0 if there
+   are none, -1 if nothing was read. */
+static int read_message (lua_State *L, turn *t, net_poll *p, conn *c) {
+  int flags = websock_pull(c, c->seat.want);
+  if (flags < 0 || (flags & ~(SAW_EVENT | SAW_SWELLS))) return flags;
+  net_poll_rearm(p, c->fd, NET_READ);
+  if (flags & SAW_SWELLS)
+    go_on_last(L, t, c);
+  else if (flags)
+    go_on(L, t, c);
+  return 0;
+}
+
+/* The same for a request. */
+static int read_request (lua_State *L, turn *t, net_poll *p, conn *c) {
+  int flags = websock_pull(c, WANT_MESSAGE);
+  if (flags != 0 && (flags != SAW_EVENT || !upgrade(L, t, c))) return flags;
+  net_poll_rearm(p, c->fd, NET_READ);
+  return 0;
+}
+
+static int is_waited_for (conn *c) {
+  return c->state == WS_OPENED && c->seat.how == PARKED &&
+         websock_is_received(c);
+}
+
 /* Serves the conn at CONN, which is ready. */
 static void ready (lua_State *L, turn *t, net_poll *p, int what) {
   conn *c = (conn *)lua_touserdata(L, CONN);
   int flags = -1;
   int ours = c->fd != NET_NONE; /* not read and written by a socket object */
   if (ours && what == NET_WRITE && !c->blocked) return;
-  if (ours && c->seat.how == PARKED && c->state == WS_OPENED && !c->blocked &&
-      !(what & NET_HANGUP) && websock_is_received(c)) {
-    flags = websock_pull(c, c->seat.want);
-    if (flags >= 0 && !(flags & ~(SAW_EVENT | SAW_SWELLS))) {
-      net_poll_rearm(p, c->fd, NET_READ);
-      if (flags & SAW_SWELLS)
-        go_on_last(L, t, c);
-      else if (flags)
-        go_on(L, t, c);
-      return;
-    }
+  if (ours && !c->blocked && !(what & NET_HANGUP)) {
+    if (is_waited_for(c))
+      flags = read_message(L, t, p, c);
+    else if (c->state == WS_CONNECTING && websock_may_upgrade(L, CONN))
+      flags = read_request(L, t, p, c);
   }
-  if (flags >= 0)
+  if (flags > 0)
     tell(L, "pulled", flags);
-  else
+  else if (flags < 0)
     tell(L, "ready", what);
 }
 

@@ -1,6 +1,7 @@
 -- Runs a server's hooks and handler for a connection, in a thread that begins when the
 -- request has arrived.
 
+local connection = require "websock.link.connection"
 local handshake = require "websock.server.handshake"
 local log = require "websock.base.log"
 local remote_of = require("websock.link.request").remote
@@ -67,6 +68,14 @@ function handler.on_request(link)
     tracking.admit(link)
     link.loop.spawn_for(link, run, link)
   end
+end
+
+--- Called when C has answered the request, with the subprotocol that it chose.
+function handler.on_upgrade(link, protocol)
+  link.protocol = protocol
+  connection.new(link)
+  tracking.join(link)
+  link.loop.spawn_for(link, run, link)
 end
 
 return handler

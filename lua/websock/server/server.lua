@@ -47,7 +47,10 @@ end
 
 local function take_in(self, link, fd, full)
   link:set_deadline(self.options.handshake_timeout)
-  link.refuse = full and 503 or nil  -- the answer to its request
+  if full then
+    link.refuse = 503  -- the answer to its request
+    link.conn:unusual()
+  end
   tracking.track(link)
   local ok, err = link:begin(fd)
   if ok and self.tls then ok, err = link:secure(self.tls, "") end
@@ -101,6 +104,7 @@ function server.new(loop, o)
   self.class = Link.class {
     role = "server", loop = loop, options = o, driver = driver.native,
     server = self, report = o.report, on_handshake = handler.on_request,
+    on_upgrade = handler.on_upgrade,
     on_leave = tracking.dismiss, on_gone = gone, thread_ended = handler.ended,
   }
   return self
@@ -118,6 +122,7 @@ function server.listen(loop, given, where)
   check_listen(where, o)
   handshake.prepare(where, o)
   local self = server.new(loop, o)
+  handshake.delegate(o, self.config)
   if o.tls then
     local context, err = tls.of(where, o.tls, "server")
     if not context then return nil, err end
