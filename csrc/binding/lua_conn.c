@@ -215,6 +215,12 @@ static int conn_ending (lua_State *L) {
   return 8;
 }
 
+/* conn:is_clean() -> whether both Close frames have been seen */
+static int conn_is_clean (lua_State *L) {
+  lua_pushboolean(L, ws_closed(core(websock_toconn(L))).clean);
+  return 1;
+}
+
 static int conn_queued (lua_State *L) {
   lua_pushinteger(L, (lua_Integer)ws_queued(core(websock_toconn(L))));
   return 1;
@@ -292,17 +298,27 @@ static int conn_unread (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg conn_methods[] = {
-    {"abort", conn_abort},   {"close", conn_close},
-    {"ending", conn_ending}, {"eof", conn_eof},
-    {"feed", conn_feed},     {"is_behind", conn_is_behind},
-    {"poll", conn_poll},     {"pull", conn_pull},
-    {"queued", conn_queued}, {"state", conn_state},
-    {"unread", conn_unread}, {"waiting", conn_waiting},
-    {"held", conn_held},     {"limit", conn_limit},
-    {"heard", conn_heard},   {"line", conn_line},
-    {"marked", conn_marked}, {"more", conn_more},
-    {"used", conn_used},     {NULL, NULL}};
+static const luaL_Reg conn_methods[] = {{"abort", conn_abort},
+                                        {"close", conn_close},
+                                        {"ending", conn_ending},
+                                        {"eof", conn_eof},
+                                        {"feed", conn_feed},
+                                        {"is_behind", conn_is_behind},
+                                        {"poll", conn_poll},
+                                        {"pull", conn_pull},
+                                        {"queued", conn_queued},
+                                        {"state", conn_state},
+                                        {"unread", conn_unread},
+                                        {"waiting", conn_waiting},
+                                        {"held", conn_held},
+                                        {"limit", conn_limit},
+                                        {"is_clean", conn_is_clean},
+                                        {"heard", conn_heard},
+                                        {"line", conn_line},
+                                        {"marked", conn_marked},
+                                        {"more", conn_more},
+                                        {"used", conn_used},
+                                        {NULL, NULL}};
 
 static const luaL_Reg conn_meta[] = {{"__gc", conn_gc},
                                      {"__close", conn_gc},

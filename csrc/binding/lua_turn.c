@@ -353,6 +353,14 @@ static conn *take_marked (lua_State *L, turn *t) {
   return (conn *)lua_touserdata(L, CONN);
 }
 
+/* Writes the queue, in the stages in which nobody waits for that. Returns
+   whether everything has left. */
+static int push_all (conn *c) {
+  if (c->fd == NET_NONE || c->line) return 0;
+  if (c->state != WS_OPENED && c->state != WS_CLOSED) return 0;
+  return websock_push(c) == 0 && ws_queued(core(c)) == 0 && !c->blocked;
+}
+
 /* turn:flush(): writes what was queued, until no conn is marked. */
 static int turn_flush (lua_State *L) {
   turn *t = websock_toturn(L, SELF);
@@ -363,10 +371,10 @@ static int turn_flush (lua_State *L) {
   for (; t->first <= t->last; lua_settop(L, GUARD)) {
     conn *c = take_marked(L, t);
     c->marked = 0;
-    if (c->fd != NET_NONE && c->state == WS_OPENED && !c->line &&
-        websock_push(c) == 0 && ws_queued(core(c)) == 0 && !c->blocked)
-      continue;
-    tell(L, "flush", 0);
+    if (!push_all(c))
+      tell(L, "flush", 0);
+    else if (c->state == WS_CLOSED)
+      tell(L, "shut", 0);
   }
   t->first = 1;
   t->last = 0;

@@ -167,12 +167,17 @@ function Link:ended_in_receive()
   if self.stage ~= "gone" then self:look_at_core() end
 end
 
--- Acts on flags: marks the conn, wakes waiters, follows the state.
-function Link:digest(flags)
-  if flags & OUT ~= 0 then self:mark() end
+-- Wakes those who wait for what the flags tell.
+local function wake_for(self, flags)
   if flags & PONG ~= 0 then self:wake_pingers() end
   if flags & EVENT ~= 0 then self:notify() end
   if flags & SWELLS ~= 0 then self:wake_receiver(true) end
+end
+
+-- Acts on flags: marks the conn, wakes waiters, follows the state.
+function Link:digest(flags)
+  if flags & OUT ~= 0 then self:mark() end
+  if flags & (PONG | EVENT | SWELLS) ~= 0 then wake_for(self, flags) end
   if flags & END ~= 0 then self.ended = true end
   if flags & HELD ~= 0 then self:await_end() end
   if flags & (STATE | END) ~= 0 then self:advance() end
@@ -206,6 +211,27 @@ function Link:flush()
   if self.stage ~= "gone" then self:push() end
 end
 
+-- Wakes the coroutine that may send next, if there is room. A writer is in its own
+-- line.
+local function serve_line(self)
+  self.conn:line(self.writing ~= nil or self.senders ~= nil)
+  if (self.senders or self.writers)
+      and self.conn:backlog() <= self.options.max_queue then
+    self:wake_sender()
+  end
+end
+
+-- Gives the peer its time, while `run` goes on.
+local function linger(self)
+  self.loop.hold(self)
+  deadline.drain(self)
+end
+
+-- Called when a closed connection has written, and has so many bytes left.
+local function pushed_last(self, left)
+  if left == 0 then self:shut() else linger(self) end
+end
+
 --- Writes the queue now. ready: the descriptor is writable again.
 function Link:push(ready)
   local left, err = self.driver.push(self, ready)
@@ -221,12 +247,8 @@ function Link:push(ready)
   elseif self.stage == "open" or self.stage == "handshake" then
     self.loop.release(self)
   end
-  self.conn:line(self.writing ~= nil or self.senders ~= nil)
-  if (self.senders or self.writers)
-      and self.conn:backlog() <= self.options.max_queue then
-    self:wake_sender()
-  end
-  if left == 0 and self.stage == "closed" then self:shut() end
+  if self.conn:line() then serve_line(self) end
+  if self.stage == "closed" then pushed_last(self, left) end
   if self.moved and self.stage ~= "gone" then deadline.note(self, self.loop.now()) end
 end
 
@@ -287,13 +309,20 @@ local function wake_line(self, name)
   if self[name] then self[name]:wake(self) end
 end
 
+local function wake_senders(self)
+  if not self.conn:line() then return end
+  wake_line(self, "writers")
+  wake_line(self, "senders")
+end
+
+-- Wakes all waiters but those in `close`.
 local function wake_all(self)
   self:wake_receiver()
   if self.opener then self.loop.wake(self, self.opener) end
-  wake_line(self, "writers")
-  wake_line(self, "senders")
-  for _, thread in pairs(self.pingers or {}) do self.loop.wake(self, thread) end
-  wake_line(self, "closers")
+  wake_senders(self)
+  if self.pingers then
+    for _, thread in pairs(self.pingers) do self.loop.wake(self, thread) end
+  end
 end
 
 -- Ending ----------------------------------------------------------------------
@@ -352,23 +381,20 @@ function Link:advance()
     return
   end
   local state = self.conn:state()
-  if state ~= "open" then end_is_over(self) end
+  if state == "open" then return end
+  end_is_over(self)
   if state == "closed" then
     if self.stage ~= "closed" and self.stage ~= "gone" then
       self.stage = "closed"
       leave(self)
-      self.loop.hold(self)
-      deadline.drain(self)
       wake_all(self)
     end
     self:shut()
   elseif state == "closing" and self.stage == "open" then
     self.stage = "closing"
     leave(self)
-    self.loop.hold(self)
-    deadline.drain(self)
-    wake_line(self, "writers")
-    wake_line(self, "senders")
+    linger(self)
+    wake_senders(self)
   end
 end
 
@@ -376,33 +402,37 @@ end
 -- cannot destroy it. A close with unread input resets the connection, and the peer may
 -- lose the Close frame in flight. So, unless the closing handshake was clean and
 -- nothing is left to read, this shuts our side down, and input is read to its end. A
--- client waits for the server to close.
+-- client waits for the server to close. What is queued is written first: the time of
+-- whoever does not take it begins then (see push).
 function Link:shut()
   if self.stage == "gone" then return end
   if self.dropped then return self:release() end
   if self.conn:queued() > 0 then return self:mark() end
   if self.ended then return self:release() end
-  local _, _, clean = self.conn:ending()
-  if clean and self.role == "server" and self.driver.unread(self) == 0 then
-    return self:release()
-  end
-  if not self.shut_down and not (clean and self.role == "client") then
+  local clean, server = self.conn:is_clean(), self.role == "server"
+  if clean and server and self.driver.unread(self) == 0 then return self:release() end
+  if not self.shut_down and (server or not clean) then
     self.shut_down = true
     self.driver.shutdown(self)
   end
+  linger(self)
 end
 
 --- Closes the descriptor and wakes all waiters.
 function Link:release()
-  if self.stage == "gone" then return end
+  local stage = self.stage
+  if stage == "gone" then return end
   self.stage = "gone"
-  leave(self)
+  if stage ~= "closed" then
+    leave(self)
+    wake_all(self)
+  end
   deadline.clear(self)
   if self.fd then self.loop.unregister(self.fd) end
   if self.fd then self.driver.close(self) end
   if self.handle then self.handle:close() end
   self.loop.release(self)
-  wake_all(self)
+  wake_line(self, "closers")
   if self.on_gone then self:on_gone() end
 end
 
