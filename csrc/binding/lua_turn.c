@@ -118,6 +118,13 @@ static int unpack (lua_State *L, lua_State *thread) {
   return n;
 }
 
+/* Pushes the outcome of a thread for whose values there is no memory. */
+static int no_memory (lua_State *L) {
+  lua_pushboolean(L, 0);
+  lua_pushliteral(L, "not enough memory");
+  return 2;
+}
+
 /* turn:resume(thread) -> true | false, err | nil if the thread has parked.
    Takes the values that the thread was woken with, forgets what it waited for,
    and resumes it, in one step that nothing can interrupt. Closes a thread for
@@ -132,11 +139,21 @@ static int turn_resume (lua_State *L) {
   take_out(L, TURN_WOKEN);
   luaL_checktype(L, -1, LUA_TTABLE);
   n = unpack(L, thread);
-  if (n < 0) {
-    lua_pushboolean(L, 0);
-    lua_pushliteral(L, "not enough memory");
-    return 2;
-  }
+  if (n < 0) return no_memory(L);
+  status = resume(L, t, thread, n);
+  if (status == LUA_YIELD && t->parked) return 0;
+  return push_outcome(L, t, thread, status);
+}
+
+/* turn:start(thread, f, ...) -> as turn:resume, for a new thread that calls
+   f(...) */
+static int turn_start (lua_State *L) {
+  turn *t = websock_toturn(L, 1);
+  lua_State *thread = lua_tothread(L, 2);
+  int n = lua_gettop(L) - 2, status;
+  luaL_argcheck(L, thread != NULL && thread != L, 2, "thread expected");
+  if (!lua_checkstack(thread, n + 1)) return no_memory(L);
+  lua_xmove(L, thread, n);
   status = resume(L, t, thread, n);
   if (status == LUA_YIELD && t->parked) return 0;
   return push_outcome(L, t, thread, status);
@@ -156,14 +173,15 @@ static void tell (lua_State *L, const char *method, int flags) {
   lua_call(L, 3, 0);
 }
 
-/* Calls guarded(link, "on_upgrade", protocol), with the subprotocol on the
-   top. */
-static void tell_upgrade (lua_State *L) {
+/* Calls guarded(link, "on_upgrade", protocol, flags), with the subprotocol on
+   the top. */
+static void tell_upgrade (lua_State *L, int flags) {
   lua_pushvalue(L, GUARD);
   lua_getiuservalue(L, CONN, CONN_LINK);
   lua_pushliteral(L, "on_upgrade");
   lua_rotate(L, -4, -1);
-  lua_call(L, 3, 0);
+  lua_pushinteger(L, flags);
+  lua_call(L, 4, 0);
 }
 
 /* Resumes the receiver. The stack keeps it alive, because the conn may get
@@ -195,17 +213,21 @@ static void go_on_last (lua_State *L, turn *t, conn *c) {
   lua_call(L, 2, 0);
 }
 
+/* Marks the conn at CONN if it has output. Returns the flags that are left; all
+   of them if that would take memory. */
+static int mark_output (lua_State *L, const turn *t, int flags) {
+  if (!(flags & SAW_OUT) || t->last >= t->room) return flags;
+  websock_mark(L, SELF, CONN);
+  return flags & ~SAW_OUT;
+}
+
 /* Answers the request that has arrived at CONN, if it is a usual one. */
 static int upgrade (lua_State *L, turn *t, conn *c) {
   int flags;
   if (!websock_upgrade(L, CONN)) return 0;
-  tell_upgrade(L);
   flags = websock_digest(c, WANT_NOTHING); /* frames may have come with it */
-  if ((flags & SAW_OUT) && t->last < t->room) {
-    websock_mark(L, SELF, CONN);
-    flags &= ~SAW_OUT;
-  }
-  if ((flags & ~SAW_STATE) || c->state != WS_OPENED) tell(L, "digest", flags);
+  if (c->state == WS_OPENED) flags &= ~SAW_STATE;
+  tell_upgrade(L, mark_output(L, t, flags));
   return 1;
 }
 
@@ -248,7 +270,7 @@ static void ready (lua_State *L, turn *t, net_poll *p, int what) {
       flags = read_request(L, t, p, c);
   }
   if (flags > 0)
-    tell(L, "pulled", flags);
+    tell(L, "pulled", mark_output(L, t, flags));
   else if (flags < 0)
     tell(L, "ready", what);
 }
@@ -418,12 +440,17 @@ static int turn_has_rested (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"delivered", turn_delivered}, {"has_rested", turn_has_rested},
-    {"flush", turn_flush},         {"latest", turn_latest},
-    {"mark", turn_mark},           {"marks", turn_marks},
-    {"resume", turn_resume},       {"serve", turn_serve},
-    {"time", turn_time},           {NULL, NULL}};
+static const luaL_Reg methods[] = {{"delivered", turn_delivered},
+                                   {"has_rested", turn_has_rested},
+                                   {"flush", turn_flush},
+                                   {"latest", turn_latest},
+                                   {"mark", turn_mark},
+                                   {"marks", turn_marks},
+                                   {"resume", turn_resume},
+                                   {"serve", turn_serve},
+                                   {"start", turn_start},
+                                   {"time", turn_time},
+                                   {NULL, NULL}};
 
 void websock_open_turn (lua_State *L) {
   websock_newtype(L, TURN_TYPE, methods, websock_thread_meta);

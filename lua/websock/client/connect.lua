@@ -115,6 +115,8 @@ local function open(link)
   link.protocol = conn:chosen()
   conn:taken()
   local ws = connection.new(link)
+  link:read_on()
+  link:advance()  -- a Close frame may have come with the answer
   link:look_at_core()  -- frames may have arrived with the answer
   link:hand_over()
   return ws

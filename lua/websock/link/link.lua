@@ -176,6 +176,7 @@ end
 
 -- Acts on flags: marks the conn, wakes waiters, follows the state.
 function Link:digest(flags)
+  if flags == 0 then return end
   if flags & OUT ~= 0 then self:mark() end
   if flags & (PONG | EVENT | SWELLS) ~= 0 then wake_for(self, flags) end
   if flags & END ~= 0 then self.ended = true end
@@ -369,8 +370,6 @@ function Link:opened(ws)
   self.stage, self.asked = "open", nil
   self.ws = ws
   heartbeat.start(self)
-  self:read_on()
-  self:advance()  -- a Close frame may have come with the answer
 end
 
 --- Follows the state machine into "closing" and "closed"; for a client not before

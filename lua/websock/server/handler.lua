@@ -70,12 +70,14 @@ function handler.on_request(link)
   end
 end
 
---- Called when C has answered the request, with the subprotocol that it chose.
-function handler.on_upgrade(link, protocol)
-  link.protocol = protocol
+--- Called when C has answered the request, with the subprotocol that it chose, and flags
+--- for what came behind it.
+function handler.on_upgrade(link, protocol, flags)
+  if protocol then link.protocol = protocol end
   connection.new(link)
   tracking.join(link)
-  link.loop.spawn_for(link, run, link)
+  link:digest(flags)
+  link.loop.start_for(link, run, link)
 end
 
 return handler

@@ -50,6 +50,7 @@ end
 --- The same when Lua has answered.
 function tracking.admit(link)
   tracking.join(link)
+  link:read_on()
   link:look_at_core()  -- frames may have arrived with the request
 end
 
