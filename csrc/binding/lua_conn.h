@@ -54,6 +54,7 @@ enum {
   BY_LOOP, /* waits for data, with a deadline or called outside the loop:
               only the loop resumes it */
   WOKEN,   /* will be resumed */
+  NEXT,    /* is resumed by lua_turn.c once Lua knows what has come */
   RESTING  /* has yielded so that others run; will be resumed */
 };
 

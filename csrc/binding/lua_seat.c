@@ -59,7 +59,8 @@ static int conn_wanted (lua_State *L) {
    so. */
 static int conn_wake (lua_State *L) {
   conn *c = websock_toconn(L);
-  if (!websock_is_received(c) || c->seat.how == RESTING) return 0;
+  if (!websock_is_received(c)) return 0;
+  if (c->seat.how == RESTING || c->seat.how == NEXT) return 0;
   c->seat.how = WOKEN;
   lua_getiuservalue(L, 1, CONN_RECEIVER);
   return 1;

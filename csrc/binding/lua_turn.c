@@ -231,10 +231,20 @@ static int upgrade (lua_State *L, turn *t, conn *c) {
   return 1;
 }
 
+/* The end has come: resumes the receiver when Lua has looked at it. */
+static int end_message (lua_State *L, turn *t, conn *c, int flags) {
+  c->seat.how = NEXT;
+  tell(L, "pulled", mark_output(L, t, flags & ~SAW_EVENT));
+  if (c->seat.how == NEXT && websock_is_received(c)) go_on(L, t, c);
+  return 0;
+}
+
 /* Reads for the receiver. Returns the flags that Lua has to look at; 0 if there
    are none, -1 if nothing was read. */
 static int read_message (lua_State *L, turn *t, net_poll *p, conn *c) {
   int flags = websock_pull(c, c->seat.want);
+  if (flags >= 0 && (flags & SAW_EVENT) && (flags & SAW_STATE))
+    return end_message(L, t, c, flags);
   if (flags < 0 || (flags & ~(SAW_EVENT | SAW_SWELLS))) return flags;
   net_poll_rearm(p, c->fd, NET_READ);
   if (flags & SAW_SWELLS)
