@@ -112,6 +112,7 @@ int websock_pull (conn *c, int want) {
     if (n == NET_ERROR) ws_abort(core(c), websock_why(c));
   }
   if (websock_more(c, n, room)) flags |= SAW_MORE;
+  c->dry = !(flags & (SAW_MORE | SAW_END));
   if (n != NET_AGAIN) c->heard = 1;
   return flags | found(c, want);
 }

@@ -110,6 +110,7 @@ typedef struct conn {
   unsigned char broken;  /* a write failed: nothing more is sent */
   unsigned char state;   /* ws_state, as reported last */
   unsigned char more;    /* there may be more to read, with no event to come */
+  unsigned char dry;     /* the last read took all that was there */
   unsigned char heard;   /* bytes have come, see heartbeat.lua */
   unsigned char marked;  /* is in the turn's list of conns to flush */
   unsigned char line;    /* a coroutine waits to send, or a writer is open */

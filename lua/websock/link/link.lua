@@ -409,7 +409,9 @@ function Link:shut()
   if self.conn:queued() > 0 then return self:mark() end
   if self.ended then return self:release() end
   local clean, server = self.conn:is_clean(), self.role == "server"
-  if clean and server and self.driver.unread(self) == 0 then return self:release() end
+  if clean and server and (self.conn:is_dry() or self.driver.unread(self) == 0) then
+    return self:release()
+  end
   if not self.shut_down and (server or not clean) then
     self.shut_down = true
     self.driver.shutdown(self)
