@@ -109,6 +109,8 @@ static int config_new (lua_State *L) {
   memset(own, 0, sizeof *own);
   ws_config_init(&own->core, role == 0 ? WS_CLIENT : WS_SERVER);
   luaL_setmetatable(L, CONFIG_TYPE);
+  own->max_queue = WS_NO_LIMIT;
+  limit(L, "max_queue", &own->max_queue);
   limit(L, "max_message", &own->core.max_message);
   limit(L, "max_fragments", &own->core.max_fragments);
   limit(L, "max_header", &own->core.max_header);

@@ -15,7 +15,7 @@
 /* -------------------------------------------------------------------- life */
 
 /* core.conn(config [, link]) -> conn; lua_turn.c calls the link's methods when
-   Lua has to decide about the conn */
+   Lua has to decide about the conn, whose end is held until hand_over */
 static int conn_new (lua_State *L) {
   const config *shared = (const config *)luaL_checkudata(L, 1, CONFIG_TYPE);
   size_t size = offsetof(conn, core) + ws_size();
@@ -26,7 +26,7 @@ static int conn_new (lua_State *L) {
   c = (conn *)lua_newuserdatauv(L, size, CONN_VALUES);
   memset(c, 0, offsetof(conn, core));
   c->fd = NET_NONE;
-  c->max_queue = SIZE_MAX;
+  c->max_queue = shared->max_queue;
   c->state = WS_CONNECTING;
   luaL_setmetatable(L, CONN_TYPE);
   lua_pushvalue(L, 1);
@@ -34,6 +34,7 @@ static int conn_new (lua_State *L) {
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, CONN_LINK);
   ws_init(core(c), &shared->core, alloc, ud);
+  ws_hold_end(core(c), lua_toboolean(L, 2));
   c->alive = 1;
   return 1;
 }
@@ -234,14 +235,6 @@ static int conn_held (lua_State *L) {
   return 1;
 }
 
-/* conn:limit(max_queue) */
-static int conn_limit (lua_State *L) {
-  lua_Integer n = luaL_checkinteger(L, 2);
-  luaL_argcheck(L, n >= 0, 2, "a size expected");
-  websock_toconn(L)->max_queue = (size_t)n;
-  return 0;
-}
-
 /* ------------------------------------- what lua_turn.c and Lua both look at */
 
 /* Pushes a flag's value, and sets it to the argument at 2 if there is one. */
@@ -312,7 +305,7 @@ static const luaL_Reg conn_methods[] = {{"abort", conn_abort},
                                         {"unread", conn_unread},
                                         {"waiting", conn_waiting},
                                         {"held", conn_held},
-                                        {"limit", conn_limit},
+
                                         {"is_clean", conn_is_clean},
                                         {"heard", conn_heard},
                                         {"line", conn_line},

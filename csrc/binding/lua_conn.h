@@ -73,6 +73,7 @@ typedef struct seat {
    answers. */
 typedef struct config {
   ws_config core;
+  size_t max_queue;    /* of a conn */
   unsigned char usual; /* it answers the usual ones */
   unsigned char any_origin;
 } config;

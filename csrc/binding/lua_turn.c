@@ -30,7 +30,7 @@ static void make_malloc_patient (lua_State *L) {
   if (p) alloc(ud, p, LARGE, 0);
 }
 
-/* core.turn(watchers, parked, woken, guarded, after, left) -> turn: see
+/* core.turn(watchers, parked, woken, failed, after, left) -> turn: see
    lua_turn.h */
 static int turn_new (lua_State *L) {
   enum { GIVEN = 6, NEW };
@@ -162,26 +162,42 @@ static int turn_start (lua_State *L) {
 /* ----------------------------------------------------------------- serving */
 
 /* Stack of `serve` and `flush` (which has nothing at LIST). */
-enum { SELF = 1, ARG, LIST, GUARD, CONN };
+enum { SELF = 1, ARG, LIST, FAILED, CONN };
 
-/* Calls guarded(link, method, flags) for the conn at CONN. */
-static void tell (lua_State *L, const char *method, int flags) {
-  lua_pushvalue(L, GUARD);
-  lua_getiuservalue(L, CONN, CONN_LINK);
-  lua_pushstring(L, method);
-  lua_pushinteger(L, flags);
-  lua_call(L, 3, 0);
+/* Pushes the method of the object on the top, and the object again. */
+static void push_method (lua_State *L, const char *name) {
+  lua_getfield(L, -1, name);
+  lua_pushvalue(L, -2);
 }
 
-/* Calls guarded(link, "on_upgrade", protocol, flags), with the subprotocol on
-   the top. */
-static void tell_upgrade (lua_State *L, int flags) {
-  lua_pushvalue(L, GUARD);
+/* Calls it with the n arguments on the top and removes the object. An error
+   ends that only: see io/errors.lua. */
+static void call_method (lua_State *L, int n) {
+  if (lua_pcall(L, n + 1, 0, 0) == LUA_OK) {
+    lua_pop(L, 1); /* remove the object */
+    return;
+  }
+  lua_pushvalue(L, FAILED);
+  lua_insert(L, -3);
+  lua_call(L, 2, 0);
+}
+
+/* Calls link:method(flags) for the conn at CONN. */
+static void tell (lua_State *L, const char *method, int flags) {
   lua_getiuservalue(L, CONN, CONN_LINK);
-  lua_pushliteral(L, "on_upgrade");
-  lua_rotate(L, -4, -1);
+  push_method(L, method);
   lua_pushinteger(L, flags);
-  lua_call(L, 4, 0);
+  call_method(L, 1);
+}
+
+/* Calls link:on_upgrade(protocol, flags), with the subprotocol on the top. */
+static void tell_upgrade (lua_State *L, int flags) {
+  int protocol = lua_gettop(L);
+  lua_getiuservalue(L, CONN, CONN_LINK);
+  push_method(L, "on_upgrade");
+  lua_pushvalue(L, protocol);
+  lua_pushinteger(L, flags);
+  call_method(L, 2);
 }
 
 /* Resumes the receiver. The stack keeps it alive, because the conn may get
@@ -302,19 +318,17 @@ static int turn_serve (lua_State *L) {
   net_ready r;
   lua_settop(L, ARG);
   lua_getiuservalue(L, SELF, TURN_WATCHERS);
-  lua_getiuservalue(L, SELF, TURN_GUARDED);
+  lua_getiuservalue(L, SELF, TURN_FAILED);
   begin(t);
   while (*p && net_poll_next(*p, &r)) {
     switch (lua_rawgeti(L, LIST, r.slot)) {
       case LUA_TUSERDATA: ready(L, t, *p, r.what); break;
       case LUA_TTABLE:
-        lua_pushvalue(L, GUARD);
-        lua_insert(L, CONN);
-        lua_pushliteral(L, "ready");
+        push_method(L, "ready");
         lua_pushinteger(L, r.what);
-        lua_call(L, 3, 0);
+        call_method(L, 1);
     }
-    lua_settop(L, GUARD);
+    lua_settop(L, FAILED);
   }
   return 0;
 }
@@ -399,8 +413,8 @@ static int turn_flush (lua_State *L) {
   t->ended = net_now();
   lua_settop(L, ARG);
   lua_pushnil(L);
-  lua_getiuservalue(L, SELF, TURN_GUARDED);
-  for (; t->first <= t->last; lua_settop(L, GUARD)) {
+  lua_getiuservalue(L, SELF, TURN_FAILED);
+  for (; t->first <= t->last; lua_settop(L, FAILED)) {
     conn *c = take_marked(L, t);
     c->marked = 0;
     if (!push_all(c))

@@ -12,7 +12,7 @@
 
 /* User values of a turn: the list of conns to be flushed; descriptor -> conn or
    another watcher; waiting thread -> what it waits for; woken thread -> {number
-   of values, value, ...}; the loop's functions guarded(object, method, ...),
+   of values, value, ...}; the loop's functions failed(object, err),
    after(thread, ok, ...) and left(thread); the state's pool; the first function
    of each thread; the spare threads of lua_threads.c. */
 enum {
@@ -20,7 +20,7 @@ enum {
   TURN_WATCHERS,
   TURN_PARKED,
   TURN_WOKEN,
-  TURN_GUARDED,
+  TURN_FAILED,
   TURN_AFTER,
   TURN_LEFT,
   TURN_POOL,

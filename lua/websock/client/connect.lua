@@ -49,7 +49,6 @@ end
 local function prepare(loop, o, target)
   local link = Link.new(ClientLink, core.config("client", o))
   link.loop, link.options = loop, o
-  link.conn:limit(o.max_queue)
   local fields = request_fields(o, target)
   local ok, rule = link.conn:request(target.field, target.target, o.protocols, fields)
   if not ok then blame(o, fields, rule) end

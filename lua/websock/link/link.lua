@@ -39,10 +39,9 @@ end
 --- transport.
 ---@param config userdata # of the core
 function Link.new(class, config)
-  local self = setmetatable({stage = "handshake"}, class)
+  local self = setmetatable({stage = "handshake", conn = nil, fd = nil, timer = nil,
+    ws = nil, next_ping = nil, beat = nil, protocol = nil}, class)  -- in one piece
   self.conn = core.conn(config, self)
-  self.conn:hold(true)
-  if class.options then self.conn:limit(class.options.max_queue) end
   return self
 end
 
@@ -444,7 +443,7 @@ function Link:drop(why)
   self:advance()
 end
 
---- Called by errors.guarded after an error inside the library.
+--- Called by errors.failed after an error inside the library.
 function Link:failed()
   self:drop "aborted"
 end
