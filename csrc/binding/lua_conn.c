@@ -25,6 +25,7 @@ static int conn_new (lua_State *L) {
   lua_settop(L, 2);
   c = (conn *)lua_newuserdatauv(L, size, CONN_VALUES);
   memset(c, 0, offsetof(conn, core));
+  c->type = &websock_is_conn;
   c->fd = NET_NONE;
   c->max_queue = shared->max_queue;
   c->state = WS_CONNECTING;

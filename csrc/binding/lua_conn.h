@@ -103,6 +103,7 @@ enum {
 typedef struct peer peer; /* lua_peer.c */
 
 typedef struct conn {
+  const char *type; /* &websock_is_conn */
   net_fd fd;
   net_tls *tls;          /* over fd, or NULL; keeps its errors without fd */
   peer *peer;            /* NULL for a client */
@@ -128,6 +129,7 @@ typedef struct conn {
 } conn;
 
 #define CONN_TYPE "websock.conn"
+extern const char websock_is_conn; /* its address is in no other userdata */
 #define core(c) ((ws_conn *)(void *)(c)->core)
 
 /* Returns the conn at 1, or raises. */

@@ -4,7 +4,13 @@
 */
 #include "lua_conn.h"
 
+const char websock_is_conn;
+
+/* Each method begins with this, so it is spared luaL_checkudata. */
 conn *websock_toconn (lua_State *L) {
+  conn *c = (conn *)lua_touserdata(L, 1);
+  if (c && lua_rawlen(L, 1) >= sizeof *c && c->type == &websock_is_conn)
+    return c;
   return (conn *)luaL_checkudata(L, 1, CONN_TYPE);
 }
 

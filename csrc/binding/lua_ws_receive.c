@@ -27,12 +27,12 @@ static const char *const names[] = {"receive", "receive_part", "messages"};
    that does not wait. */
 enum { WS = 1, TIMEOUT, CONN };
 
-/* Calls link:name(want). */
-static void call_link (lua_State *L, const char *name, int which) {
+/* Calls link:name(argument). */
+static void call_link (lua_State *L, const char *name, int argument) {
   lua_getiuservalue(L, CONN, CONN_LINK);
   lua_getfield(L, -1, name);
   lua_insert(L, -2);
-  lua_pushinteger(L, want(which));
+  lua_pushinteger(L, argument);
   lua_call(L, 2, 0);
 }
 
@@ -60,19 +60,21 @@ static int take (lua_State *L, conn *c, int which) {
   return n;
 }
 
-/* Returns the end of the connection. Tells the link, as the core may have found
-   only now that a payload breaks a rule. */
+/* Returns the end of the connection. Tells the link what is new, as the core may
+   have found only now that a payload breaks a rule. */
 static int ended (lua_State *L, conn *c, int r, int which) {
-  int n = websock_noevent(L, c, r);
+  int n = websock_noevent(L, c, r), flags;
   if (r == WS_ESTATE) return mistake(L, "in_parts", WS, which);
-  call_link(L, "ended_in_receive", which);
+  flags = websock_digest(c, WANT_NOTHING);
+  if (c->marked) flags &= ~SAW_OUT;
+  if (flags != 0) call_link(L, "ended_in_receive", flags);
   return n;
 }
 
 /* Takes what has arrived by the deadline, or returns the timeout. */
 static int last_look (lua_State *L, conn *c, int which) {
   int n;
-  call_link(L, "catch_up", which);
+  call_link(L, "catch_up", want(which));
   n = take(L, c, which);
   if (n == 0) return websock_nil(L, "timeout");
   return n > 0 ? n : ended(L, c, n, which);
@@ -132,7 +134,7 @@ static int receive (lua_State *L, conn *c, int which) {
   if (websock_is_greedy(c) && !lua_isboolean(L, TIMEOUT) &&
       websock_how(L, the_turn(L)) == CAN_YIELD)
     return sit(L, c, RESTING, which);
-  if (c->more) call_link(L, "read_on", which);
+  if (c->more) call_link(L, "read_on", 0);
   n = take(L, c, which);
   if (n > 0) return n;
   return n == 0 ? wait(L, c, which) : ended(L, c, n, which);

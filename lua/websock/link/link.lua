@@ -162,8 +162,8 @@ end
 
 --- Called when a receiver finds that no more messages will come: the core checks some
 --- payloads only when they are taken, and one may break a rule.
-function Link:ended_in_receive()
-  if self.stage ~= "gone" then self:look_at_core() end
+function Link:ended_in_receive(flags)
+  if self.stage ~= "gone" then self:digest(flags) end
 end
 
 -- Wakes those who wait for what the flags tell.
