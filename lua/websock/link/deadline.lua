@@ -21,10 +21,9 @@ end
 
 --- Removes the deadline.
 function deadline.clear(link)
-  if link.timer then
-    link.loop.cancel(link.timer)
-    link.timer = nil
-  end
+  if not link.timer then return end
+  link.loop.cancel(link.timer)
+  link.timer = nil
   if link.moved then link.moved, link.accepted = nil, nil end
   if link.late then link.late = nil end
 end

@@ -387,7 +387,8 @@ function Link:advance()
       leave(self)
       wake_all(self)
     end
-    self:shut()
+    -- a conn that is marked is shut once it has written
+    if self.dropped or not self.conn:marked() then self:shut() end
   elseif state == "closing" and self.stage == "open" then
     self.stage = "closing"
     leave(self)
