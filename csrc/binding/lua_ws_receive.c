@@ -60,7 +60,7 @@ static int take (lua_State *L, conn *c, int which) {
   return n;
 }
 
-/* Returns the end of the connection. Tells the link what is new, as the core may
+/* Returns the end of the connection. Tells the link what is new: the core may
    have found only now that a payload breaks a rule. */
 static int ended (lua_State *L, conn *c, int r, int which) {
   int n = websock_noevent(L, c, r), flags;
