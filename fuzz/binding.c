@@ -347,11 +347,12 @@ static const char *const methods[] = {
     /* the rest breaks no stream of bytes */
     "accept", "chosen", "close", "ending", "extensions", "fd", "handshake",
     "head", "head_field", "head_target", "head_text", "heard", "held",
-    "in_parts", "is_upgrade", "limit", "line", "marked", "more", "offered",
+    "in_parts", "is_upgrade", "keep", "line", "marked", "more", "offered",
     "output", "pending", "ping", "poll", "ponged", "pull", "push", "queued",
     "wake", "wanted", "reject", "request", "shaking", "shutdown", "state",
     "tls_error", "unread", "used", "waiting", "is_behind", "written", "serve",
-    "drains", "calling", "called", "mute", "is_done"};
+    "drains", "calling", "called", "mute", "is_done", "kept", "remote",
+    "choose", "is_clean", "is_dry"};
 enum { BREAKING = 9, METHODS = sizeof methods / sizeof *methods };
 
 static void push_any (lua_State *L) {

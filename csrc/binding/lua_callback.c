@@ -38,7 +38,7 @@ static int push_message (lua_State *L, turn *t) {
   if (n > 0) return 1 + n;
   lua_settop(L, WS);
   if (n == WS_ENOMEM) return luaL_error(L, "not enough memory");
-  if (n < 0) websock_tell_ended(L, CONN, WANT_MESSAGE);
+  if (n < 0) websock_tell_ended(L, CONN);
   return 0;
 }
 
@@ -98,58 +98,3 @@ void websock_prepare_callback (lua_State *L, int self) {
   lua_pushcclosure(L, call_back, UPVALUES);
   lua_setiuservalue(L, self, TURN_CALL_BACK);
 }
-
-/* -------------------------------------------------------------- methods */
-
-/* conn:serve(opens): callbacks receive from now on; opens: on_open is due. */
-static int conn_serve (lua_State *L) {
-  conn *c = websock_toconn(L);
-  websock_receives(c);
-  c->seat.how = FREE;
-  c->seat.want = WANT_MESSAGE;
-  if (lua_toboolean(L, 2)) c->seat.due |= DUE_OPEN;
-  return 0;
-}
-
-/* conn:drains(): on_drain is due. */
-static int conn_drains (lua_State *L) {
-  websock_toconn(L)->seat.due |= DUE_DRAIN;
-  return 0;
-}
-
-/* conn:calling(): a coroutine was lent, and will be resumed. */
-static int conn_calling (lua_State *L) {
-  websock_toconn(L)->seat.how = CALLING;
-  return 0;
-}
-
-/* conn:called(): that coroutine has ended. */
-static int conn_called (lua_State *L) {
-  conn *c = websock_toconn(L);
-  c->seat.how = FREE;
-  c->seat.streak = 0;
-  return 0;
-}
-
-/* conn:mute(): the callbacks get no more messages, and no on_drain. */
-static int conn_mute (lua_State *L) {
-  conn *c = websock_toconn(L);
-  c->seat.muted = 1;
-  c->seat.due &= (unsigned char)~DUE_DRAIN;
-  return 0;
-}
-
-/* conn:is_done() -> whether no callback runs or is due */
-static int conn_is_done (lua_State *L) {
-  conn *c = websock_toconn(L);
-  lua_pushboolean(L, c->seat.how == FREE && !websock_is_due(c));
-  return 1;
-}
-
-const luaL_Reg websock_callback_methods[] = {{"called", conn_called},
-                                             {"calling", conn_calling},
-                                             {"drains", conn_drains},
-                                             {"is_done", conn_is_done},
-                                             {"mute", conn_mute},
-                                             {"serve", conn_serve},
-                                             {NULL, NULL}};

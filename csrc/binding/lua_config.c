@@ -3,11 +3,10 @@
 ** compression, which many connections share; and the state's pool, which all
 ** configurations share.
 */
-#include "lua_int.h"
+#include <string.h>
 
-#include "ws.h"
+#include "lua_conn.h"
 
-#define CONFIG "websock.config"
 #define POOL "websock.pool"
 
 /* Reads a limit from the table at 2: a size, false for none, nil for the
@@ -87,39 +86,42 @@ static void compression (lua_State *L, ws_compression *z) {
 
 /* Reads `pool` of the table at 2: false gives each connection memory of its
    own, for tests in which a tool watches every block. */
-static void set_pool (lua_State *L, ws_config *config) {
+static void set_pool (lua_State *L, ws_config *to) {
   int own = lua_getfield(L, 2, "pool") == LUA_TBOOLEAN && !lua_toboolean(L, -1);
   lua_pop(L, 1); /* remove the field */
   if (own) return;
-  config->pool = websock_pushpool(L);
-  lua_setiuservalue(L, -2, 1); /* keeps the pool alive */
+  to->pool = websock_pushpool(L);
+  lua_setiuservalue(L, -2, CONFIG_POOL); /* keeps it alive */
 }
 
 /* core.config(role [, limits]) -> config */
 static int config_new (lua_State *L) {
   static const char *const roles[] = {"client", "server", NULL};
   int role = luaL_checkoption(L, 1, NULL, roles);
-  ws_config *config;
+  config *own;
   lua_settop(L, 2);
   if (lua_isnil(L, 2)) {
     lua_newtable(L);
     lua_replace(L, 2);
   }
   luaL_checktype(L, 2, LUA_TTABLE);
-  config = (ws_config *)lua_newuserdatauv(L, sizeof(ws_config), 1);
-  ws_config_init(config, role == 0 ? WS_CLIENT : WS_SERVER);
-  luaL_setmetatable(L, CONFIG);
-  limit(L, "max_message", &config->max_message);
-  limit(L, "max_fragments", &config->max_fragments);
-  limit(L, "max_header", &config->max_header);
-  limit(L, "max_body", &config->max_body);
-  compression(L, &config->compression);
-  set_pool(L, config);
+  own = (config *)lua_newuserdatauv(L, sizeof *own, CONFIG_VALUES);
+  memset(own, 0, sizeof *own);
+  ws_config_init(&own->core, role == 0 ? WS_CLIENT : WS_SERVER);
+  luaL_setmetatable(L, CONFIG_TYPE);
+  own->max_queue = WS_NO_LIMIT;
+  limit(L, "max_queue", &own->max_queue);
+  limit(L, "max_message", &own->core.max_message);
+  limit(L, "max_fragments", &own->core.max_fragments);
+  limit(L, "max_header", &own->core.max_header);
+  limit(L, "max_body", &own->core.max_body);
+  compression(L, &own->core.compression);
+  set_pool(L, &own->core);
   return 1;
 }
 
 void websock_open_config (lua_State *L) {
-  luaL_newmetatable(L, CONFIG);
+  luaL_newmetatable(L, CONFIG_TYPE);
   luaL_newmetatable(L, POOL);
   lua_pushcfunction(L, pool_gc);
   lua_setfield(L, -2, "__gc");

@@ -6,7 +6,7 @@
 **
 ** A call that can collect may run a finalizer, which may use this very
 ** connection. So no pointer into it is held across such a call, and an event is
-** marked as taken only if it is still the one that was given (see lua_recv.c).
+** taken only if no call has come in between (see lua_recv.c).
 */
 #include <string.h>
 
@@ -15,10 +15,9 @@
 /* -------------------------------------------------------------------- life */
 
 /* core.conn(config [, link]) -> conn; lua_turn.c calls the link's methods when
-   Lua has to decide about the conn */
+   Lua has to decide about the conn, whose end is held until hand_over */
 static int conn_new (lua_State *L) {
-  const ws_config *config =
-      (const ws_config *)luaL_checkudata(L, 1, "websock.config");
+  const config *shared = (const config *)luaL_checkudata(L, 1, CONFIG_TYPE);
   size_t size = offsetof(conn, core) + ws_size();
   conn *c;
   void *ud;
@@ -28,14 +27,15 @@ static int conn_new (lua_State *L) {
   memset(c, 0, offsetof(conn, core));
   c->type = websock_conn_type;
   c->fd = NET_NONE;
-  c->max_queue = SIZE_MAX;
+  c->max_queue = shared->max_queue;
   c->state = WS_CONNECTING;
   luaL_setmetatable(L, CONN_TYPE);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, CONN_CONFIG); /* keeps it alive */
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, CONN_LINK);
-  ws_init(core(c), config, alloc, ud);
+  ws_init(core(c), &shared->core, alloc, ud);
+  ws_hold_end(core(c), lua_toboolean(L, 2));
   c->alive = 1;
   return 1;
 }
@@ -46,6 +46,7 @@ static int conn_gc (lua_State *L) {
   websock_closefd(c);
   c->tls = NULL;
   net_tls_free(tls);
+  websock_free_peer(L, c);
   if (c->alive) {
     c->alive = 0;
     ws_free(core(c));
@@ -119,6 +120,7 @@ static int read_once (conn *c) {
     if (n == NET_ERROR) ws_abort(core(c), websock_why(c));
   }
   if (websock_more(c, n, room)) flags |= SAW_MORE;
+  c->dry = !(flags & (SAW_MORE | SAW_END));
   if (n != NET_AGAIN) c->heard = 1;
   return flags;
 }
@@ -235,6 +237,12 @@ static int conn_ending (lua_State *L) {
   return 8;
 }
 
+/* conn:is_clean() -> whether both Close frames have been seen */
+static int conn_is_clean (lua_State *L) {
+  lua_pushboolean(L, ws_closed(core(websock_toconn(L))).clean);
+  return 1;
+}
+
 static int conn_queued (lua_State *L) {
   lua_pushinteger(L, (lua_Integer)ws_queued(core(websock_toconn(L))));
   return 1;
@@ -245,14 +253,6 @@ static int conn_queued (lua_State *L) {
 static int conn_held (lua_State *L) {
   lua_pushinteger(L, (lua_Integer)ws_held(core(websock_toconn(L))));
   return 1;
-}
-
-/* conn:limit(max_queue) */
-static int conn_limit (lua_State *L) {
-  lua_Integer n = luaL_checkinteger(L, 2);
-  luaL_argcheck(L, n >= 0, 2, "a size expected");
-  websock_toconn(L)->max_queue = (size_t)n;
-  return 0;
 }
 
 /* ------------------------------------- what lua_turn.c and Lua both look at */
@@ -312,17 +312,27 @@ static int conn_unread (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg conn_methods[] = {
-    {"abort", conn_abort},   {"close", conn_close},
-    {"ending", conn_ending}, {"eof", conn_eof},
-    {"feed", conn_feed},     {"is_behind", conn_is_behind},
-    {"poll", conn_poll},     {"pull", conn_pull},
-    {"queued", conn_queued}, {"state", conn_state},
-    {"unread", conn_unread}, {"waiting", conn_waiting},
-    {"held", conn_held},     {"limit", conn_limit},
-    {"heard", conn_heard},   {"line", conn_line},
-    {"marked", conn_marked}, {"more", conn_more},
-    {"used", conn_used},     {NULL, NULL}};
+static const luaL_Reg conn_methods[] = {{"abort", conn_abort},
+                                        {"close", conn_close},
+                                        {"ending", conn_ending},
+                                        {"eof", conn_eof},
+                                        {"feed", conn_feed},
+                                        {"is_behind", conn_is_behind},
+                                        {"poll", conn_poll},
+                                        {"pull", conn_pull},
+                                        {"queued", conn_queued},
+                                        {"state", conn_state},
+                                        {"unread", conn_unread},
+                                        {"waiting", conn_waiting},
+                                        {"held", conn_held},
+
+                                        {"is_clean", conn_is_clean},
+                                        {"heard", conn_heard},
+                                        {"line", conn_line},
+                                        {"marked", conn_marked},
+                                        {"more", conn_more},
+                                        {"used", conn_used},
+                                        {NULL, NULL}};
 
 static const luaL_Reg conn_meta[] = {{"__gc", conn_gc},
                                      {"__close", conn_gc},
@@ -401,13 +411,14 @@ void websock_open_conn (lua_State *L) {
   websock_newtype(L, CONN_TYPE, conn_methods, conn_meta);
   luaL_getmetatable(L, CONN_TYPE);
   lua_getfield(L, -1, "__index");
-  luaL_setfuncs(L, websock_callback_methods, 0);
   luaL_setfuncs(L, websock_head_methods, 0);
+  luaL_setfuncs(L, websock_peer_methods, 0);
   websock_pushkinds(L);
   luaL_setfuncs(L, websock_recv_methods, 2);
   luaL_setfuncs(L, websock_seat_methods, 0);
   luaL_setfuncs(L, websock_send_methods, 0);
   luaL_setfuncs(L, websock_transport_methods, 0);
+  luaL_setfuncs(L, websock_upgrade_methods, 0);
   lua_pop(L, 2); /* remove the methods and the metatable */
   luaL_setfuncs(L, functions, 0);
   push_constants(L, "SAW", saw);

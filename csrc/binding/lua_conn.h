@@ -4,7 +4,9 @@
 **
 **   lua_conn.c   its life, bytes in, its state
 **   lua_transport.c   its descriptor, and TLS
+**   lua_peer.c   what is kept of a server's peer
 **   lua_head.c   the opening handshake
+**   lua_upgrade.c   a server's usual answer
 **   lua_recv.c   messages in
 **   lua_seat.c   the coroutine that receives
 **   lua_callback.c   callbacks that receive in its place
@@ -54,6 +56,7 @@ enum {
   BY_LOOP, /* waits for data, with a deadline or called outside the loop:
               only the loop resumes it */
   WOKEN,   /* will be resumed */
+  NEXT,    /* is resumed by lua_turn.c once Lua knows what has come */
   RESTING, /* has yielded so that others run; will be resumed */
   FREE,    /* callbacks: none runs, the next one may be called */
   CALLING  /* callbacks: a coroutine was lent to them, and runs, waits or will
@@ -76,6 +79,27 @@ typedef struct seat {
   unsigned char muted;    /* callbacks get no more messages */
 } seat;
 
+/* What many conns share: the core's part, and which requests lua_upgrade.c
+   answers. */
+typedef struct config {
+  ws_config core;
+  size_t max_queue;    /* of a conn */
+  unsigned char usual; /* it answers the usual ones */
+  unsigned char any_origin;
+} config;
+
+#define CONFIG_TYPE "websock.config"
+
+/* User values of a config. */
+enum {
+  CONFIG_POOL = 1,
+  CONFIG_PROTOCOLS,
+  CONFIG_FIELDS,
+  CONFIG_ORIGIN,
+  CONFIG_HOST,
+  CONFIG_VALUES = CONFIG_HOST
+};
+
 /* User values of a conn. */
 enum {
   CONN_CONFIG = 1,
@@ -86,18 +110,23 @@ enum {
   CONN_VALUES = CONN_RECEIVER
 };
 
+typedef struct peer peer; /* lua_peer.c */
+
 typedef struct conn {
   const char *type; /* websock_conn_type, see websock_check */
   net_fd fd;
   net_tls *tls;          /* over fd, or NULL; keeps its errors without fd */
+  peer *peer;            /* NULL for a client */
   unsigned char alive;   /* core is initialised */
   unsigned char blocked; /* the last write was short */
   unsigned char broken;  /* a write failed: nothing more is sent */
   unsigned char state;   /* ws_state, as reported last */
   unsigned char more;    /* there may be more to read, with no event to come */
+  unsigned char dry;     /* the last read took all that was there */
   unsigned char heard;   /* bytes have come, see heartbeat.lua */
   unsigned char marked;  /* is in the turn's list of conns to flush */
   unsigned char line;    /* a coroutine waits to send, or a writer is open */
+  unsigned char unusual; /* Lua answers its request */
   uint32_t calls;        /* that may have changed what there is to take */
   seat seat;
   const char *err;   /* of the write that failed, until it is reported */
@@ -115,6 +144,12 @@ extern const char websock_conn_type[];
 
 /* Returns the conn at 1, or raises. */
 conn *websock_toconn (lua_State *L);
+/* Returns the conn at arg, or raises unless it has no descriptor yet. */
+conn *websock_check_bare (lua_State *L, int arg);
+/* Keeps the head of the current request. -1: memory is short, nothing is
+   done. */
+int websock_keep_request (lua_State *L, conn *c);
+void websock_free_peer (lua_State *L, conn *c);
 /* net_recv and net_sendv on the transport: the descriptor, or TLS over it. */
 long websock_recv (conn *c, void *p, size_t n);
 long websock_sendv (conn *c, const net_iov *v, int n);
@@ -177,6 +212,21 @@ int websock_pushrest (lua_State *L, const ws_event *ev, int kinds);
 /* Queues the string at `message`, unless more than max_queue bytes are queued.
    Returns 0, or -1 if it did nothing. */
 int websock_queue (lua_State *L, conn *c, int message, int opcode);
+/* The value of the current event's first field of this name, which is in lower
+   case; p is NULL if it has none. */
+ws_str websock_field (const ws_conn *core, const char *name);
+/* The string at arg, or NULL and 0. */
+ws_str websock_str (lua_State *L, int arg);
+/* Fills in fields from the list {name, value, name, value ...} at index list,
+   which keeps their strings alive. */
+void websock_getfields (lua_State *L, int list, ws_field *fields, size_t n);
+/* Whether websock_upgrade is to be asked about the request of the conn at index
+   `at`, which has not arrived. */
+int websock_may_upgrade (lua_State *L, int at);
+/* Answers the request that has arrived, if it is a usual one, and pushes the
+   subprotocol or nil. Otherwise does nothing and returns 0. Creates no Lua
+   value. */
+int websock_upgrade (lua_State *L, int at);
 
 /* ---- lua_ws.c: the table that users have for a connection */
 /* Pushes the conn of the ws at index `ws` and returns it. If that is none,
@@ -193,9 +243,9 @@ void websock_pushkind (lua_State *L, int opcode, int kinds);
 /* Whether a callback is due, or a message for one. */
 int websock_is_due (conn *c);
 
-extern const luaL_Reg websock_callback_methods[], websock_head_methods[],
+extern const luaL_Reg websock_head_methods[], websock_peer_methods[],
     websock_recv_methods[], websock_seat_methods[], websock_send_methods[],
-    websock_transport_methods[];
+    websock_transport_methods[], websock_upgrade_methods[];
 
 /* Returns the context of the websock.tls at arg, or raises. */
 net_tls_ctx *websock_totls (lua_State *L, int arg);

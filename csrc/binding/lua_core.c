@@ -15,11 +15,13 @@ LUAMOD_API int luaopen_websock_core (lua_State *L) {
   websock_open_receive(L);
   websock_open_fast(L);
   websock_open_net(L);
+  websock_open_peer(L);
   websock_open_signal(L);
   websock_open_poll(L);
   websock_open_timer(L);
   websock_open_tls(L);
   websock_open_turn(L);
+  websock_open_upgrade(L);
   websock_open_lookup(L);
   websock_open_ws(L);
   return 1;

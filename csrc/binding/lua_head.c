@@ -249,6 +249,15 @@ static int write_field (writer *w, const ws_conn *core, const ws_head *head,
   return found;
 }
 
+ws_str websock_field (const ws_conn *core, const char *name) {
+  const ws_head *head = ws_http(core);
+  for (size_t i = 0; head && i < head->nfields; i++) {
+    ws_field f = ws_http_field(core, i);
+    if (is_named(f.name, name)) return f.value;
+  }
+  return (ws_str){NULL, 0};
+}
+
 /* conn:head_text() -> the current request, put together again as HTTP text: a
    server keeps this short form until the application asks for more */
 static int conn_head_text (lua_State *L) {
@@ -310,7 +319,7 @@ static int conn_extensions (lua_State *L) {
 
 /* --------------------------------------------------------------- handshake */
 
-static ws_str check_str (lua_State *L, int arg) {
+ws_str websock_str (lua_State *L, int arg) {
   ws_str s;
   s.p = luaL_optlstring(L, arg, NULL, &s.n);
   if (s.p == NULL) s.n = 0;
@@ -339,18 +348,17 @@ static void *push_room (lua_State *L, int arg, int per, size_t size,
   return *n > 0 ? lua_newuserdatauv(L, *n * size, 0) : NULL;
 }
 
-/* Fills in fields from the list {name, value, name, value ...} at arg. */
-static void get_fields (lua_State *L, int arg, ws_field *fields, size_t n) {
+void websock_getfields (lua_State *L, int list, ws_field *fields, size_t n) {
   for (size_t i = 0; i < n; i++) {
-    fields[i].name = list_str(L, arg, (lua_Integer)(2 * i + 1));
-    fields[i].value = list_str(L, arg, (lua_Integer)(2 * i + 2));
+    fields[i].name = list_str(L, list, (lua_Integer)(2 * i + 1));
+    fields[i].value = list_str(L, list, (lua_Integer)(2 * i + 2));
   }
 }
 
 /* The same in one step, for a call after which nothing collects. */
 static const ws_field *check_fields (lua_State *L, int arg, size_t *n) {
   ws_field *fields = (ws_field *)push_room(L, arg, 2, sizeof *fields, n);
-  get_fields(L, arg, fields, *n);
+  websock_getfields(L, arg, fields, *n);
   return fields;
 }
 
@@ -358,7 +366,7 @@ static const ws_field *check_fields (lua_State *L, int arg, size_t *n) {
 static int conn_request (lua_State *L) {
   conn *c = websock_toconn(L);
   lua_settop(L, 5); /* room pushed below must not pass for an argument */
-  ws_str host = check_str(L, 2), target = check_str(L, 3);
+  ws_str host = websock_str(L, 2), target = websock_str(L, 3);
   size_t nstrs, nfields;
   ws_str *strs = (ws_str *)push_room(L, 4, 1, sizeof *strs, &nstrs);
   const ws_field *fields = check_fields(L, 5, &nfields);
@@ -371,7 +379,7 @@ static int conn_request (lua_State *L) {
 /* conn:accept([protocol [, fields]]) -> true | nil, rule */
 static int conn_accept (lua_State *L) {
   conn *c = websock_toconn(L);
-  ws_str protocol = check_str(L, 2);
+  ws_str protocol = websock_str(L, 2);
   size_t nfields;
   const ws_field *fields = check_fields(L, 3, &nfields);
   return websock_pushresult(L, c,
@@ -386,7 +394,7 @@ enum { LARGE_BODY = 4096 };
 static int conn_reject (lua_State *L) {
   conn *c = websock_toconn(L);
   lua_Integer status = luaL_checkinteger(L, 2);
-  ws_str body = check_str(L, 4);
+  ws_str body = websock_str(L, 4);
   size_t nfields;
   const ws_field *fields = check_fields(L, 3, &nfields);
   int r;

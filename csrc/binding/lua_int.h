@@ -17,12 +17,14 @@ void websock_open_config (lua_State *L);
 void websock_open_conn (lua_State *L);
 void websock_open_fast (lua_State *L);
 void websock_open_net (lua_State *L);
+void websock_open_peer (lua_State *L);
 void websock_open_signal (lua_State *L);
 void websock_open_poll (lua_State *L);
 void websock_open_receive (lua_State *L);
 void websock_open_timer (lua_State *L);
 void websock_open_tls (lua_State *L);
 void websock_open_turn (lua_State *L);
+void websock_open_upgrade (lua_State *L);
 void websock_open_lookup (lua_State *L);
 void websock_open_ws (lua_State *L);
 

@@ -120,25 +120,6 @@ static int l_connect (lua_State *L) {
   return 2;
 }
 
-static int push_peer (lua_State *L) {
-  return websock_pushaddress(L, (const net_address *)lua_touserdata(L, 1));
-}
-
-/* core.accept(fd) -> fd, host, port, family | nil, "again" | nil, err. Closes
-   the descriptor if there is no memory for the rest. */
-static int l_accept (lua_State *L) {
-  net_address peer;
-  net_fd fd = net_accept(websock_checkfd(L, 1), &peer);
-  if (fd == NET_AGAIN) return websock_nil(L, "again");
-  if (fd < 0) return websock_failed(L);
-  lua_pushinteger(L, fd);
-  lua_pushcfunction(L, push_peer);
-  lua_pushlightuserdata(L, &peer);
-  if (lua_pcall(L, 1, 3, 0) == LUA_OK) return 4;
-  net_close(fd);
-  return lua_error(L);
-}
-
 /* core.peer(fd), core.localname(fd) -> host, port, family | nil, err */
 static int l_peer (lua_State *L) {
   net_address a;
@@ -250,7 +231,6 @@ static int l_without_sigpipe (lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {{"absolute", l_absolute},
-                                     {"accept", l_accept},
                                      {"bind", l_bind},
                                      {"closefd", l_closefd},
                                      {"connect", l_connect},

@@ -79,7 +79,8 @@ static int conn_wake (lua_State *L) {
     return 1;
   }
   if (c->seat.how == FREE || c->seat.how == CALLING) return 0;
-  if (!websock_is_received(c) || c->seat.how == RESTING) return 0;
+  if (!websock_is_received(c)) return 0;
+  if (c->seat.how == RESTING || c->seat.how == NEXT) return 0;
   c->seat.how = WOKEN;
   lua_getiuservalue(L, 1, CONN_RECEIVER);
   return 1;
@@ -106,8 +107,61 @@ static int conn_let_end (lua_State *L) {
   return 0;
 }
 
-const luaL_Reg websock_seat_methods[] = {{"hold", conn_hold},
+/* --------------------------------------------------------------- callbacks */
+
+/* conn:serve(opens): callbacks receive from now on; opens: on_open is due. */
+static int conn_serve (lua_State *L) {
+  conn *c = websock_toconn(L);
+  websock_receives(c);
+  c->seat.how = FREE;
+  c->seat.want = WANT_MESSAGE;
+  if (lua_toboolean(L, 2)) c->seat.due |= DUE_OPEN;
+  return 0;
+}
+
+/* conn:drains(): on_drain is due. */
+static int conn_drains (lua_State *L) {
+  websock_toconn(L)->seat.due |= DUE_DRAIN;
+  return 0;
+}
+
+/* conn:calling(): a coroutine was lent, and will be resumed. */
+static int conn_calling (lua_State *L) {
+  websock_toconn(L)->seat.how = CALLING;
+  return 0;
+}
+
+/* conn:called(): that coroutine has ended. */
+static int conn_called (lua_State *L) {
+  conn *c = websock_toconn(L);
+  c->seat.how = FREE;
+  c->seat.streak = 0;
+  return 0;
+}
+
+/* conn:mute(): the callbacks get no more messages, and no on_drain. */
+static int conn_mute (lua_State *L) {
+  conn *c = websock_toconn(L);
+  c->seat.muted = 1;
+  c->seat.due &= (unsigned char)~DUE_DRAIN;
+  return 0;
+}
+
+/* conn:is_done() -> whether no callback runs or is due */
+static int conn_is_done (lua_State *L) {
+  conn *c = websock_toconn(L);
+  lua_pushboolean(L, c->seat.how == FREE && !websock_is_due(c));
+  return 1;
+}
+
+const luaL_Reg websock_seat_methods[] = {{"called", conn_called},
+                                         {"calling", conn_calling},
+                                         {"drains", conn_drains},
+                                         {"hold", conn_hold},
+                                         {"is_done", conn_is_done},
                                          {"let_end", conn_let_end},
+                                         {"mute", conn_mute},
+                                         {"serve", conn_serve},
                                          {"wake", conn_wake},
                                          {"wanted", conn_wanted},
                                          {NULL, NULL}};

@@ -57,11 +57,16 @@ static int conn_closefd (lua_State *L) {
   return 0;
 }
 
+conn *websock_check_bare (lua_State *L, int arg) {
+  conn *c = (conn *)luaL_checkudata(L, arg, CONN_TYPE);
+  luaL_argcheck(L, c->fd == NET_NONE, arg, "has a descriptor");
+  luaL_argcheck(L, c->alive, arg, "closed");
+  return c;
+}
+
 /* conn:attach(fd): takes ownership of a non-blocking descriptor. */
 static int conn_attach (lua_State *L) {
-  conn *c = websock_toconn(L);
-  luaL_argcheck(L, c->fd == NET_NONE, 1, "has a descriptor");
-  luaL_argcheck(L, c->alive, 1, "closed");
+  conn *c = websock_check_bare(L, 1);
   c->fd = websock_checkfd(L, 2);
   return 0;
 }
@@ -81,6 +86,14 @@ static int conn_pending (lua_State *L) {
   int n = c->fd == NET_NONE ? 0 : net_unread(c->fd);
   if (n == 0 && c->tls) n = net_tls_unread(c->tls);
   lua_pushinteger(L, n);
+  return 1;
+}
+
+/* conn:is_dry() -> whether the last read took all that was there. A peer sends
+   nothing after its Close frame; TLS does, to end. */
+static int conn_is_dry (lua_State *L) {
+  const conn *c = websock_toconn(L);
+  lua_pushboolean(L, c->dry && !c->more && c->tls == NULL);
   return 1;
 }
 
@@ -136,6 +149,7 @@ static int conn_tls_error (lua_State *L) {
 const luaL_Reg websock_transport_methods[] = {{"attach", conn_attach},
                                               {"closefd", conn_closefd},
                                               {"fd", conn_fd},
+                                              {"is_dry", conn_is_dry},
                                               {"pending", conn_pending},
                                               {"secure", conn_secure},
                                               {"shaking", conn_shaking},

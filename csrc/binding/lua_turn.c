@@ -18,7 +18,7 @@
 /* Seconds that the pool keeps large blocks which nobody uses. */
 #define TRIM 1.0
 
-/* core.turn(watchers, parked, woken, guarded, after, left, lent, spare) ->
+/* core.turn(watchers, parked, woken, failed, after, left, lent, spare) ->
    turn: see lua_turn.h */
 static int turn_new (lua_State *L) {
   enum { GIVEN = 8, NEW };
@@ -108,6 +108,13 @@ static int unpack (lua_State *L, lua_State *thread) {
   return n;
 }
 
+/* Pushes the outcome of a thread for whose values there is no memory. */
+static int no_memory (lua_State *L) {
+  lua_pushboolean(L, 0);
+  lua_pushliteral(L, "not enough memory");
+  return 2;
+}
+
 /* turn:resume(thread) -> true | false, err | nil if the thread has parked.
    Takes the values that the thread was woken with, forgets what it waited for,
    and resumes it, in one step that nothing can interrupt. Closes a thread for
@@ -122,11 +129,21 @@ static int turn_resume (lua_State *L) {
   take_out(L, TURN_WOKEN);
   luaL_checktype(L, -1, LUA_TTABLE);
   n = unpack(L, thread);
-  if (n < 0) {
-    lua_pushboolean(L, 0);
-    lua_pushliteral(L, "not enough memory");
-    return 2;
-  }
+  if (n < 0) return no_memory(L);
+  status = resume(L, t, thread, n);
+  if (status == LUA_YIELD && t->parked) return 0;
+  return push_outcome(L, t, thread, status);
+}
+
+/* turn:start(thread, f, ...) -> as turn:resume, for a new thread that calls
+   f(...) */
+static int turn_start (lua_State *L) {
+  turn *t = websock_toturn(L, 1);
+  lua_State *thread = lua_tothread(L, 2);
+  int n = lua_gettop(L) - 2, status;
+  luaL_argcheck(L, thread != NULL && thread != L, 2, "thread expected");
+  if (!lua_checkstack(thread, n + 1)) return no_memory(L);
+  lua_xmove(L, thread, n);
   status = resume(L, t, thread, n);
   if (status == LUA_YIELD && t->parked) return 0;
   return push_outcome(L, t, thread, status);
@@ -135,15 +152,42 @@ static int turn_resume (lua_State *L) {
 /* ----------------------------------------------------------------- serving */
 
 /* Stack of `serve` and `flush` (which has nothing at LIST). */
-enum { SELF = 1, ARG, LIST, GUARD, CONN };
+enum { SELF = 1, ARG, LIST, FAILED, CONN };
 
-/* Calls guarded(link, method, flags) for the conn at CONN. */
+/* Pushes the method of the object on the top, and the object again. */
+static void push_method (lua_State *L, const char *name) {
+  lua_getfield(L, -1, name);
+  lua_pushvalue(L, -2);
+}
+
+/* Calls it with the n arguments on the top and removes the object. An error
+   ends that only: see io/errors.lua. */
+static void call_method (lua_State *L, int n) {
+  if (lua_pcall(L, n + 1, 0, 0) == LUA_OK) {
+    lua_pop(L, 1); /* remove the object */
+    return;
+  }
+  lua_pushvalue(L, FAILED);
+  lua_insert(L, -3);
+  lua_call(L, 2, 0);
+}
+
+/* Calls link:method(flags) for the conn at CONN. */
 static void tell (lua_State *L, const char *method, int flags) {
-  lua_pushvalue(L, GUARD);
   lua_getiuservalue(L, CONN, CONN_LINK);
-  lua_pushstring(L, method);
+  push_method(L, method);
   lua_pushinteger(L, flags);
-  lua_call(L, 3, 0);
+  call_method(L, 1);
+}
+
+/* Calls link:on_upgrade(protocol, flags), with the subprotocol on the top. */
+static void tell_upgrade (lua_State *L, int flags) {
+  int protocol = lua_gettop(L);
+  lua_getiuservalue(L, CONN, CONN_LINK);
+  push_method(L, "on_upgrade");
+  lua_pushvalue(L, protocol);
+  lua_pushinteger(L, flags);
+  call_method(L, 2);
 }
 
 /* Resumes the receiver. The stack keeps it alive, because the conn may get
@@ -208,10 +252,62 @@ static void go_on_last (lua_State *L, turn *t, conn *c) {
   lua_call(L, 2, 0);
 }
 
+/* Marks the conn at CONN if it has output. Returns the flags that are left; all
+   of them if that would take memory. */
+static int mark_output (lua_State *L, const turn *t, int flags) {
+  if (!(flags & SAW_OUT) || t->last >= t->room) return flags;
+  websock_mark(L, SELF, CONN);
+  return flags & ~SAW_OUT;
+}
+
+/* Answers the request that has arrived at CONN, if it is a usual one. */
+static int upgrade (lua_State *L, turn *t, conn *c) {
+  int flags;
+  if (!websock_upgrade(L, CONN)) return 0;
+  flags = websock_digest(c, WANT_NOTHING); /* frames may have come with it */
+  if (c->state == WS_OPENED) flags &= ~SAW_STATE;
+  tell_upgrade(L, mark_output(L, t, flags));
+  return 1;
+}
+
+/* The end has come: resumes the receiver when Lua has looked at it. */
+static int end_message (lua_State *L, turn *t, conn *c, int flags) {
+  c->seat.how = NEXT;
+  tell(L, "pulled", mark_output(L, t, flags & ~SAW_EVENT));
+  if (c->seat.how == NEXT && websock_is_received(c)) go_on(L, t, c);
+  return 0;
+}
+
+/* Reads for the receiver. Returns the flags that Lua has to look at; 0 if there
+   are none, -1 if nothing was read. */
+static int read_message (lua_State *L, turn *t, net_poll *p, conn *c) {
+  int flags = websock_pull_first(c, c->seat.want);
+  int is_parked = c->seat.how == PARKED;
+  if (is_parked && flags >= 0 && (flags & SAW_EVENT) && (flags & SAW_STATE))
+    return end_message(L, t, c, flags);
+  if (flags < 0 || (flags & ~(SAW_EVENT | SAW_SWELLS))) return flags;
+  if (!is_parked && (flags & SAW_SWELLS)) return flags;
+  net_poll_rearm(p, c->fd, NET_READ);
+  if (flags & SAW_SWELLS)
+    go_on_last(L, t, c);
+  else if (flags)
+    go_on(L, t, c);
+  return 0;
+}
+
+/* The same for a request. */
+static int read_request (lua_State *L, turn *t, net_poll *p, conn *c) {
+  int flags = websock_pull(c, WANT_MESSAGE);
+  if (flags != 0 && (flags != SAW_EVENT || !upgrade(L, t, c))) return flags;
+  net_poll_rearm(p, c->fd, NET_READ);
+  return 0;
+}
+
 /* Whether a receiver waits that this file may resume, or callbacks do. */
-static int waits (conn *c) {
-  if (c->seat.how == FREE) return 1;
-  return c->seat.how == PARKED && websock_is_received(c);
+static int is_waited_for (conn *c) {
+  if (c->state != WS_OPENED) return 0;
+  return c->seat.how == FREE ||
+         (c->seat.how == PARKED && websock_is_received(c));
 }
 
 /* Serves the conn at CONN, which is ready. */
@@ -220,22 +316,15 @@ static void ready (lua_State *L, turn *t, net_poll *p, int what) {
   int flags = -1;
   int ours = c->fd != NET_NONE; /* not read and written by a socket object */
   if (ours && what == NET_WRITE && !c->blocked) return;
-  if (ours && waits(c) && c->state == WS_OPENED && !c->blocked &&
-      !(what & NET_HANGUP)) {
-    flags = websock_pull_first(c, c->seat.want);
-    if (flags >= 0 && !(flags & ~(SAW_EVENT | SAW_SWELLS)) &&
-        !(flags & SAW_SWELLS && c->seat.how == FREE)) {
-      net_poll_rearm(p, c->fd, NET_READ);
-      if (flags & SAW_SWELLS)
-        go_on_last(L, t, c);
-      else if (flags)
-        go_on(L, t, c);
-      return;
-    }
+  if (ours && !c->blocked && !(what & NET_HANGUP)) {
+    if (is_waited_for(c))
+      flags = read_message(L, t, p, c);
+    else if (c->state == WS_CONNECTING && websock_may_upgrade(L, CONN))
+      flags = read_request(L, t, p, c);
   }
-  if (flags >= 0)
-    tell(L, "pulled", flags);
-  else
+  if (flags > 0)
+    tell(L, "pulled", mark_output(L, t, flags));
+  else if (flags < 0)
     tell(L, "ready", what);
 }
 
@@ -269,19 +358,17 @@ static int turn_serve (lua_State *L) {
   net_ready r;
   lua_settop(L, ARG);
   lua_getiuservalue(L, SELF, TURN_WATCHERS);
-  lua_getiuservalue(L, SELF, TURN_GUARDED);
+  lua_getiuservalue(L, SELF, TURN_FAILED);
   begin(t);
   while (*p && net_poll_next(*p, &r)) {
     switch (lua_rawgeti(L, LIST, r.slot)) {
       case LUA_TUSERDATA: ready(L, t, *p, r.what); break;
       case LUA_TTABLE:
-        lua_pushvalue(L, GUARD);
-        lua_insert(L, CONN);
-        lua_pushliteral(L, "ready");
+        push_method(L, "ready");
         lua_pushinteger(L, r.what);
-        lua_call(L, 3, 0);
+        call_method(L, 1);
     }
-    lua_settop(L, GUARD);
+    lua_settop(L, FAILED);
   }
   lua_pushnumber(L, t->now);
   return 1;
@@ -353,20 +440,28 @@ static conn *take_marked (lua_State *L, turn *t) {
   return (conn *)lua_touserdata(L, CONN);
 }
 
+/* Writes the queue, in the stages in which nobody waits for that. Returns
+   whether everything has left. */
+static int push_all (conn *c) {
+  if (c->fd == NET_NONE || c->line || websock_backlog(c) > c->max_queue)
+    return 0;
+  if (c->state != WS_OPENED && c->state != WS_CLOSED) return 0;
+  return websock_push(c) == 0 && ws_queued(core(c)) == 0 && !c->blocked;
+}
+
 /* turn:flush(): writes what was queued, until no conn is marked. */
 static int turn_flush (lua_State *L) {
   turn *t = websock_toturn(L, SELF);
   lua_settop(L, ARG);
   lua_pushnil(L);
-  lua_getiuservalue(L, SELF, TURN_GUARDED);
-  for (; t->first <= t->last; lua_settop(L, GUARD)) {
+  lua_getiuservalue(L, SELF, TURN_FAILED);
+  for (; t->first <= t->last; lua_settop(L, FAILED)) {
     conn *c = take_marked(L, t);
     c->marked = 0;
-    if (c->fd != NET_NONE && c->state == WS_OPENED && !c->line &&
-        websock_backlog(c) <= c->max_queue && websock_push(c) == 0 &&
-        ws_queued(core(c)) == 0 && !c->blocked)
-      continue;
-    tell(L, "flush", 0);
+    if (!push_all(c))
+      tell(L, "flush", 0);
+    else if (c->state == WS_CLOSED)
+      tell(L, "shut", 0);
   }
   t->first = 1;
   t->last = 0;
@@ -412,17 +507,13 @@ static int turn_call_back (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {{"call_back", turn_call_back},
-                                   {"delivered", turn_delivered},
-                                   {"flush", turn_flush},
-                                   {"has_rested", turn_has_rested},
-                                   {"latest", turn_latest},
-                                   {"mark", turn_mark},
-                                   {"marks", turn_marks},
-                                   {"resume", turn_resume},
-                                   {"seconds", turn_seconds},
-                                   {"serve", turn_serve},
-                                   {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"call_back", turn_call_back}, {"delivered", turn_delivered},
+    {"flush", turn_flush},         {"has_rested", turn_has_rested},
+    {"latest", turn_latest},       {"mark", turn_mark},
+    {"marks", turn_marks},         {"resume", turn_resume},
+    {"seconds", turn_seconds},     {"serve", turn_serve},
+    {"start", turn_start},         {NULL, NULL}};
 
 void websock_open_turn (lua_State *L) {
   websock_newtype(L, TURN_TYPE, methods, websock_thread_meta);

@@ -12,7 +12,7 @@
 
 /* User values of a turn: the list of conns to be flushed; descriptor -> conn or
    another watcher; waiting thread -> what it waits for; woken thread -> {number
-   of values, value, ...}; the loop's functions guarded(object, method, ...),
+   of values, value, ...}; the loop's functions failed(object, err),
    after(thread, ok, ...), left(thread), lent(thread, link, ok, ...) and
    spare(); the state's pool; the first function of each thread; the spare
    threads of lua_threads.c; the function that calls callbacks, and the thread
@@ -22,7 +22,7 @@ enum {
   TURN_WATCHERS,
   TURN_PARKED,
   TURN_WOKEN,
-  TURN_GUARDED,
+  TURN_FAILED,
   TURN_AFTER,
   TURN_LEFT,
   TURN_LENT,
@@ -96,9 +96,9 @@ void websock_close_thread (lua_State *L, lua_State *thread);
    on reading if there may be more. Returns the number of values pushed (see
    websock_pushrest for `kinds`), or the core's result. */
 int websock_receive (lua_State *L, turn *t, int at, int want, int kinds);
-/* Tells the link that the core gave no message: it may have found only now that
-   a payload breaks a rule. */
-void websock_tell_ended (lua_State *L, int at, int want);
+/* Tells the link what is new when the core gave no message: it may have found
+   only now that a payload breaks a rule. */
+void websock_tell_ended (lua_State *L, int at);
 
 /* ---- lua_callback.c: sets the user value that it needs */
 void websock_prepare_callback (lua_State *L, int self);

@@ -27,12 +27,12 @@ static const char *const names[] = {"receive", "receive_part", "messages"};
    that does not wait. */
 enum { WS = 1, TIMEOUT, CONN };
 
-/* Calls link:name(want) for the conn at index `at`. */
-static void call_link (lua_State *L, int at, const char *name, int want) {
+/* Calls link:name(argument) for the conn at index `at`. */
+static void call_link (lua_State *L, int at, const char *name, int argument) {
   lua_getiuservalue(L, at, CONN_LINK);
   lua_getfield(L, -1, name);
   lua_insert(L, -2);
-  lua_pushinteger(L, want);
+  lua_pushinteger(L, argument);
   lua_call(L, 2, 0);
 }
 
@@ -60,19 +60,22 @@ static int take (lua_State *L, turn *t, conn *c, int want, int kinds) {
 
 int websock_receive (lua_State *L, turn *t, int at, int want, int kinds) {
   conn *c = (conn *)lua_touserdata(L, at);
-  if (c->more) call_link(L, at, "read_on", want);
+  if (c->more) call_link(L, at, "read_on", 0);
   return take(L, t, c, want, kinds);
 }
 
-void websock_tell_ended (lua_State *L, int at, int want) {
-  call_link(L, at, "ended_in_receive", want);
+void websock_tell_ended (lua_State *L, int at) {
+  conn *c = (conn *)lua_touserdata(L, at);
+  int flags = websock_digest(c, WANT_NOTHING);
+  if (c->marked) flags &= ~SAW_OUT;
+  if (flags != 0) call_link(L, at, "ended_in_receive", flags);
 }
 
 /* Returns the end of the connection. */
 static int ended (lua_State *L, conn *c, int r, int which) {
   int n = websock_noevent(L, c, r);
   if (r == WS_ESTATE) return mistake(L, "in_parts", WS, which);
-  websock_tell_ended(L, CONN, want(which));
+  websock_tell_ended(L, CONN);
   return n;
 }
 

@@ -43,11 +43,15 @@ static int lower (char ch) {
   return ch >= 'A' && ch <= 'Z' ? ch + ('a' - 'A') : ch;
 }
 
+static int are_equal (const char *a, const char *b, size_t n) {
+  size_t i = 0;
+  while (i < n && lower(a[i]) == lower(b[i])) i++;
+  return i == n;
+}
+
+/* The names of most fields differ in length. */
 int ws_is (ws_str s, const char *name) {
-  size_t i;
-  for (i = 0; i < s.n; i++)
-    if (name[i] == '\0' || lower(s.p[i]) != lower(name[i])) return 0;
-  return name[i] == '\0';
+  return strlen(name) == s.n && are_equal(s.p, name, s.n);
 }
 
 int ws_is_any (ws_str s, const char *const *names) {
@@ -58,7 +62,7 @@ int ws_is_any (ws_str s, const char *const *names) {
 
 int ws_begins (ws_str s, const char *with) {
   size_t n = strlen(with);
-  return s.n >= n && ws_is((ws_str){s.p, n}, with);
+  return s.n >= n && are_equal(s.p, with, n);
 }
 
 int ws_same (ws_str a, ws_str b) {

@@ -247,8 +247,9 @@ static http_result check (ws_conn *c, ws_hs *hs) {
       origin, protocols, ws_extension_offers, no_body, NULL};
   http_result r = ws_hs_check(c, always);
   if (r != HTTP_WHOLE) return r;
-  r = ws_hs_check(c, is_attempt(c) ? handshake : plain);
-  hs->upgrade = r == HTTP_WHOLE && is_attempt(c);
+  if (!is_attempt(c)) return ws_hs_check(c, plain);
+  r = ws_hs_check(c, handshake);
+  hs->upgrade = r == HTTP_WHOLE;
   return r;
 }
 

@@ -75,9 +75,18 @@ int net_bind (net_fd fd, const net_address *a); /* 0 or NET_ERROR */
    it) or NET_ERROR. A Unix socket connects at once or not at all. */
 int net_connect (net_fd fd, const net_address *a);
 
+/* An address in the system's own form, which takes less room and no time to
+   make; all zeros for one that the system did not tell. */
+typedef struct net_sockaddr {
+  unsigned char n;
+  unsigned char bytes[128];
+} net_sockaddr;
+/* Writes it as text; one that cannot be, as an empty host. */
+void net_address_of (const net_sockaddr *from, net_address *a);
+
 /* Returns the listener's next connection, non-blocking and CLOEXEC, or
    NET_AGAIN, NET_ERROR. Skips aborted ones (ECONNABORTED, EPROTO). */
-net_fd net_accept (net_fd listener, net_address *peer);
+net_fd net_accept (net_fd listener, net_sockaddr *peer);
 int net_peer (net_fd fd, net_address *a); /* 0 or NET_ERROR */
 int net_local (net_fd fd, net_address *a);
 

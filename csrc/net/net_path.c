@@ -5,6 +5,7 @@
 #include "net_posix.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -34,4 +35,14 @@ int net_path_absolute (const char *path, char *to, size_t size) {
   return NET_ERROR;
 }
 
-long net_process (void) { return (long)getpid(); }
+/* Asked for each connection: the system is asked once in each process. */
+static long process;
+static void forget (void) { process = 0; }
+static void install (void) { pthread_atfork(NULL, NULL, forget); }
+
+long net_process (void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, install);
+  if (process == 0) process = (long)getpid();
+  return process;
+}

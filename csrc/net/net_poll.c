@@ -102,11 +102,11 @@ static int change (net_poll *p, net_fd fd, net_entry to) {
   return NET_ERROR;
 }
 
-/* Rejects a number that is no open descriptor, which must not make the table
-   grow. */
+/* A number that is no open descriptor must not make the table grow; others the
+   back end rejects. */
 static int set (net_poll *p, net_fd fd, net_entry to) {
-  if (!is_open(fd)) return NET_ERROR;
-  if (fd >= p->nentries && grow(p, fd) < 0) return NET_ERROR;
+  int is_new = fd < 0 || fd >= p->nentries;
+  if (is_new && (!is_open(fd) || grow(p, fd) < 0)) return NET_ERROR;
   return change(p, fd, to);
 }
 

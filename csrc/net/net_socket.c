@@ -216,6 +216,12 @@ static int print_address (const any_address *from, socklen_t size,
   return 0;
 }
 
+void net_address_of (const net_sockaddr *from, net_address *a) {
+  any_address any = {.sa.sa_family = AF_UNSPEC};
+  memcpy(&any, from->bytes, from->n);
+  if (print_address(&any, from->n, a) < 0) memset(a, 0, sizeof *a);
+}
+
 int net_peer (net_fd fd, net_address *a) {
   any_address from;
   socklen_t size = sizeof from;
@@ -336,13 +342,19 @@ static int is_its_own (int err) {
   }
 }
 
-net_fd net_accept (net_fd listener, net_address *peer) {
+static void copy_address (const any_address *from, socklen_t size,
+                          net_sockaddr *to) {
+  to->n = (unsigned char)(size < sizeof to->bytes ? size : sizeof to->bytes);
+  memcpy(to->bytes, from, to->n);
+}
+
+net_fd net_accept (net_fd listener, net_sockaddr *peer) {
   for (;;) {
     any_address from = {.sa.sa_family = AF_UNSPEC}; /* accept may set none */
     socklen_t size = sizeof from;
     net_fd fd = accept_one(listener, &from, &size);
     if (fd >= 0) {
-      if (print_address(&from, size, peer) < 0) memset(peer, 0, sizeof *peer);
+      copy_address(&from, size, peer);
       return fd;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) return NET_AGAIN;

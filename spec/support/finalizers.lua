@@ -121,9 +121,12 @@ function good.poll(one) one.conn:poll(random(0, 2)) end
 function good.ping(one) one.conn:ping(("p"):rep(random(0, 125))) end
 
 for _, name in ipairs {"ponged", "in_parts", "queued", "unread", "state", "ending", "extensions",
-  "waiting", "written", "head", "offered", "is_upgrade", "head_target", "head_text"} do
+  "waiting", "written", "head", "offered", "is_upgrade", "head_target", "head_text",
+  "kept", "remote"} do
   good[name] = function(one) one.conn[name](one.conn) end
 end
+
+function good.keep(one) one.conn:keep(random(0, 1) == 1) end
 
 function good.head_field(one)
   check_field(one, one.conn:head_field "x-one")

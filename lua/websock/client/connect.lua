@@ -50,7 +50,6 @@ end
 local function prepare(loop, o, target)
   local link = Link.new(ClientLink, core.config("client", o))
   link.loop, link.options = loop, o
-  link.conn:limit(o.max_queue)
   local fields = request_fields(o, target)
   local ok, rule = link.conn:request(target.field, target.target, o.protocols, fields)
   if not ok then blame(o, fields, rule) end
@@ -116,6 +115,8 @@ local function open(link)
   link.protocol = conn:chosen()
   conn:taken()
   local ws = connection.new(link)
+  link:read_on()
+  link:advance()  -- a Close frame may have come with the answer
   link:look_at_core()  -- frames may have arrived with the answer
   link:hand_over()
   return ws

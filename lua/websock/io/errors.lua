@@ -23,13 +23,17 @@ end
 
 local function tell(err) errors.report(err, nil, text_of(err)) end
 
---- Calls object:method(...). An error there is the library's own or means that
---- memory ran out: it ends this object only.
-function errors.guarded(object, method, ...)
-  local ok, err = pcall(object[method], object, ...)
-  if ok then return end
+--- Called for an error in one of an object's methods. It is the library's own or means
+--- that memory ran out: it ends this object only.
+function errors.failed(object, err)
   if object.failed then pcall(object.failed, object) end
   pcall(tell, err)  -- there may be no memory for it
+end
+
+--- Calls object:method(...) so. lua_turn.c does the same.
+function errors.guarded(object, method, ...)
+  local ok, err = pcall(object[method], object, ...)
+  if not ok then errors.failed(object, err) end
 end
 
 --- Keeps the first error of a spawned function for `outcome`, unless there is an

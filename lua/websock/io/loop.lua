@@ -32,6 +32,7 @@ local loop = {
   hold = scheduler.hold, release = scheduler.release,
   spawn = scheduler.spawn, spawn_for = scheduler.spawn_for,
   lend = scheduler.lend, call_back = scheduler.call_back,
+  start_for = scheduler.start_for,
   how = scheduler.how, must = scheduler.must, caller = scheduler.caller,
   visitor = scheduler.visitor, deadline = scheduler.deadline,
   wake = scheduler.wake, go_on = scheduler.go_on, waits_for = scheduler.waits_for,

@@ -11,10 +11,10 @@
 -- nothing has to be decided about it; so is every conn that is marked.
 
 local core = require "websock.core"
-local guarded = require("websock.io.errors").guarded
+local errors = require "websock.io.errors"
 local Queue = require "websock.io.queue"
 
-local now = core.now
+local guarded, now = errors.guarded, core.now
 
 local reactor = {}
 
@@ -33,7 +33,7 @@ local sources = Queue.new()
 --- err) when one of these has yielded or raised.
 ---@return userdata turn
 function reactor.open(parked, woken, after, left, lent, spare)
-  turn = core.turn(watchers, parked, woken, guarded, after, left, lent, spare)
+  turn = core.turn(watchers, parked, woken, errors.failed, after, left, lent, spare)
   reactor.turn = turn
   return turn
 end

@@ -251,6 +251,14 @@ function scheduler.lend(link, last)
   link.conn:calling()
 end
 
+--- Runs f(...) for an owner at once. Only for what the loop calls in its turn.
+function scheduler.start_for(owner, f, ...)
+  local thread = turn:thread()
+  held[thread] = owner
+  work = work + 1
+  after(thread, turn:start(thread, f, ...))
+end
+
 function scheduler.spawn(f, ...)
   return scheduler.spawn_for(nil, f, ...)
 end

@@ -21,8 +21,11 @@ end
 
 --- Removes the deadline.
 function deadline.clear(link)
-  if link.timer then link.loop.cancel(link.timer) end
-  link.timer, link.moved, link.accepted, link.late = nil, nil, nil, nil
+  if not link.timer then return end
+  link.loop.cancel(link.timer)
+  link.timer = nil
+  if link.moved then link.moved, link.accepted = nil, nil end
+  if link.late then link.late = nil end
 end
 
 --- Replaces the deadline: so many seconds from now; nil for none.

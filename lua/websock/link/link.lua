@@ -39,10 +39,9 @@ end
 --- transport.
 ---@param config userdata # of the core
 function Link.new(class, config)
-  local self = setmetatable({stage = "handshake"}, class)
+  local self = setmetatable({stage = "handshake", conn = nil, fd = nil, timer = nil,
+    ws = nil, next_ping = nil, beat = nil, protocol = nil}, class)  -- in one piece
   self.conn = core.conn(config, self)
-  self.conn:hold(true)
-  if class.options then self.conn:limit(class.options.max_queue) end
   return self
 end
 
@@ -55,8 +54,13 @@ end
 --- Takes ownership of a transport; the arguments are driver.open's.
 ---@return true|nil, string? err # then the link is gone
 function Link:attach(fd, ...)
-  self.fd = fd
   self.driver.open(self, fd, ...)
+  return self:begin(fd)
+end
+
+--- The same for a descriptor that the conn has got already.
+function Link:begin(fd)
+  self.fd = fd
   local ok, err = self.loop.register(fd, self.conn)
   if ok then return true end
   self.driver.close(self)
@@ -158,16 +162,22 @@ end
 
 --- Called when a receiver finds that no more messages will come: the core checks some
 --- payloads only when they are taken, and one may break a rule.
-function Link:ended_in_receive()
-  if self.stage ~= "gone" then self:look_at_core() end
+function Link:ended_in_receive(flags)
+  if self.stage ~= "gone" then self:digest(flags) end
+end
+
+-- Wakes those who wait for what the flags tell.
+local function wake_for(self, flags)
+  if flags & PONG ~= 0 then self:wake_pingers() end
+  if flags & EVENT ~= 0 then self:notify() end
+  if flags & SWELLS ~= 0 then self:wake_receiver(true) end
 end
 
 -- Acts on flags: marks the conn, wakes waiters, follows the state.
 function Link:digest(flags)
+  if flags == 0 then return end
   if flags & OUT ~= 0 then self:mark() end
-  if flags & PONG ~= 0 then self:wake_pingers() end
-  if flags & EVENT ~= 0 then self:notify() end
-  if flags & SWELLS ~= 0 then self:wake_receiver(true) end
+  if flags & (PONG | EVENT | SWELLS) ~= 0 then wake_for(self, flags) end
   if flags & END ~= 0 then self.ended = true end
   if flags & HELD ~= 0 then self:await_end() end
   if flags & (STATE | END) ~= 0 then self:advance() end
@@ -215,6 +225,28 @@ local function note_drained(self)
   self:wake_receiver()
 end
 
+-- Wakes those who wait until everything is written, if it is, and the coroutine that may
+-- send next, if there is room. A writer is in its own line.
+local function serve_lines(self, left)
+  if left == 0 and self.flushers then self:wake_flushers() end
+  self.conn:line(self.writing ~= nil or self.senders ~= nil or self.flushers ~= nil)
+  if (self.senders or self.writers)
+      and self.conn:backlog() <= self.options.max_queue then
+    self:wake_sender()
+  end
+end
+
+-- Gives the peer its time, while `run` goes on.
+local function linger(self)
+  self.loop.hold(self)
+  deadline.drain(self)
+end
+
+-- Called when a closed connection has written, and has so many bytes left.
+local function pushed_last(self, left)
+  if left == 0 then self:shut() else linger(self) end
+end
+
 --- Writes the queue now. ready: the descriptor is writable again.
 function Link:push(ready)
   local over = is_over(self)
@@ -231,14 +263,9 @@ function Link:push(ready)
   elseif self.stage == "open" or self.stage == "handshake" then
     self.loop.release(self)
   end
-  if left == 0 and self.flushers then self:wake_flushers() end
   if over then note_drained(self) end
-  self.conn:line(self.writing ~= nil or self.senders ~= nil or self.flushers ~= nil)
-  if (self.senders or self.writers)
-      and self.conn:backlog() <= self.options.max_queue then
-    self:wake_sender()
-  end
-  if left == 0 and self.stage == "closed" then self:shut() end
+  if self.conn:line() then serve_lines(self, left) end
+  if self.stage == "closed" then pushed_last(self, left) end
   if self.moved and self.stage ~= "gone" then deadline.note(self, self.loop.now()) end
 end
 
@@ -309,14 +336,21 @@ function Link:wake_flushers()
   self.flushers = nil
 end
 
+local function wake_senders(self)
+  if not self.conn:line() then return end
+  wake_line(self, "writers")
+  wake_line(self, "senders")
+end
+
+-- Wakes all waiters but those in `close`.
 local function wake_all(self)
   self:wake_receiver()
   if self.opener then self.loop.wake(self, self.opener) end
-  wake_line(self, "writers")
-  wake_line(self, "senders")
+  wake_senders(self)
   wake_line(self, "flushers")
-  for _, thread in pairs(self.pingers or {}) do self.loop.wake(self, thread) end
-  wake_line(self, "closers")
+  if self.pingers then
+    for _, thread in pairs(self.pingers) do self.loop.wake(self, thread) end
+  end
 end
 
 -- Ending ----------------------------------------------------------------------
@@ -363,8 +397,6 @@ function Link:opened(ws)
   self.stage, self.asked = "open", nil
   self.ws = ws
   heartbeat.start(self)
-  self:read_on()
-  self:advance()  -- a Close frame may have come with the answer
 end
 
 --- Follows the state machine into "closing" and "closed"; for a client not before
@@ -375,25 +407,23 @@ function Link:advance()
     return
   end
   local state = self.conn:state()
-  if state ~= "open" then end_is_over(self) end
+  if state == "open" then return end
+  end_is_over(self)
   if state == "closed" then
     if self.stage ~= "closed" and self.stage ~= "gone" then
       self.stage = "closed"
       leave(self)
-      self.loop.hold(self)
-      deadline.drain(self)
       wake_all(self)
       self:served()
     end
-    self:shut()
+    -- a conn that is marked is shut once it has written
+    if self.dropped or not self.conn:marked() then self:shut() end
   elseif state == "closing" and self.stage == "open" then
     self.stage = "closing"
     leave(self)
-    self.loop.hold(self)
-    deadline.drain(self)
+    linger(self)
     self:read_on()  -- it may have stopped; the peer's Close is behind what is unread
-    wake_line(self, "writers")
-    wake_line(self, "senders")
+    wake_senders(self)
   end
 end
 
@@ -407,33 +437,39 @@ end
 -- cannot destroy it. A close with unread input resets the connection, and the peer may
 -- lose the Close frame in flight. So, unless the closing handshake was clean and
 -- nothing is left to read, this shuts our side down, and input is read to its end. A
--- client waits for the server to close.
+-- client waits for the server to close. What is queued is written first: the time of
+-- whoever does not take it begins then (see push).
 function Link:shut()
   if self.stage == "gone" then return end
   if self.dropped then return self:release() end
   if self.conn:queued() > 0 then return self:mark() end
   if self.ended then return self:release() end
-  local _, _, clean = self.conn:ending()
-  if clean and self.role == "server" and self.driver.unread(self) == 0 then
+  local clean, server = self.conn:is_clean(), self.role == "server"
+  if clean and server and (self.conn:is_dry() or self.driver.unread(self) == 0) then
     return self:release()
   end
-  if not self.shut_down and not (clean and self.role == "client") then
+  if not self.shut_down and (server or not clean) then
     self.shut_down = true
     self.driver.shutdown(self)
   end
+  linger(self)
 end
 
 --- Closes the descriptor and wakes all waiters.
 function Link:release()
-  if self.stage == "gone" then return end
+  local stage = self.stage
+  if stage == "gone" then return end
   self.stage = "gone"
-  leave(self)
+  if stage ~= "closed" then
+    leave(self)
+    wake_all(self)
+  end
   deadline.clear(self)
   if self.fd then self.loop.unregister(self.fd) end
   if self.fd then self.driver.close(self) end
   if self.handle then self.handle:close() end
   self.loop.release(self)
-  wake_all(self)
+  wake_line(self, "closers")
   if self.on_gone then self:on_gone() end
   self:served()  -- once more: there may have been no memory for it
 end
@@ -445,7 +481,7 @@ function Link:drop(why)
   self:advance()
 end
 
---- Called by errors.guarded after an error inside the library.
+--- Called by errors.failed after an error inside the library.
 function Link:failed()
   self:drop "aborted"
 end

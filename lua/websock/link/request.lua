@@ -1,11 +1,9 @@
 -- The request of a connection: the same table for all hooks and for ws.request. A
--- server keeps it as one string until the application asks for it, as tables for ten
+-- server's conn keeps it as bytes until the application asks for it, as tables for ten
 -- thousand idle connections would cost much memory.
 
 local core = require "websock.core"
 local headers = require "websock.base.headers"
-
-local REMOTE = "<s1I2s1"  -- host (a path may hold anything), port, family
 
 local request = {}
 
@@ -25,13 +23,17 @@ local function new(head, remote)
   }
 end
 
+--- Returns the address of a server's peer.
+---@return {host: string, port: integer, family: string?}
+function request.remote(link)
+  if link.remote then return link.remote end  -- of a socket accepted elsewhere
+  local host, port, family = link.conn:remote()
+  return {host = host, port = port, family = family}
+end
+
 --- Keeps the request in its short form, before the connection opens.
 function request.keep(link)
-  if link.request then return end
-  local remote = link.remote
-  link.head = string.pack(REMOTE, remote.host, remote.port, remote.family or "")
-    .. link.conn:head_text()
-  link.remote = nil
+  if not link.request then link.conn:keep(true) end
 end
 
 -- Parses the kept head, which was valid when it arrived; it may be a little longer.
@@ -42,21 +44,13 @@ local function parse(text)
   return headers.read(conn)
 end
 
-local function unfold(link)
-  local host, port, family, from = string.unpack(REMOTE, link.head)
-  local remote = {host = host, port = port, family = family ~= "" and family or nil}
-  return new(parse(link.head:sub(from)), remote)
-end
-
---- Returns the request of a link, at any time after its arrival.
+--- Returns the request of a server's link, at any time after its arrival.
 function request.of(link)
-  if not link.request then
-    if link.head then
-      link.request, link.head = unfold(link), nil
-    elseif link.remote then
-      link.request, link.remote = new(headers.read(link.conn), link.remote), nil
-    end
-  end
+  if link.request or link.role == "client" then return link.request end
+  local text = link.conn:kept()
+  local head = text and parse(text) or headers.read(link.conn)
+  link.request = new(head, request.remote(link))
+  link.conn:keep(false)
   return link.request
 end
 

@@ -2,8 +2,10 @@
 -- request has arrived.
 
 local callbacks = require "websock.link.callbacks"
+local connection = require "websock.link.connection"
 local handshake = require "websock.server.handshake"
 local log = require "websock.base.log"
+local remote_of = require("websock.link.request").remote
 local text_of = require "websock.base.text"
 local tracking = require "websock.server.tracking"
 
@@ -59,7 +61,7 @@ local function log_refused(link)
   if link.conn:tls_error() then return end
   local _, rule, _, _, _, _, _, status = link.conn:ending()
   log.write("info", "request refused",
-    {status = status, rule = rule, remote = log.place(link.remote)})
+    {status = status, rule = rule, remote = log.place(remote_of(link))})
 end
 
 --- Called when the request has arrived.
@@ -73,6 +75,17 @@ function handler.on_request(link)
     if o.on_message then return callbacks.start(link) end
     link.loop.spawn_for(link, run, link)
   end
+end
+
+--- Called when C has answered the request, with the subprotocol that it chose, and flags
+--- for what came behind it.
+function handler.on_upgrade(link, protocol, flags)
+  if protocol then link.protocol = protocol end
+  connection.new(link)
+  tracking.join(link)
+  link:digest(flags)
+  if link.options.on_message then return callbacks.start(link) end
+  link.loop.start_for(link, run, link)
 end
 
 return handler

@@ -2,6 +2,7 @@
 -- authorize, subprotocol, header fields; and plain HTTP answers. The core has
 -- checked the request's form already. The hooks may yield.
 
+local core = require "websock.core"
 local connection = require "websock.link.connection"
 local headers = require "websock.base.headers"
 local log = require "websock.base.log"
@@ -10,8 +11,9 @@ local origin = require "websock.server.origin"
 local callable = require("websock.base.options").callable
 local rehearse = require "websock.base.rehearse"
 local show = require("websock.base.options").show
-local request_of = require("websock.link.request").of
-local keep_request = require("websock.link.request").keep
+local request = require "websock.link.request"
+
+local request_of, remote_of = request.of, request.remote
 
 local handshake = {}
 
@@ -80,9 +82,9 @@ end
 local function answer_plain(link, o, received)
   local ok, status, fields, body = true, nil, nil, nil
   if o.http then
-    local request = request_of(link)
-    request.body = received
-    ok, status, fields, body = run_hook(link, o.http, request)
+    local asked = request_of(link)
+    asked.body = received
+    ok, status, fields, body = run_hook(link, o.http, asked)
   end
   if not ok then return nil, status end
   if status == nil then
@@ -128,7 +130,7 @@ The option 'origins' of this server says which pages may connect: %s.
 -- the log say why.
 local function refuse_origin(link, o)
   local field, host = link.conn:head_field "origin", host_of(link.conn) or ""
-  local line, remote = remedy(field), log.place(link.remote)
+  local line, remote = remedy(field), log.place(remote_of(link))
   local rule = o.origins == "same" and [["same", those that it serves itself]]
     or "those of its list"
   local body = BODY:format(log.shown(field), log.shown(host), rule)
@@ -141,10 +143,11 @@ end
 
 -- true | nil, err
 local function authorize(link, o)
-  local conn = link.conn
-  if not origin.allowed(o.origins, conn:head_field "origin", host_of(conn), o.tls) then
+  local field, host = link.conn:head_field "origin", host_of(link.conn)
+  if not origin.allowed(o.origins, field, host, o.tls) then
     return refuse_origin(link, o)
   end
+  if field and o.usual then core.allow(o.usual, field, host) end
   if not o.authorize then return true end
   local ok, allowed, status, fields, body = run_hook(link, o.authorize, request_of(link))
   if not ok then return nil, allowed end
@@ -158,23 +161,13 @@ local function authorize(link, o)
   return nil, "refused"
 end
 
-local function first_common(preferred, offered)
-  for _, protocol in ipairs(preferred) do
-    for _, offer in ipairs(offered) do
-      if offer == protocol then return protocol end
-    end
-  end
-end
-
 -- true, protocol | nil, err
 local function choose_protocol(link, o)
   if not o.protocols then return true end
-  local offered = link.conn:offered()
-  if not callable(o.protocols) then
-    return true, first_common(o.protocols, offered)
-  end
-  local ok, chosen = run_hook(link, o.protocols, offered, request_of(link))
-  if ok and chosen ~= nil and first_common({chosen}, offered) == nil then
+  local conn = link.conn
+  if not callable(o.protocols) then return true, conn:choose(o.protocols) end
+  local ok, chosen = run_hook(link, o.protocols, conn:offered(), request_of(link))
+  if ok and chosen ~= nil and conn:choose {chosen} == nil then
     return fail(link, complain(o.protocols, ("protocols: %s was not offered")
       :format(show(chosen))))
   end
@@ -190,7 +183,7 @@ local function more_fields(link, o)
 end
 
 local function upgrade(link, o, protocol, fields)
-  keep_request(link)
+  request.keep(link)
   local ok, rule = link.conn:accept(protocol, fields)
   if not ok then
     rule = rehearse.culprit("server", fields or {}) or rule
@@ -218,6 +211,16 @@ function handshake.prepare(where, o)
   if type(o.origins) == "table" then
     o.origins = origin.compile(where, o.origins)
   end
+end
+
+--- Has C answer the usual requests of conns with this configuration, if there is nothing
+--- that a hook may add to their answer: see lua_upgrade.c.
+---@param o table # the prepared options of listen; they change
+---@param config userdata
+function handshake.delegate(o, config)
+  if o.authorize or o.headers or callable(o.protocols) then return end
+  core.usual(config, o.origins == "*", o.protocols, o.fields)
+  o.usual = config
 end
 
 --- Whether the answer may run the user's hooks, which may yield.

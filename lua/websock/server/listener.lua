@@ -70,9 +70,12 @@ end
 
 function Listener:accept()
   for _ = 1, BATCH do
-    local fd, host, port, family = core.accept(self.fd)
-    if not fd then return self:stopped(host) end
-    self.server:welcome(fd, {host = host, port = port, family = family})
+    local link = self.spare or self.server:new_link()
+    self.spare = link  -- if nobody is there
+    local fd, err = core.accept(self.fd, link.conn)
+    if not fd then return self:stopped(err) end
+    self.spare = nil
+    self.server:welcome(link, fd)
     if not self.fd then return end  -- a hook has stopped the server
   end
   later(self)

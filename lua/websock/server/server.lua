@@ -13,6 +13,7 @@ local log = require "websock.base.log"
 local Listener = require "websock.server.listener"
 local misuse = require "websock.base.misuse"
 local options = require "websock.base.options"
+local remote_of = require("websock.link.request").remote
 local sender = require "websock.link.sender"
 local socket = require "websock.link.socket"
 local stop = require "websock.server.stop"
@@ -40,32 +41,38 @@ local function gone(link)
   local self = link.server
   tracking.untrack(link)
   local err = not link.ws and link.conn:tls_error()
-  if err then log.write("info", "tls failed", {err = err, remote = log.place(link.remote)}) end
+  if err then log.write("info", "tls failed", {err = err, remote = log.place(remote_of(link))}) end
   for _, listener in ipairs(self.listeners) do listener:retry() end
   if self.n_links == 0 then stop.wake(self) end
 end
 
-local function take_in(self, fd, remote, full)
-  local link = Link.new(self.class, self.config)
+local function take_in(self, link, fd, full)
   link:set_deadline(self.options.handshake_timeout)
-  link.remote = remote
-  link.refuse = full and 503 or nil  -- the answer to its request
+  if full then
+    link.refuse = 503  -- the answer to its request
+    link.conn:unusual()
+  end
   tracking.track(link)
-  local ok, err = link:attach(fd)
+  local ok, err = link:begin(fd)
   if ok and self.tls then ok, err = link:secure(self.tls, "") end
   if not ok then self:cannot_accept(err) end
 end
 
+--- Returns a link for a connection that is to be accepted.
+function Server:new_link()
+  return Link.new(self.class, self.config)
+end
+
 --- Called for each accepted connection.
-function Server:welcome(fd, remote)
-  if not self.options.max_connections then return take_in(self, fd, remote) end
+function Server:welcome(link, fd)
+  if not self.options.max_connections then return take_in(self, link, fd) end
   local full, silent = tracking.is_full(self)
   if silent then
-    core.closefd(fd)
+    link.conn:closefd()
   else
-    take_in(self, fd, remote, full)
+    take_in(self, link, fd, full)
   end
-  if full then tracking.tell_full(self, remote) end
+  if full then tracking.tell_full(self, remote_of(link)) end
 end
 
 --- Reports that a connection could not be accepted: to on_error, or without one to the
@@ -100,8 +107,8 @@ function server.new(loop, o)
   self.class = Link.class {
     role = "server", loop = loop, options = o, driver = driver.native,
     server = self, report = o.report, on_handshake = handler.on_request,
-    on_leave = tracking.dismiss, on_closed = callbacks.closed, on_gone = gone,
-    thread_ended = handler.ended,
+    on_upgrade = handler.on_upgrade, on_leave = tracking.dismiss,
+    on_closed = callbacks.closed, on_gone = gone, thread_ended = handler.ended,
   }
   return self
 end
@@ -118,6 +125,7 @@ function server.listen(loop, given, where)
   check_listen(where, o)
   handshake.prepare(where, o)
   local self = server.new(loop, o)
+  handshake.delegate(o, self.config)
   if o.tls then
     local context, err = tls.of(where, o.tls, "server")
     if not context then return nil, err end

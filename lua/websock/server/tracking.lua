@@ -43,8 +43,14 @@ function tracking.track(link)
 end
 
 --- Called when a link's handshake is done: broadcasts now reach it.
-function tracking.admit(link)
+function tracking.join(link)
   link.server.open:add(link)
+end
+
+--- The same when Lua has answered.
+function tracking.admit(link)
+  tracking.join(link)
+  link:read_on()
   link:look_at_core()  -- frames may have arrived with the request
 end
 

@@ -115,13 +115,21 @@ static int is_ready (int fd, short events) {
   return poll(&p, 1, 10000) == 1;
 }
 
+/* net_accept with the peer's address as text. */
+static int accept_from (int listener, net_address *peer) {
+  net_sockaddr raw;
+  int fd = net_accept(listener, &raw);
+  if (fd >= 0) net_address_of(&raw, peer);
+  return fd;
+}
+
 /* A TCP connection: *fd is the accepted end, the result the other. */
 static int tcp (int *fd, net_address *peer) {
   struct sockaddr_in in;
   int listener = listen4(&in);
   int client = connect_to(&in, sizeof in);
   CHECK(is_ready(listener, POLLIN));
-  *fd = net_accept(listener, peer);
+  *fd = accept_from(listener, peer);
   CHECK(*fd >= 0);
   close(listener);
   return client;
@@ -385,7 +393,7 @@ static void meets (int listener, const net_address *to) {
   CHECK(r == 0 || (r == NET_AGAIN && to->family != NET_UNIX));
   CHECK(is_ready(client, POLLOUT) && net_so_error(client) == 0);
   CHECK(is_ready(listener, POLLIN));
-  int fd = net_accept(listener, &peer);
+  int fd = accept_from(listener, &peer);
   CHECK(fd >= 0 && peer.family == to->family);
   close(fd);
   close(client);
@@ -488,10 +496,10 @@ TEST(accept_gives_connections_that_do_not_block) {
   struct sockaddr_in in;
   net_address peer, other;
   int listener = listen4(&in);
-  CHECK(net_accept(listener, &peer) == NET_AGAIN);
+  CHECK(accept_from(listener, &peer) == NET_AGAIN);
   int client = connect_to(&in, sizeof in);
   CHECK(is_ready(listener, POLLIN));
-  int fd = net_accept(listener, &peer);
+  int fd = accept_from(listener, &peer);
   CHECK(fd >= 0 && fcntl(fd, F_GETFL) & O_NONBLOCK);
   CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
   CHECK(net_local(client, &other) == 0);
@@ -499,11 +507,11 @@ TEST(accept_gives_connections_that_do_not_block) {
   CHECK(peer.port == other.port && peer.family == NET_INET);
   CHECK(net_peer(fd, &other) == 0 && other.port == peer.port);
   CHECK(net_local(fd, &other) == 0 && other.port == ntohs(in.sin_port));
-  CHECK(net_accept(listener, &peer) == NET_AGAIN);
+  CHECK(accept_from(listener, &peer) == NET_AGAIN);
   close(fd);
   close(client);
   close(listener);
-  CHECK(net_accept(listener, &peer) == NET_ERROR && net_error() == EBADF);
+  CHECK(accept_from(listener, &peer) == NET_ERROR && net_error() == EBADF);
 }
 
 TEST(accept_skips_aborted_ones) {
@@ -514,11 +522,11 @@ TEST(accept_skips_aborted_ones) {
   int client = connect_to(&in, sizeof in);
   CHECK(is_ready(listener, POLLIN));
   fail_with(aborted, 4);
-  int fd = net_accept(listener, &peer);
+  int fd = accept_from(listener, &peer);
   CHECK(fd >= 0 && nfailed == 4);
   close(fd);
   fail_with(aborted, 2);
-  CHECK(net_accept(listener, &peer) == NET_AGAIN && nfailed == 2);
+  CHECK(accept_from(listener, &peer) == NET_AGAIN && nfailed == 2);
   close(client);
   close(listener);
 }
@@ -533,11 +541,11 @@ TEST(accept_after_a_reset_goes_on) {
   int gone = connect_to(&in, sizeof in), here = connect_to(&in, sizeof in);
   CHECK(is_ready(listener, POLLIN));
   reset(gone);
-  int fd = net_accept(listener, &peer);
+  int fd = accept_from(listener, &peer);
   CHECK(fd >= 0 && is_ready(fd, POLLIN));
   CHECK(net_recv(fd, p, sizeof p) == NET_ERROR && net_error() == ECONNRESET);
   close(fd);
-  fd = net_accept(listener, &peer);
+  fd = accept_from(listener, &peer);
   CHECK(fd >= 0 && net_recv(fd, p, sizeof p) == NET_AGAIN);
   close(fd);
   close(here);
@@ -552,7 +560,7 @@ TEST(accept_does_without_an_address) {
   CHECK(is_ready(listener, POLLIN));
   memset(&peer, 0xff, sizeof peer);
   tells_no_address = 1;
-  int fd = net_accept(listener, &peer);
+  int fd = accept_from(listener, &peer);
   tells_no_address = 0;
   CHECK(fd >= 0 && peer.port == 0);
   CHECK_STR(peer.host, "");
@@ -572,11 +580,11 @@ TEST(accept_says_when_descriptors_run_out) {
   none = was;
   none.rlim_cur = 0;
   CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
-  int fd = net_accept(listener, &peer), err = net_error();
+  int fd = accept_from(listener, &peer), err = net_error();
   CHECK(setrlimit(RLIMIT_NOFILE, &was) == 0);
   CHECK(fd == NET_ERROR && err == EMFILE);
   CHECK_STR(net_error_text(err), "too many open files");
-  fd = net_accept(listener, &peer); /* it has waited */
+  fd = accept_from(listener, &peer); /* it has waited */
   CHECK(fd >= 0);
   close(fd);
   close(client);
@@ -600,7 +608,7 @@ TEST(ipv6_addresses_are_without_brackets) {
   CHECK(getsockname(listener, (struct sockaddr *)&in6, &size) == 0);
   int client = connect_to(&in6, sizeof in6);
   CHECK(is_ready(listener, POLLIN));
-  int fd = net_accept(listener, &peer);
+  int fd = accept_from(listener, &peer);
   CHECK_STR(peer.host, "::1");
   CHECK(peer.family == NET_INET6 && peer.port > 0);
   CHECK(net_local(fd, &peer) == 0 && peer.port == ntohs(in6.sin6_port));
@@ -621,7 +629,7 @@ static void unix_names (const struct sockaddr_un *un, socklen_t size,
   CHECK(got.family == NET_UNIX && got.port == 0);
   CHECK(net_peer(client, &got) == 0);
   CHECK_STR(got.host, name);
-  int fd = net_accept(listener, &got); /* from one without a name */
+  int fd = accept_from(listener, &got); /* from one without a name */
   CHECK(fd >= 0 && got.family == NET_UNIX && got.port == 0);
   CHECK_STR(got.host, "");
   close(fd);

@@ -95,6 +95,24 @@ describe("a conn", function()
       .. "X-One: " .. long .. "\r\nset-cookie: b\r\n\r\n", conn:head_text())
   end)
 
+  it("keeps the head of a request as it came, from its arrival to the end", function()
+    local conn = core.conn(core.config "server")
+    local head = "GET /p HTTP/1.1\r\nhost:a\r\nContent-Length: 3\r\nX-One:  1 \r\n\r\n"
+    conn:feed("\r\n" .. head:sub(1, 30))
+    conn:handshake()
+    conn:keep(true)
+    assert.is_nil(conn:kept())
+    conn:feed(head:sub(31) .. "abc")
+    assert.equal("request", (conn:handshake()))
+    assert.is_nil(conn:kept())
+    conn:keep(true)
+    conn:reject(404)
+    conn:abort()
+    assert.equal(head, conn:kept())
+    conn:keep(false)
+    assert.is_nil(conn:kept())
+  end)
+
   it("has no head before its handshake's event, nor after a handshake that was broken off", function()
     local text = "GET / HTTP/1.1\r\nHost: a\r\n"
     for _, finish in ipairs {"abort", "eof", "close", "reject"} do

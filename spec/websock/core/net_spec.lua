@@ -16,12 +16,19 @@ local function listen()
   return listener, fd, math.tointeger(tonumber((select(2, listener:getsockname()))))
 end
 
--- Returns what f returns when a connection waits at the listener.
+local function bare_conn() return core.conn(core.config "server") end
+
+-- Accepts a connection when there is one. Returns a duplicate of its descriptor, and
+-- its address.
 local function accept(fd)
   local poller <close> = core.poller()
   assert(poller:watch(fd, 1, 1))
   assert.equal(1, poller:wait(120))
-  return core.accept(fd)
+  local conn = bare_conn()
+  assert.equal(assert(core.accept(fd, conn)), conn:fd())
+  local copy = assert(core.dupfd(conn:fd()))
+  conn:closefd()
+  return copy, conn:remote()
 end
 
 -- A socket and the descriptor of its other end.
@@ -42,7 +49,8 @@ end
 describe("core.accept", function()
   it("returns a descriptor and the address of the peer", function()
     local listener, fd, port = listen()
-    assert.same({nil, "again"}, {core.accept(fd)})
+    assert.same({nil, "again"}, {core.accept(fd, bare_conn())})
+    assert.is_nil(bare_conn():remote())
     local client = assert(socket.connect("127.0.0.1", port))
     local other, host, from, family = accept(fd)
     assert.same({client:getsockname()}, {host, tostring(from), family})
@@ -54,8 +62,12 @@ describe("core.accept", function()
   end)
 
   it("says what is wrong", function()
-    assert.same({nil, "bad descriptor"}, {core.accept(NOT_OPEN)})
-    assert.same({nil, "not a socket"}, {core.accept(core.signal_fd())})
+    local conn = bare_conn()
+    assert.same({nil, "bad descriptor"}, {core.accept(NOT_OPEN, conn)})
+    assert.same({nil, "not a socket"}, {core.accept(core.signal_fd(), conn)})
+    conn:close()
+    getmetatable(conn).__gc(conn)
+    assert.error_matches(function() core.accept(NOT_OPEN, conn) end, "closed")
   end)
 end)
 
