@@ -514,9 +514,6 @@ function Conn:held() end
 ---@return boolean whether a whole message waits to be received
 function Conn:waiting() end
 
----@param max_queue integer its own, for broadcasts
-function Conn:limit(max_queue) end
-
 ---@param host string
 ---@param target string
 ---@param protocols? string[]
