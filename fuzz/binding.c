@@ -470,14 +470,20 @@ static void resume (lua_State *L, int n) {
   call(L, 2);
 }
 
+/* What users have for conn i. */
+static void push_ws (lua_State *L, int i) {
+  lua_newtable(L);
+  push_function(L, "CONN");
+  push_conn(L, i);
+  lua_rawset(L, -3);
+}
+
 /* Starts one that uses conn i. */
 static void a_coroutine (lua_State *L, int i) {
   lua_State *thread = lua_newthread(L);
   set_object(L, "thread");
   lua_pushcfunction(thread, body);
-  lua_newtable(L); /* the ws: its conn is under a key */
-  push_conn(L, i);
-  lua_setfield(L, -2, "conn");
+  push_ws(L, i);
   w.ends[i].wild = 1;
   resume(L, 1);
 }
@@ -492,9 +498,7 @@ static void a_resume (lua_State *L, int i) {
 /* ws:send, for any coroutine or none. */
 static void a_fast_send (lua_State *L, int i) {
   push_object(L, "send");
-  lua_newtable(L);
-  push_conn(L, i);
-  lua_setfield(L, -2, "conn");
+  push_ws(L, i);
   lua_pushliteral(L, "by the fast way");
   w.ends[i ^ 1].wild = 1;
   call(L, 2);
@@ -685,7 +689,7 @@ static void step (lua_State *L) {
 
 /* ---- begin */
 
-/* What the loop would be: does some steps, in place of guarded, after, left and
+/* What the loop would be: does some steps, in place of failed, after, left and
    lent. */
 static int hook (lua_State *L) {
   step(L);
@@ -713,7 +717,7 @@ static int wrap (lua_State *L) {
 
 static int mistake (lua_State *L) { return luaL_error(L, "a mistake"); }
 
-/* ws:send and ws:receive; a ws is a table with its conn at "conn". */
+/* ws:send and ws:receive. */
 static void make_methods (lua_State *L) {
   static const luaL_Reg asked[] = {
       {"may_turn", slow},         {"deadline", slow},
@@ -722,16 +726,14 @@ static void make_methods (lua_State *L) {
       {"cannot_wait", mistake},   {NULL, NULL}};
   push_function(L, "fast_send");
   lua_pushcfunction(L, slow);
-  lua_pushliteral(L, "conn");
   push_object(L, "turn");
-  lua_call(L, 3, 1);
+  lua_call(L, 2, 1);
   set_object(L, "send");
   push_function(L, "receive");
-  lua_pushliteral(L, "conn");
   push_object(L, "turn");
   luaL_newlib(L, asked);
   lua_pushcfunction(L, wrap);
-  lua_call(L, 4, 2);
+  lua_call(L, 3, 2);
   set_object(L, "receive_part");
   set_object(L, "receive");
 }
