@@ -108,11 +108,18 @@ static int unpack (lua_State *L, lua_State *thread) {
   return n;
 }
 
-/* Pushes the outcome of a thread for whose values there is no memory. */
-static int no_memory (lua_State *L) {
-  lua_pushboolean(L, 0);
-  lua_pushliteral(L, "not enough memory");
-  return 2;
+/* Resumes the thread with the n values on its stack, -1 if there is no memory
+   for them. Returns what turn:resume does. */
+static int resume_with (lua_State *L, turn *t, lua_State *thread, int n) {
+  int status;
+  if (n < 0) {
+    lua_pushboolean(L, 0);
+    lua_pushliteral(L, "not enough memory");
+    return 2;
+  }
+  status = resume(L, t, thread, n);
+  if (status == LUA_YIELD && t->parked) return 0;
+  return push_outcome(L, t, thread, status);
 }
 
 /* turn:resume(thread) -> true | false, err | nil if the thread has parked.
@@ -122,17 +129,12 @@ static int no_memory (lua_State *L) {
 static int turn_resume (lua_State *L) {
   turn *t = websock_toturn(L, 1);
   lua_State *thread = lua_tothread(L, 2);
-  int n, status;
   luaL_argcheck(L, thread != NULL && thread != L, 2, "thread expected");
   lua_settop(L, 2);
   take_out(L, TURN_PARKED);
   take_out(L, TURN_WOKEN);
   luaL_checktype(L, -1, LUA_TTABLE);
-  n = unpack(L, thread);
-  if (n < 0) return no_memory(L);
-  status = resume(L, t, thread, n);
-  if (status == LUA_YIELD && t->parked) return 0;
-  return push_outcome(L, t, thread, status);
+  return resume_with(L, t, thread, unpack(L, thread));
 }
 
 /* turn:start(thread, f, ...) -> as turn:resume, for a new thread that calls
@@ -140,13 +142,13 @@ static int turn_resume (lua_State *L) {
 static int turn_start (lua_State *L) {
   turn *t = websock_toturn(L, 1);
   lua_State *thread = lua_tothread(L, 2);
-  int n = lua_gettop(L) - 2, status;
+  int n = lua_gettop(L) - 2;
   luaL_argcheck(L, thread != NULL && thread != L, 2, "thread expected");
-  if (!lua_checkstack(thread, n + 1)) return no_memory(L);
-  lua_xmove(L, thread, n);
-  status = resume(L, t, thread, n);
-  if (status == LUA_YIELD && t->parked) return 0;
-  return push_outcome(L, t, thread, status);
+  if (lua_checkstack(thread, n + 1))
+    lua_xmove(L, thread, n);
+  else
+    n = -1;
+  return resume_with(L, t, thread, n);
 }
 
 /* ----------------------------------------------------------------- serving */

@@ -25,22 +25,23 @@ function ends.inside(f, ...)
   return table.unpack(results, 2, results.n)
 end
 
----Turns the loop until done() is true.
-function ends.turn_until(done)
+-- Calls pass(seconds) until done() is true.
+local function repeat_until(done, pass, seconds)
   local deadline = socket.gettime() + raw.patience
   while not done() do
     assert(socket.gettime() < deadline, "it took too long")
-    websock.step(0.01)
+    pass(seconds)
   end
+end
+
+---Turns the loop until done() is true.
+function ends.turn_until(done)
+  repeat_until(done, websock.step, 0.01)
 end
 
 ---The same for those who run in a coroutine of the loop.
 function ends.wait_until(done)
-  local deadline = socket.gettime() + raw.patience
-  while not done() do
-    assert(socket.gettime() < deadline, "it took too long")
-    websock.sleep(0.005)
-  end
+  repeat_until(done, websock.sleep, 0.005)
 end
 
 ---A client connection and its peer.

@@ -48,12 +48,17 @@ end
 
 -- The same from the request on, if hooks may yield.
 local function answer_and_run(link)
-  local ws = handshake.answer(link, link.server.options)
-  if not ws then return end
+  if not handshake.answer(link, link.server.options) then return end
   tracking.admit(link)
   if link.options.on_message then return callbacks.run(link) end
-  link:hand_over()
-  link.server.options.handler(ws)
+  return run(link)
+end
+
+-- Has the callbacks of a link whose request was answered called, or its handler run in a
+-- thread that spawn (loop.spawn_for or start_for) begins.
+local function serve(link, spawn)
+  if link.options.on_message then return callbacks.start(link) end
+  spawn(link, run, link)
 end
 
 -- Logs a request that the core has refused by itself, or that was cut off.
@@ -72,8 +77,7 @@ function handler.on_request(link)
     link.loop.spawn_for(link, answer_and_run, link)
   elseif handshake.answer(link, o) then
     tracking.admit(link)
-    if o.on_message then return callbacks.start(link) end
-    link.loop.spawn_for(link, run, link)
+    serve(link, link.loop.spawn_for)
   end
 end
 
@@ -84,8 +88,7 @@ function handler.on_upgrade(link, protocol, flags)
   connection.new(link)
   tracking.join(link)
   link:digest(flags)
-  if link.options.on_message then return callbacks.start(link) end
-  link.loop.start_for(link, run, link)
+  serve(link, link.loop.start_for)
 end
 
 return handler
