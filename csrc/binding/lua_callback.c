@@ -4,7 +4,7 @@
 ** link/callbacks.lua.)
 **
 ** They receive on the same seat as a coroutine does (lua_seat.c). It is FREE
-** while nothing is due. Then a coroutine is lent to them: by lua_turn.c, which
+** while nothing is due. Then a coroutine is lent to them: by lua_serve.c, which
 ** lends one and the same again as long as no callback waits, or by
 ** io/scheduler.lua. It calls what is due, one after the other, and ends when
 ** nothing is.

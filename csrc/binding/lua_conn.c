@@ -14,7 +14,7 @@
 
 /* -------------------------------------------------------------------- life */
 
-/* core.conn(config [, link]) -> conn; lua_turn.c calls the link's methods when
+/* core.conn(config [, link]) -> conn; lua_serve.c calls the link's methods when
    Lua has to decide about the conn, whose end is held until hand_over */
 static int conn_new (lua_State *L) {
   const config *shared = (const config *)luaL_checkudata(L, 1, CONFIG_TYPE);
@@ -255,7 +255,7 @@ static int conn_held (lua_State *L) {
   return 1;
 }
 
-/* ------------------------------------- what lua_turn.c and Lua both look at */
+/* ------------------------------------- what lua_serve.c and Lua both look at */
 
 /* Pushes a flag's value, and sets it to the argument at 2 if there is one. */
 static int flag (lua_State *L, unsigned char *value) {

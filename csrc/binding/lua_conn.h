@@ -12,8 +12,8 @@
 **   lua_callback.c   callbacks that receive in its place
 **   lua_send.c   messages and bytes out
 **
-** and for those that serve many connections without Lua in between: lua_turn.c,
-** lua_ws_receive.c, lua_ws_send.c, lua_broadcast.c.
+** and for those that serve many connections without Lua in between, see
+** lua_turn.h.
 */
 #ifndef lua_conn_h
 #define lua_conn_h
@@ -52,11 +52,11 @@ enum { WANT_NOTHING, WANT_MESSAGE /* or the handshake's event */, WANT_PART };
    callbacks that receive in place of a coroutine of the user's. */
 enum {
   EMPTY,   /* no coroutine */
-  PARKED,  /* waits for data; lua_turn.c may resume it directly */
+  PARKED,  /* waits for data; lua_serve.c may resume it directly */
   BY_LOOP, /* waits for data, with a deadline or called outside the loop:
               only the loop resumes it */
   WOKEN,   /* will be resumed */
-  NEXT,    /* is resumed by lua_turn.c once Lua knows what has come */
+  NEXT,    /* is resumed by lua_serve.c once Lua knows what has come */
   RESTING, /* has yielded so that others run; will be resumed */
   FREE,    /* callbacks: none runs, the next one may be called */
   CALLING  /* callbacks: a coroutine was lent to them, and runs, waits or will
@@ -127,7 +127,9 @@ typedef struct conn {
   unsigned char marked;  /* is in the turn's list of conns to flush */
   unsigned char line;    /* a coroutine waits to send, or a writer is open */
   unsigned char unusual; /* Lua answers its request */
-  uint32_t calls;        /* that may have changed what there is to take */
+  unsigned char
+      missed;     /* memory ran out while it was served: see lua_flush.c */
+  uint32_t calls; /* that may have changed what there is to take */
   seat seat;
   const char *err;   /* of the write that failed, until it is reported */
   uint64_t ponged;   /* ws_ponged, as reported last */

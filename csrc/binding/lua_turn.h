@@ -1,6 +1,6 @@
 /*
 ** lua_turn.h - the userdata `websock.turn`, for the files that serve
-** connections without Lua in between: lua_turn.c, lua_ws_receive.c,
+** connections without Lua in between: those of lua_serve.h, lua_ws_receive.c,
 ** lua_ws_send.c, lua_callback.c, lua_broadcast.c.
 */
 #ifndef lua_turn_h
@@ -51,15 +51,20 @@ typedef struct turn {
   double before;      /* the time of the turn before */
   double ended;       /* when that was over and the next began to wait */
   double trimmed;     /* when the pool was trimmed */
+  uint32_t serving;   /* slot of the conn that is served, or NOBODY */
   ws_pool *pool;      /* the state's */
   lua_Integer first, last; /* of the list of conns to be flushed */
   lua_Integer room;        /* its length up to which marking needs no memory */
 } turn;
 
+enum { NOBODY = UINT32_MAX };
+
 #define TURN_TYPE "websock.turn"
 extern const char websock_turn_type[];
 /* Returns the turn at arg, or raises. */
 turn *websock_toturn (lua_State *L, int arg);
+
+/* ---- lua_flush.c */
 /* Makes room for n more conns in the list of the turn at index self, which is
    absolute. May raise for lack of memory. */
 void websock_mark_room (lua_State *L, int self, lua_Integer n);

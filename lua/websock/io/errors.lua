@@ -7,6 +7,8 @@ local text_of = require "websock.base.text"
 
 local errors = {
   on_error = nil,  -- function(err, thread, traceback); nil: stderr
+  miss = nil, turn = nil,  -- set by the reactor: miss(turn, conn) has link:failed called
+                           -- in the next turn
 }
 
 local failure  -- {err} of the first spawned function that raised without on_error
@@ -24,13 +26,14 @@ end
 local function tell(err) errors.report(err, nil, text_of(err)) end
 
 --- Called for an error in one of an object's methods. It is the library's own or means
---- that memory ran out: it ends this object only.
+--- that memory ran out: it ends this object only, if need be once there is memory for
+--- that.
 function errors.failed(object, err)
-  if object.failed then pcall(object.failed, object) end
+  if object.failed and not pcall(object.failed, object) then pcall(errors.miss, errors.turn, object.conn) end
   pcall(tell, err)  -- there may be no memory for it
 end
 
---- Calls object:method(...) so. lua_turn.c does the same.
+--- Calls object:method(...) so. lua_tell.c does the same.
 function errors.guarded(object, method, ...)
   local ok, err = pcall(object[method], object, ...)
   if not ok then errors.failed(object, err) end

@@ -7,7 +7,7 @@
 --
 -- All of them are the library's and never wait. References to watchers and timers are
 -- weak: users, waiters and the scheduler's `hold` keep them alive. A watcher may also
--- be a conn of the core, which is served in C (csrc/binding/lua_turn.c) as long as
+-- be a conn of the core, which is served in C (csrc/binding/lua_serve.c) as long as
 -- nothing has to be decided about it; so is every conn that is marked.
 
 local core = require "websock.core"
@@ -35,6 +35,7 @@ local sources = Queue.new()
 function reactor.open(parked, woken, after, left, lent, spare)
   turn = core.turn(watchers, parked, woken, errors.failed, after, left, lent, spare)
   reactor.turn = turn
+  errors.turn, errors.miss = turn, turn.miss
   return turn
 end
 

@@ -129,12 +129,8 @@ local function post_mortem(thread, err)
   return traceback
 end
 
--- Forgets a thread that has returned, raised, run out of memory or been closed, and
--- tells its owner. Only the first call for a thread does so.
-local function finish(thread, ok, err)
-  unpark(thread)
-  local owner = release(thread)
-  if not owner then return end
+-- Tells the owner of a thread that has ended.
+local function conclude(thread, owner, ok, err)
   local traceback = not ok and post_mortem(thread, err) or nil
   if owner ~= true then
     errors.guarded(owner, "thread_ended", ok, err, traceback)
@@ -142,6 +138,16 @@ local function finish(thread, ok, err)
     errors.remember(err)
     errors.report(err, thread, traceback)
   end
+end
+
+-- Forgets a thread that has returned, raised, run out of memory or been closed, and
+-- tells its owner. Only the first call for a thread does so.
+local function finish(thread, ok, err)
+  unpark(thread)
+  local owner = release(thread)
+  if not owner then return end
+  local told, why = pcall(conclude, thread, owner, ok, err)
+  if not told then errors.failed(owner ~= true and owner or {}, why) end
 end
 
 -- Called for a thread that was closed, or that another resumer ran to its end; also
@@ -159,18 +165,24 @@ end
 
 -- Resuming --------------------------------------------------------------------
 
+-- Queues a thread that has yielded without waiting for anything.
+local function go_round(thread)
+  if turn:has_rested() then
+    let_go_on(thread, NONE, sated)
+  else
+    rested:add(thread)  -- it yielded by itself, so that others run
+  end
+end
+
 -- Called when a resumed thread has yielded or ended. ok is nil if it has parked, false
 -- if it cannot be resumed any more.
 local function after(thread, ok, ...)
   if ok == nil then return end
   if not ok or status(thread) == "dead" then
     finish(thread, ok, ...)
-  elseif parked[thread] then
-    return
-  elseif turn:has_rested() then
-    let_go_on(thread, NONE, sated)
-  else
-    rested:add(thread)  -- it yielded by itself, so that others run
+  elseif not parked[thread] then
+    local queued, why = pcall(go_round, thread)
+    if not queued then finish(thread, false, why) end
   end
 end
 

@@ -11,7 +11,7 @@
 local core = require "websock.core"
 local deadline = require "websock.link.deadline"
 local heartbeat = require "websock.link.heartbeat"
-local Line = require "websock.link.line"
+local Writing = require "websock.link.writing"
 
 local READ, WRITE, HANGUP = core.READ, core.WRITE, core.HANGUP
 local SAW = core.SAW    -- the flags of conn:pull and poll
@@ -21,6 +21,7 @@ local EVENT, MORE, PONG, STATE, OUT, END, DRY, HELD, SWELLS = SAW.EVENT, SAW.MOR
 
 -- Each field costs memory in ten thousand idle links: flags that are off are nil.
 local Link = {}
+for name, method in pairs(Writing) do Link[name] = method end
 
 --- Makes a class of `common`, the fields that links of one kind share: role, loop,
 --- options (max_queue, close_timeout, ...) and perhaps driver; and the callbacks
@@ -199,110 +200,7 @@ function Link:notify()
   end
 end
 
--- Writing ---------------------------------------------------------------------
-
---- Has the queue written at the end of this turn.
-function Link:mark()
-  self.loop.mark(self.conn)
-end
-
---- Called by the loop for a marked conn, if there is more to do than writing.
-function Link:flush()
-  if self.stage ~= "gone" then self:push() end
-end
-
--- For on_drain: whether the queue is over its limit, before it is written.
-local function is_over(self)
-  return self.over or self.options.on_drain
-    and self.conn:backlog() > self.options.max_queue
-end
-
--- The same afterwards: on_drain is due when the queue has fallen to half of its limit.
-local function note_drained(self)
-  self.over = self.conn:backlog() > self.options.max_queue / 2 or nil
-  if self.over or self.stage ~= "open" then return end
-  self.conn:drains()
-  self:wake_receiver()
-end
-
--- Wakes those who wait until everything is written, if it is, and the coroutine that may
--- send next, if there is room. A writer is in its own line.
-local function serve_lines(self, left)
-  if left == 0 and self.flushers then self:wake_flushers() end
-  self.conn:line(self.writing ~= nil or self.senders ~= nil or self.flushers ~= nil)
-  if (self.senders or self.writers)
-      and self.conn:backlog() <= self.options.max_queue then
-    self:wake_sender()
-  end
-end
-
--- Gives the peer its time, while `run` goes on.
-local function linger(self)
-  self.loop.hold(self)
-  deadline.drain(self)
-end
-
--- Called when a closed connection has written, and has so many bytes left.
-local function pushed_last(self, left)
-  if left == 0 then self:shut() else linger(self) end
-end
-
---- Writes the queue now. ready: the descriptor is writable again.
-function Link:push(ready)
-  local over = is_over(self)
-  local left, err = self.driver.push(self, ready)
-  if not left then
-    self:write_failed(err)
-    left = 0
-  elseif left > 0 then
-    self.loop.hold(self)
-    heartbeat.stuck(self)
-    if self.loop.rearm and not self.conn:shaking() then
-      self.loop.rearm(self.fd, WRITE)
-    end
-  elseif self.stage == "open" or self.stage == "handshake" then
-    self.loop.release(self)
-  end
-  if over then note_drained(self) end
-  if self.conn:line() then serve_lines(self, left) end
-  if self.stage == "closed" then pushed_last(self, left) end
-  if self.moved and self.stage ~= "gone" then deadline.note(self, self.loop.now()) end
-end
-
--- Keeps reading after a failed write, which ends only the sending side: an answer or a
--- TLS alert that the peer sent before may tell a client why.
-function Link:write_failed()
-  if self.stage == "handshake" and self.role == "server" then return self:drop "reset" end
-  self.hangup = true
-  self.conn:more(true)
-  self:read_on()
-end
-
 -- Waking ----------------------------------------------------------------------
-
--- Wakes the coroutine that may send next: the writer's while its message is not
--- finished, else the first sender, which wakes the next one in turn.
-function Link:wake_sender()
-  local thread = self:first_in(self.writing and "writers" or "senders")
-  if thread then self.loop.wake(self, thread) end
-end
-
---- Adds a thread to one of the lines: "senders", "writers" (which continue a message),
---- "flushers", "closers".
----@param at_head? boolean # before all others
-function Link:line_up(name, thread, at_head)
-  self[name] = self[name] or Line.new()
-  self[name]:join(thread, at_head)
-end
-
---- Returns the first thread in a line, nil if there is none.
-function Link:first_in(name)
-  local line = self[name]
-  if not line then return nil end
-  local thread = line:head(self)
-  if not thread then self[name] = nil end
-  return thread
-end
 
 --- Wakes the coroutine that waits in `receive`.
 ---@param last boolean? # after all others: its message may inflate to much
@@ -326,28 +224,12 @@ function Link:wake_pingers()
   end
 end
 
-local function wake_line(self, name)
-  if self[name] then self[name]:wake(self) end
-end
-
---- Wakes the coroutines that wait until everything is written.
-function Link:wake_flushers()
-  wake_line(self, "flushers")
-  self.flushers = nil
-end
-
-local function wake_senders(self)
-  if not self.conn:line() then return end
-  wake_line(self, "writers")
-  wake_line(self, "senders")
-end
-
 -- Wakes all waiters but those in `close`.
 local function wake_all(self)
   self:wake_receiver()
   if self.opener then self.loop.wake(self, self.opener) end
-  wake_senders(self)
-  wake_line(self, "flushers")
+  self:wake_senders()
+  self:wake_line "flushers"
   if self.pingers then
     for _, thread in pairs(self.pingers) do self.loop.wake(self, thread) end
   end
@@ -421,9 +303,9 @@ function Link:advance()
   elseif state == "closing" and self.stage == "open" then
     self.stage = "closing"
     leave(self)
-    linger(self)
+    self:linger()
     self:read_on()  -- it may have stopped; the peer's Close is behind what is unread
-    wake_senders(self)
+    self:wake_senders()
   end
 end
 
@@ -452,7 +334,7 @@ function Link:shut()
     self.shut_down = true
     self.driver.shutdown(self)
   end
-  linger(self)
+  self:linger()
 end
 
 --- Closes the descriptor and wakes all waiters.
@@ -469,7 +351,7 @@ function Link:release()
   if self.fd then self.driver.close(self) end
   if self.handle then self.handle:close() end
   self.loop.release(self)
-  wake_line(self, "closers")
+  self:wake_line "closers"
   if self.on_gone then self:on_gone() end
   self:served()  -- once more: there may have been no memory for it
 end

@@ -1,4 +1,4 @@
--- The part of the loop's turn in C (csrc/binding/lua_turn.c, lua_ws_send.c), while
+-- The part of the loop's turn in C (csrc/binding/lua_serve.c, lua_flush.c, lua_ws_send.c), while
 -- coroutines begin and end. The usual case is tested in receive_spec.lua and
 -- send_spec.lua (spec/websock/link/).
 
