@@ -1,0 +1,28 @@
+-- The built-in loop as a guest in other schedulers, its hosts. The loop alone polls our
+-- descriptors; a host turns it by a pump, a thread or handle of its own, and a coroutine
+-- of the host that calls the library waits by the host's own means.
+--
+-- A host is known by an adapter (copas.lua, cqueues.lua, luv.lua, or a user's table):
+--
+--   owns()          true: the calling coroutine is the host's and may yield; false: it
+--                   is the host's but may not yield (nested, or a callback); nil: not
+--                   the host's. Called for each call from outside the loop.
+--   park(thread)    yields the calling coroutine, which is `thread`, until `wake`; it
+--                   may return early
+--   wake(thread)    has a parked thread go on; resumes nothing inside the call
+--   pause()         yields the calling coroutine, so that others of the host run
+--   spawn(f, ...)   runs f(...), which never raises, in a new coroutine of the host;
+--                   runs nothing of it inside the call
+--   begin(pump)     there is a pump from now on; idempotent
+--   kick()          the pump's next turn is due earlier than it has returned last, or
+--                   there is work now, or no longer; not called inside a turn
+--
+-- The pump of a host waits until pump.pollfd() is readable, the seconds that pump.turn()
+-- returned are over, or `kick` is called, and then calls pump.turn() again:
+--
+--   pump.turn()       one turn, which never waits -> seconds until the next is due; nil:
+--                     only when the descriptor is readable
+--   pump.pollfd()     the descriptor, nil if the poller has none: then turn each 0.01 s
+--   pump.is_needed()  whether there is work, or a coroutine of this host waits here; if
+--                     not, the pump must not keep its host running
+--   pump.ended()      to be called when the pump ends; `begin` follows if it is needed
