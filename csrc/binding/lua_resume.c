@@ -4,10 +4,6 @@
 */
 #include "lua_serve.h"
 
-#define STRAYED                                                             \
-  "a coroutine of websock's loop has yielded values: they are for another " \
-  "scheduler (see the option 'scheduler')"
-
 int websock_resume (lua_State *L, turn *t, lua_State *thread, int nargs) {
   int status, n;
   t->current = thread;
@@ -29,7 +25,7 @@ int websock_outcome (lua_State *L, const turn *t, lua_State *thread,
   int ok = status == LUA_OK || status == LUA_YIELD;
   lua_pushboolean(L, ok && !t->strayed);
   if (t->strayed)
-    lua_pushliteral(L, STRAYED);
+    lua_pushliteral(L, WEBSOCK_STRAYED);
   else if (ok)
     return 1;
   else

@@ -9,6 +9,9 @@
 ** in another, the desk, and while it waits the caller's thread turns the loop.
 ** Only there can the error come in between: it closes the call as
 ** coroutine.close would, as may happen to any coroutine of the loop.
+**
+** The caller may be a coroutine of another scheduler (io/guests.lua). Then it
+** waits there by that scheduler's means, until the desk is woken.
 */
 #include "lua_turn.h"
 
@@ -25,14 +28,14 @@ static lua_State *push_new (lua_State *L) {
   return thread;
 }
 
-/* Takes the spare thread out of its user value, or creates one; pushes it. */
-static lua_State *push_thread (lua_State *L, int self, int spare) {
-  if (lua_getiuservalue(L, self, spare) != LUA_TTHREAD) {
+/* Takes the spare pump out of its user value, or creates one; pushes it. */
+static lua_State *push_pump (lua_State *L, int self) {
+  if (lua_getiuservalue(L, self, TURN_PUMP) != LUA_TTHREAD) {
     lua_pop(L, 1); /* remove the nil */
     return push_new(L);
   }
   lua_pushnil(L);
-  lua_setiuservalue(L, self, spare);
+  lua_setiuservalue(L, self, TURN_PUMP);
   return lua_tothread(L, -1);
 }
 
@@ -192,7 +195,7 @@ static int turn_enter (lua_State *L) {
   int n = lua_gettop(L) - 1, status;
   lua_State *caller = t->current, *pump;
   if (t->pump) return luaL_error(L, "the loop is being turned");
-  pump = push_thread(L, 1, TURN_PUMP);
+  pump = push_pump(L, 1);
   lua_insert(L, 2);
   hand_over(L, pump, 0);
   lua_pushcfunction(pump, unyielding);
@@ -208,58 +211,172 @@ static int turn_enter (lua_State *L) {
   return n;
 }
 
+/* ------------------------------------------------------------------- visits */
+
+#define VISIT_TYPE "websock.visit"
+
+/* User values of a visit: it is on the stack of the caller that a desk serves,
+   and closes the desk if the caller is closed, raises or is collected. */
+enum { VISIT_DESK = 1, VISIT_TURN, VISIT_VALUES = VISIT_TURN };
+
+/* Visit's __close and __gc: closes the desk if it has not ended. */
+static int leave (lua_State *L) {
+  lua_State *desk;
+  lua_settop(L, 1);
+  lua_getiuservalue(L, 1, VISIT_DESK);
+  desk = lua_tothread(L, 2);
+  if (desk == NULL || lua_status(desk) != LUA_YIELD) return 0;
+  lua_getiuservalue(L, 1, VISIT_TURN);
+  websock_close_thread(L, desk);
+  tell_left(L, 3, 2);
+  return 0;
+}
+
+static int prepare_visits (lua_State *L) {
+  static const luaL_Reg meta[] = {
+      {"__close", leave}, {"__gc", leave}, {NULL, NULL}};
+  websock_newtype(L, VISIT_TYPE, meta + 2, meta);
+  return 0;
+}
+
+static void push_new_visit (lua_State *L, int self) {
+  lua_newuserdatauv(L, 0, VISIT_VALUES);
+  push_new(L);
+  lua_setiuservalue(L, -2, VISIT_DESK);
+  lua_pushvalue(L, self);
+  lua_setiuservalue(L, -2, VISIT_TURN);
+  luaL_setmetatable(L, VISIT_TYPE);
+}
+
+/* Takes the spare visit out of its user value, or creates one. Pushes it and
+   its desk. */
+static void push_visit (lua_State *L, int self) {
+  if (lua_getiuservalue(L, self, TURN_VISIT) == LUA_TUSERDATA) {
+    lua_pushnil(L);
+    lua_setiuservalue(L, self, TURN_VISIT);
+  } else {
+    lua_pop(L, 1); /* remove the nil */
+    push_new_visit(L, self);
+  }
+  lua_getiuservalue(L, -1, VISIT_DESK);
+}
+
 /* -------------------------------------------------------------------- desk */
 
 /* Upvalues of a wrapped function. */
-enum { CALLED = 1, TURN, UNTIL };
+enum { CALLED = 1, TURN, LOOP, UPVALUES = LOOP };
 #define up(i) lua_upvalueindex(i)
+
+/* The stack of its caller while a desk serves it. HOST is what the loop's
+   owner() has returned: the scheduler whose coroutine has called; false if that
+   may not yield; nil if it is nobody's. */
+enum { VISIT = 1, DESK, HOST, CALLER = HOST };
+
+static int how_at (lua_State *L) {
+  if (lua_isnil(L, HOST)) return CAN_TURN;
+  return lua_toboolean(L, HOST) ? CAN_YIELD : CANNOT;
+}
 
 static int resume (lua_State *L, turn *t, lua_State *desk, int n,
                    int *results) {
-  int status;
+  lua_State *current = t->current, *other = t->desk, *outer = t->outer;
+  int how = t->how, status;
   t->current = t->desk = desk;
   t->outer = L;
+  t->how = how_at(L);
   t->parked = 0;
   status = lua_resume(desk, L, n, results);
-  t->current = t->desk = t->outer = NULL;
+  t->current = current;
+  t->desk = other;
+  t->outer = outer;
+  t->how = how;
   return status;
 }
 
-/* Turns the loop until the desk, at 1, is woken (or once, if it only rests).
-   Leaves the values to resume it with on the stack. */
-static int turn_until (lua_State *L, lua_State *desk, int parked) {
-  int r;
-  lua_pushvalue(L, up(UNTIL));
-  if (parked)
-    lua_pushvalue(L, 1);
-  else
-    lua_pushnil(L);
-  r = lua_pcall(L, 1, LUA_MULTRET, 0);
-  if (r != LUA_OK) {
-    websock_close_thread(L, desk);
-    tell_left(L, up(TURN), 1);
-    return lua_error(L);
-  }
-  return lua_gettop(L) - 1;
+/* Calls a function of the table LOOP with the n arguments on the top. */
+static void call_loop (lua_State *L, const char *name, int n) {
+  lua_getfield(L, up(LOOP), name);
+  lua_insert(L, -n - 1);
+  lua_call(L, n, 0);
 }
 
-/* Calls the function at the desk, with the arguments on the stack. */
-static int at_desk (lua_State *L, turn *t) {
-  int n = lua_gettop(L), status;
-  lua_State *desk = push_thread(L, up(TURN), TURN_DESK);
+/* Tells the pumps of hosts, if there are any, that more may be due. */
+static void touch (lua_State *L, const turn *t) {
+  if (t->hosted) call_loop(L, "touch", 0);
+}
+
+static int woken (lua_State *L, int status, lua_KContext ctx);
+
+/* Moves the values above the stack, with which the desk goes on, to it. Returns
+   their number. */
+static int hand_values (lua_State *L) {
+  int n = lua_gettop(L) - CALLER;
+  hand_over(L, lua_tothread(L, DESK), n);
+  return n;
+}
+
+/* Waits, in the caller's thread, until the desk is woken, or for a moment if it
+   only rests. Returns the number of values for it. */
+static int wait (lua_State *L, const turn *t, int parked) {
+  touch(L, t);
+  lua_getfield(L, up(LOOP), "wait");
+  lua_pushvalue(L, HOST);
+  if (parked)
+    lua_pushvalue(L, DESK);
+  else
+    lua_pushnil(L);
+  lua_callk(L, 2, LUA_MULTRET, 0, woken);
+  return hand_values(L);
+}
+
+/* Returns what the desk has returned, n values, or raised. */
+static int conclude (lua_State *L, const turn *t, int status, int n) {
+  lua_State *desk = lua_tothread(L, DESK);
+  if (status != LUA_OK) return pass_on(L, desk);
+  touch(L, t);
+  take_over(L, desk, n);
+  websock_keep(L, up(TURN), TURN_VISIT, VISIT);
+  return n;
+}
+
+/* Lets the desk go on with n values on its stack, until it ends. waited: the
+   visit closes it already. */
+static int serve (lua_State *L, turn *t, int n, int waited) {
+  lua_State *desk = lua_tothread(L, DESK);
+  int status;
+  while ((status = resume(L, t, desk, n, &n)) == LUA_YIELD) {
+    if (!waited) lua_toclose(L, VISIT);
+    waited = 1;
+    lua_pop(desk, n); /* remove what it yielded */
+    if (n > 0) return luaL_error(L, WEBSOCK_STRAYED);
+    n = wait(L, t, t->parked);
+  }
+  return conclude(L, t, status, n);
+}
+
+/* Goes on after a wait that has yielded. */
+static int woken (lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  (void)ctx;
+  return serve(L, (turn *)lua_touserdata(L, up(TURN)), hand_values(L), 1);
+}
+
+/* Calls the function at the desk, with the arguments below the host on the
+   top. */
+static int at_desk (lua_State *L, int status, lua_KContext ctx) {
+  int n = lua_gettop(L) - 1;
+  lua_State *desk;
+  (void)status;
+  (void)ctx;
+  luaL_checkstack(L, CALLER, NULL);
   lua_insert(L, 1);
+  push_visit(L, up(TURN));
+  lua_rotate(L, 1, 2);
+  desk = lua_tothread(L, DESK);
   lua_pushvalue(L, up(CALLED));
   hand_over(L, desk, 1);
   hand_over(L, desk, n);
-  while ((status = resume(L, t, desk, n, &n)) == LUA_YIELD) {
-    lua_pop(desk, n); /* remove what it yielded */
-    n = turn_until(L, desk, t->parked);
-    hand_over(L, desk, n);
-  }
-  if (status != LUA_OK) return pass_on(L, desk);
-  take_over(L, desk, n);
-  websock_keep(L, up(TURN), TURN_DESK, 1);
-  return n;
+  return serve(L, (turn *)lua_touserdata(L, up(TURN)), n, 0);
 }
 
 static int returned (lua_State *L, int status, lua_KContext ctx) {
@@ -275,23 +392,29 @@ int websock_forward (lua_State *L, int f) {
   return returned(L, LUA_OK, 0);
 }
 
+/* The owner is asked in a call that could yield, or it could not find out
+   whether the caller can. */
 static int wrapped (lua_State *L) {
-  turn *t = (turn *)lua_touserdata(L, up(TURN));
-  if (!t->pump && t->current == NULL) return at_desk(L, t);
-  return websock_forward(L, up(CALLED));
+  const turn *t = (turn *)lua_touserdata(L, up(TURN));
+  if (t->pump || t->current) return websock_forward(L, up(CALLED));
+  lua_getfield(L, up(LOOP), "owner");
+  lua_callk(L, 0, 1, 0, at_desk);
+  return at_desk(L, LUA_OK, 0);
 }
 
-/* turn:wrap(f, until) -> a function that calls f, at the desk if it is called
-   outside the loop. There until(thread), in the caller's thread, turns the loop
-   and returns what the desk is woken with; until() turns it once. */
+/* turn:wrap(f, loop) -> a function that calls f, at the desk if it is called
+   outside the loop. loop.owner() returns the caller's host; loop.wait(host,
+   desk), in the caller's thread, waits until the desk is woken and returns the
+   values for it, loop.wait(host) only for a moment; loop.touch() tells hosts
+   that more may be due. */
 static int turn_wrap (lua_State *L) {
   websock_toturn(L, 1);
-  luaL_checkany(L, 3);
+  luaL_checktype(L, 3, LUA_TTABLE);
   lua_settop(L, 3);
   lua_pushvalue(L, 2);
   lua_insert(L, 1);
-  lua_remove(L, 3); /* the function, the turn, until */
-  lua_pushcclosure(L, wrapped, UNTIL);
+  lua_remove(L, 3); /* the function, the turn, the table */
+  lua_pushcclosure(L, wrapped, UPVALUES);
   return 1;
 }
 
@@ -300,7 +423,7 @@ static int turn_wrap (lua_State *L) {
 int websock_how (lua_State *L, const turn *t) {
   if (t->current == NULL) return t->pump ? CANNOT : CAN_TURN;
   if (t->current != L || !lua_isyieldable(L)) return CANNOT;
-  return t->desk == L ? CAN_TURN : CAN_YIELD;
+  return t->desk == L ? t->how : CAN_YIELD;
 }
 
 /* turn:how() -> "yield", "turn" or nil: see websock_how */
@@ -308,6 +431,19 @@ static int turn_how (lua_State *L) {
   static const char *const names[] = {NULL, "yield", "turn"};
   lua_pushstring(L, names[websock_how(L, websock_toturn(L, 1))]);
   return 1;
+}
+
+/* turn:is_desk() -> whether this thread is a desk, which serves another */
+static int turn_is_desk (lua_State *L) {
+  lua_pushboolean(L, websock_toturn(L, 1)->desk == L);
+  return 1;
+}
+
+/* turn:host(): there are hosts from now on, whose pumps must be told what is
+   due. */
+static int turn_host (lua_State *L) {
+  websock_toturn(L, 1)->hosted = 1;
+  return 0;
 }
 
 /* turn:caller() -> the calling thread (for the desk, the thread that it
@@ -354,8 +490,10 @@ static int turn_is_pump (lua_State *L) {
 const luaL_Reg websock_thread_methods[] = {{"caller", turn_caller},
                                            {"enter", turn_enter},
                                            {"has_raised", turn_has_raised},
+                                           {"host", turn_host},
                                            {"how", turn_how},
                                            {"is_current", turn_is_current},
+                                           {"is_desk", turn_is_desk},
                                            {"is_pump", turn_is_pump},
                                            {"is_turning", turn_is_turning},
                                            {"park", turn_park},
@@ -369,4 +507,5 @@ void websock_prepare_threads (lua_State *L, int self) {
   lua_pushvalue(L, self);
   lua_pushcclosure(L, begin, 1);
   lua_setiuservalue(L, self, TURN_BEGIN);
+  prepare_visits(L);
 }

@@ -30,7 +30,7 @@ enum {
   TURN_POOL,
   TURN_BEGIN,
   TURN_PUMP,
-  TURN_DESK,
+  TURN_VISIT,
   TURN_CALL_BACK,
   TURN_SPARE,
   TURN_WEIGHT,
@@ -42,6 +42,8 @@ typedef struct turn {
   lua_State *current; /* the coroutine that was resumed, or NULL */
   lua_State *desk;    /* the desk (see lua_threads.c) if that runs, or NULL */
   lua_State *outer;   /* the thread that the desk serves */
+  int how;            /* how that waits, see websock_how */
+  int hosted;         /* other schedulers have pumps for the loop */
   lua_State *pump;    /* the thread in which a turn is under way, or NULL */
   int parked;         /* current has yielded to wait: it will be woken */
   int strayed;        /* it has yielded values */
@@ -77,12 +79,16 @@ void websock_prepare_memory (lua_State *L, int self);
 
 /* ---- lua_threads.c */
 /* How a call made in L can wait: not at all; by a yield, in a coroutine that
-   the loop has resumed; by turns of the loop, outside of it. */
+   the loop or another scheduler has resumed; by turns of the loop, outside of
+   both. */
 enum { CANNOT, CAN_YIELD, CAN_TURN };
 int websock_how (lua_State *L, const turn *t);
 /* Calls the function at f, an upvalue, with all that is on the stack, and
    returns its results, in place of the C function that runs. It may yield. */
 int websock_forward (lua_State *L, int f);
+#define WEBSOCK_STRAYED                                                     \
+  "a coroutine of websock's loop has yielded values: they are for another " \
+  "scheduler (see the option 'scheduler')"
 extern const luaL_Reg websock_thread_methods[], websock_thread_meta[];
 /* Sets the user values that lua_threads.c needs. */
 void websock_prepare_threads (lua_State *L, int self);

@@ -129,7 +129,7 @@ static int wait (lua_State *L, turn *t, conn *c, int which) {
   if (timeout == LUA_TBOOLEAN) return last_look(L, t, c, which);
   can = how(L, t, which);
   if (can == CAN_TURN && !may_turn(L)) return last_look(L, t, c, which);
-  if (timeout == LUA_TNIL && can == CAN_YIELD)
+  if (timeout == LUA_TNIL && can == CAN_YIELD && t->desk != L)
     return sit(L, t, c, PARKED, which);
   if (timeout != LUA_TNIL) set_deadline(L);
   return sit(L, t, c, BY_LOOP, which);

@@ -31,6 +31,9 @@ local websock = {_VERSION = "websock 0.1.0"}
 ---@return string? err # "timeout", "refused", "dns: ...", "connect: ...", "tls: ...", "handshake: ...", "url: ..."
 ---@return table? response # with "refused": status, reason, headers, body
 function websock.connect(url, opts)
+  local named = type(opts) == "table" and opts.scheduler
+  local host = named and loop.find_host("connect", named)
+  if host then return loop.call_as(host, client.connect, loop, url, opts) end
   return loop.call(client.connect, loop, url, opts)
 end
 
@@ -74,6 +77,13 @@ end
 function websock.step(timeout)
   options.check_timeout(timeout, "step")
   return loop.step(timeout)
+end
+
+--- Has the loop run inside another scheduler, from now on: no `run` and `step` then.
+--- Coroutines of Copas and cqueues are recognised without this call.
+---@param scheduler "copas"|"cqueues"|"luv"|table # or a controller of cqueues
+function websock.use(scheduler)
+  loop.use(scheduler)
 end
 
 --- Ends `run` after the turn it is in.

@@ -95,6 +95,12 @@ local function is_socket(value)
   return kind == "userdata" or kind == "table", "a socket object"
 end
 
+local function is_scheduler(value)
+  local kind = type(value)
+  return kind == "string" or kind == "userdata" or kind == "table",
+    '"loop", "copas", "cqueues" or a controller of it, "luv", or a table'
+end
+
 -- An option of a later version: only the values that mean "off" are allowed.
 local function later(what, off)
   return function(value)
@@ -137,8 +143,9 @@ local connection = {
     .. " also how long `ping` waits, and an answer for a byte to be accepted"},
   on_close = {nil, callable,
     "function(ws, code, reason, clean), called once the connection has ended"},
-  scheduler = {nil, later("another scheduler than the loop", "loop"),
-    'who waits; "loop" is the built-in one'},
+  scheduler = {nil, is_scheduler,
+    'the scheduler that is called from: "loop" (the built-in one), "copas", "cqueues" or a'
+    .. ' controller of it, "luv", or a table; nil: it is recognised'},
 }
 
 local function extend(base, more)
@@ -168,6 +175,9 @@ options.connect = extend(connection, {
 
 -- Options that listen and accept share.
 local served = extend(connection, {
+  scheduler = {"loop", is_scheduler,
+    'whose coroutines run handlers and hooks: "loop" (the built-in one), "copas",'
+    .. ' "cqueues" or a controller of it, "luv", or a table'},
   on_message = {nil, callable,
     "function(ws, message, kind), called for each message in place of a handler"},
   on_open = {nil, callable, "function(ws), called before the first message"},

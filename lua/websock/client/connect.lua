@@ -173,6 +173,7 @@ function client.connect(loop, text, given)
   o.given = mine
   local target, err = url.parse(text, "connect")
   if not target then return nil, err end
+  loop.place_hooks("connect", o, options.callable)
   loop.must "connect"
   if o.timeout == 0 then return nil, "timeout" end  -- it cannot succeed without waiting
   local context

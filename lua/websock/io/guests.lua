@@ -25,4 +25,273 @@
 --   pump.pollfd()     the descriptor, nil if the poller has none: then turn each 0.01 s
 --   pump.is_needed()  whether there is work, or a coroutine of this host waits here; if
 --                     not, the pump must not keep its host running
+--   pump.busy         whether there was work after the last turn: as is_needed, but for
+--                     hosts that know of their waiting coroutines themselves
+--   pump.due          when the next turn is due, a time of websock.now()
 --   pump.ended()      to be called when the pump ends; `begin` follows if it is needed
+
+local errors = require "websock.io.errors"
+local misuse = require "websock.base.misuse"
+local reactor = require "websock.io.reactor"
+local scheduler = require "websock.io.scheduler"
+local show = require("websock.base.options").show
+local text_of = require "websock.base.text"
+local now = require("websock.core").now
+
+local loaded = package.loaded
+local turn = reactor.turn
+
+-- Called with the module of a scheduler, each returns owns(), as above, and
+-- adapter_for(what), which returns the adapter of whose coroutine calls, or of a
+-- controller, or nil, err.
+local kinds = {
+  copas = require "websock.io.copas",
+  cqueues = require "websock.io.cqueues",
+  luv = require "websock.io.luv",
+}
+
+local guests = {
+  turn_once = nil, has_more = nil, wake = nil,  -- set by the loop
+}
+
+local function weak_keys() return setmetatable({}, {__mode = "k"}) end
+
+local known = {}           -- name -> {module, owns, adapter_for}
+local given = {}           -- users' tables
+local order = {}           -- of those that are asked: {owns, adapter_for}
+local pumps = weak_keys()  -- adapter -> its pump
+local used                 -- the adapter of `use`
+local chosen               -- the host of the next call: see `call_as`
+
+-- Pumps -----------------------------------------------------------------------
+
+local NEVER, AT_ONCE = math.huge, -math.huge
+
+-- When the next turn is due, a time of `now`.
+local function next_due()
+  if guests.has_more() then return AT_ONCE end
+  return reactor.first_due() or NEVER
+end
+
+local function note(pump)
+  pump.due, pump.busy = next_due(), scheduler.has_work()
+  return pump.due
+end
+
+-- One turn, unless this is called inside one.
+local function turn_as_guest(pump)
+  if turn:is_turning() or turn:is_current() then return 0.01 end
+  pump.due = AT_ONCE
+  guests.turn_once()
+  local due = note(pump)
+  if due == NEVER then return nil end
+  return due == AT_ONCE and 0 or math.max(0, due - now())
+end
+
+local function new_pump(adapter)
+  local pump = {due = AT_ONCE, busy = nil, pollfd = reactor.pollfd}
+  local mine = setmetatable({adapter}, {__mode = "v"})  -- the host may be dropped
+  function pump.turn() return turn_as_guest(pump) end
+  function pump.is_needed()
+    return scheduler.has_work() or scheduler.has_callers(mine[1])
+  end
+  function pump.ended()
+    if mine[1] and pumps[mine[1]] == pump then pumps[mine[1]] = nil end
+  end
+  return pump
+end
+
+-- Makes sure that a host has a pump.
+local function join(adapter)
+  if pumps[adapter] then return end
+  reactor.poller()  -- early, so that its descriptor is small
+  turn:host()
+  local pump = new_pump(adapter)
+  pumps[adapter] = pump
+  adapter.begin(pump)
+end
+
+--- Called after whatever was done outside a turn: tells the pumps if their next turn is
+--- due earlier now, or work has begun or ended.
+function guests.touch()
+  local due, busy = next_due(), scheduler.has_work()
+  for adapter, pump in pairs(pumps) do
+    if due < pump.due or busy ~= pump.busy then
+      pump.due, pump.busy = due, busy
+      adapter.kick()
+    end
+  end
+  if used and not pumps[used] and (busy or due < NEVER) then join(used) end
+end
+
+-- Recognising -----------------------------------------------------------------
+
+-- Sets the order in which schedulers are asked: the surest first.
+local function sort()
+  order = {}
+  for _, adapter in ipairs(given) do
+    table.insert(order, {owns = adapter.owns, adapter_for = function() return adapter end})
+  end
+  for _, name in ipairs {"cqueues", "copas", "luv"} do
+    if known[name] and known[name].owns then table.insert(order, known[name]) end
+  end
+end
+
+-- Makes a scheduler known, whose module this is.
+local function know(name, module)
+  if known[name] and known[name].module == module then return end
+  local owns, adapter_for = kinds[name](module)
+  known[name] = {module = module, owns = owns, adapter_for = adapter_for}
+  sort()
+end
+
+--- Returns the adapter of the scheduler whose coroutine has called; false if that cannot
+--- yield; nil if it is nobody's.
+function guests.owner()
+  if chosen then return chosen end
+  if loaded.copas then know("copas", loaded.copas) end
+  if loaded.cqueues then know("cqueues", loaded.cqueues) end
+  for i = 1, #order do
+    local owns = order[i].owns()
+    if owns then
+      local host = order[i].adapter_for()
+      join(host)
+      return host
+    end
+    if owns == false then return false end
+  end
+end
+
+-- Naming ----------------------------------------------------------------------
+
+local METHODS = {"owns", "park", "wake", "pause", "spawn", "begin", "kick"}
+
+-- Returns a table of the user's as an adapter.
+local function adopt(where, adapter)
+  for _, name in ipairs(METHODS) do
+    if type(adapter[name]) ~= "function" then
+      misuse("%s: scheduler: a table with the functions %s expected; '%s' is none", where,
+        table.concat(METHODS, ", "), name)
+    end
+  end
+  for _, other in ipairs(given) do
+    if other == adapter then return adapter end
+  end
+  table.insert(given, adapter)
+  sort()
+  return adapter
+end
+
+local function module_of(where, name)
+  local ok, module = pcall(require, name)
+  if ok then return module end
+  misuse("%s: scheduler %s: %s", where, show(name), text_of(module):match "^[^\n]*")
+end
+
+-- Returns the adapter of a scheduler. what: a controller of cqueues.
+local function named(where, name, what)
+  know(name, module_of(where, name))
+  local adapter, err = known[name].adapter_for(what)
+  if adapter then return adapter end
+  misuse("%s: scheduler %s: %s", where, show(name), err)
+end
+
+local function is_controller(value)
+  return loaded.cqueues and loaded.cqueues.type(value) == "controller"
+end
+
+--- Returns the adapter that an option `scheduler` names, nil for the loop.
+---@param where string # the function called
+---@param value string|table|userdata|nil
+function guests.find(where, value)
+  if value == nil or value == "loop" then return nil end
+  if kinds[value] then return named(where, value) end
+  if is_controller(value) then return named(where, "cqueues", value) end
+  if type(value) == "table" then return adopt(where, value) end
+  misuse('%s: scheduler: "loop", "copas", "cqueues" (or a controller), "luv" or a table '
+    .. "expected, got %s", where, show(value))
+end
+
+--- Has the loop run inside a scheduler from now on.
+function guests.use(value)
+  local adapter = guests.find("use", value)
+  if not adapter then
+    misuse('use: scheduler: "copas", "cqueues" (or a controller), "luv" or a table '
+      .. "expected, got %s", show(value))
+  end
+  join(adapter)
+  used = adapter
+end
+
+--- Raises if the loop runs inside a scheduler.
+function guests.check_unused(where)
+  if not used then return end
+  misuse("%s: the loop runs inside another scheduler (websock.use), which turns it", where)
+end
+
+-- Calling ---------------------------------------------------------------------
+
+--- Calls f(...), wrapped by the loop, as for a coroutine of this host.
+---@param call function # loop.call
+function guests.call_as(host, call, f, ...)
+  join(host)
+  chosen = host
+  return call(function(...)
+    chosen = nil
+    return f(...)
+  end, ...)
+end
+
+local function with_traceback(err)
+  return {err = err, traceback = errors.traceback(coroutine.running(), err)}
+end
+
+-- What runs in the host's coroutine. If that is closed or dropped, the caller goes on
+-- without results.
+local Run = {}
+
+local function finish(self)
+  if self.call.told then return end
+  self.call.told = true
+  guests.wake(self.call, self.call.thread)
+end
+
+Run.__close, Run.__gc = finish, finish
+
+local function perform(call, f, ...)
+  local _ <close> = setmetatable({call = call}, Run)
+  call.results = table.pack(xpcall(f, with_traceback, ...))
+end
+
+--- Returns a function that runs f in a coroutine of the host, and returns or raises what
+--- f does. It waits, in a thread of the loop.
+function guests.delegate(adapter, f)
+  return function(...)
+    local call = {thread = coroutine.running()}
+    join(adapter)
+    adapter.spawn(perform, call, f, ...)
+    repeat scheduler.park(nil, call) until call.told
+    local results = call.results
+    if not results then return end
+    if results[1] then return table.unpack(results, 2, results.n) end
+    errors.trace(call.thread, results[2].traceback)
+    error(results[2].err, 0)
+  end
+end
+
+local HOOKS = {"handler", "on_open", "on_message", "on_drain", "on_close", "authorize",
+  "protocols", "headers", "http"}
+
+--- Has the hooks among these checked options run in coroutines of their scheduler.
+---@param where string # the function called
+---@param callable function # whether an option is a function
+function guests.place_hooks(where, o, callable)
+  local adapter = guests.find(where, o.scheduler)
+  if not adapter then return end
+  join(adapter)
+  for _, name in ipairs(HOOKS) do
+    if callable(o[name]) then o[name] = guests.delegate(adapter, o[name]) end
+  end
+end
+
+return guests

@@ -4,6 +4,7 @@
 -- turns the loop itself.
 
 local errors = require "websock.io.errors"
+local guests = require "websock.io.guests"
 local misuse = require "websock.base.misuse"
 local reactor = require "websock.io.reactor"
 local scheduler = require "websock.io.scheduler"
@@ -36,6 +37,9 @@ local loop = {
   how = scheduler.how, must = scheduler.must, caller = scheduler.caller,
   visitor = scheduler.visitor, deadline = scheduler.deadline,
   wake = scheduler.wake, go_on = scheduler.go_on, waits_for = scheduler.waits_for,
+
+  find_host = guests.find, place_hooks = guests.place_hooks, use = guests.use,
+  check_unused = guests.check_unused,
 
   report = errors.report, signal = signal, probe = watch.probe,
 }
@@ -80,15 +84,22 @@ local function turn_once(timeout)
   enter(in_c, serve, stop, behind, has_polled)
 end
 
---- Seconds until a timer is due; 0 when something is ready, nil without timers.
-function loop.timeout()
-  if ready:is_empty() and rested:is_empty() and sated:is_empty() then
-    return reactor.timeout()
-  end
-  return 0
+local function has_more()
+  return not (ready:is_empty() and rested:is_empty() and sated:is_empty())
+    or reactor.has_more()
 end
 
+--- Seconds until a timer is due; 0 when something is ready, nil without timers.
+function loop.timeout()
+  return has_more() and 0 or reactor.timeout()
+end
+
+guests.has_more = has_more
+
+function guests.turn_once() turn_once(0) end
+
 local function check_outside(name)
+  guests.check_unused(name)
   if in_c:is_turning() then
     misuse("%s: cannot be called inside the loop", name)
   end
@@ -121,14 +132,17 @@ end
 
 -- Calls from outside ----------------------------------------------------------
 
-local turn_until = scheduler.waiter(turn_once)
+-- What a call from outside asks for: see turn_wrap in lua_threads.c.
+local outside = {
+  owner = guests.owner, touch = guests.touch, wait = scheduler.waiter(turn_once),
+}
 
 --- Returns a function that calls f; if it is called outside the loop, in a thread of
 --- the library's own, where Ctrl-C can interrupt nothing but a wait.
 ---@param f function
 ---@return function
 function loop.wrap(f)
-  return in_c:wrap(f, turn_until)
+  return in_c:wrap(f, outside)
 end
 
 --- Wraps these methods of an object.
@@ -142,6 +156,13 @@ loop.call = loop.wrap(function(f, ...) return f(...) end)
 
 --- See scheduler.park and watch.wait.
 loop.park, loop.wait = loop.wrap(scheduler.park), loop.wrap(watch.wait)
+
+guests.wake = loop.wrap(scheduler.wake)
+
+--- Calls f(...) wrapped; if the caller is outside the loop, as a coroutine of this host.
+function loop.call_as(host, f, ...)
+  return guests.call_as(host, loop.call, f, ...)
+end
 
 local SLEEP = {}  -- what `sleep` waits for: only its deadline wakes it
 

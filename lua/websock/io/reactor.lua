@@ -153,10 +153,20 @@ function reactor.mark(conn)
   turn:mark(conn)
 end
 
+--- Whether there is work for the next turn.
+function reactor.has_more()
+  return turn:marks() or not sources:is_empty()
+end
+
+--- When a timer is due, nil without timers.
+function reactor.first_due()
+  return (timers:first())
+end
+
 --- Seconds until a timer is due, nil without timers; 0 when there is work for the next
 --- turn.
 function reactor.timeout()
-  if turn:marks() or not sources:is_empty() then return 0 end
+  if reactor.has_more() then return 0 end
   local at = timers:first()
   if not at then return nil end
   local left = at - now()

@@ -1,12 +1,12 @@
 -- The scheduler: the threads of the loop, what each of them waits for, and the order
 -- in which they are resumed.
 --
--- Two kinds of callers wait. A thread of the loop yields, and is resumed from a queue.
+-- Three kinds of callers wait. A thread of the loop yields, and is resumed from a queue.
 -- A call from outside the loop runs at the desk, a thread of the library's own (see
--- lua_threads.c), while its caller turns the loop until the desk is woken. `how`
+-- lua_threads.c), while its caller turns the loop until the desk is woken; or, if the
+-- caller is a coroutine of another scheduler, waits there (see guests.lua). `how`
 -- (websock_how in C) tells which of them calls, `park` and lua_ws_receive.c how it waits,
--- `let_go_on` how it is resumed: coroutines of other schedulers would be a third kind
--- there.
+-- `let_go_on` how it is resumed.
 
 local errors = require "websock.io.errors"
 local misuse = require "websock.base.misuse"
@@ -37,8 +37,9 @@ local parked = weak_keys()     -- waiting thread -> what it waits for, until res
 local deadlines = weak_keys()  -- waiting thread -> handle of its timer
 local sleeping = setmetatable({}, {__mode = "v"})  -- that handle -> the thread
 local values = weak_keys()     -- woken thread -> packed values
-local desks = weak_keys()      -- desk that has waited -> true
+local desks = weak_keys()      -- desk that has waited -> its caller's host, or true
 local visitors = weak_keys()   -- a caller outside that waits -> its desk
+local callers = setmetatable({}, {__mode = "kv"})  -- desk -> its caller in a host
 
 local turn  -- the userdata of lua_turn.c
 
@@ -79,11 +80,23 @@ local function cancel_deadline(thread)
   deadlines[thread] = nil
 end
 
+-- Has the caller of a desk go on, which resumes the desk. One whose loop is turned by
+-- its caller is seen there.
+local function call_back_caller(desk, host)
+  local caller = host ~= true and callers[desk]
+  if caller then host.wake(caller) end
+end
+
 -- Queues a thread to be resumed with these values, in the ready queue or another. If
 -- this raises for lack of memory the thread waits as before: `resume` ignores a queued
 -- thread that has no values.
 local function let_go_on(thread, packed, queue)
-  if not desks[thread] then (queue or ready):add(thread) end
+  local host = desks[thread]
+  if host then
+    call_back_caller(thread, host)
+  else
+    (queue or ready):add(thread)
+  end
   values[thread] = packed
   if deadlines[thread] then cancel_deadline(thread) end
 end
@@ -120,7 +133,7 @@ end
 
 -- Returns the traceback of a thread that raised, and closes its variables.
 local function post_mortem(thread, err)
-  local told, traceback = pcall(debug.traceback, thread, text_of(err))
+  local told, traceback = pcall(errors.traceback, thread, err)
   if not told then traceback = text_of(err) end  -- no memory for it
   local closed, second = coroutine.close(thread)
   if not closed and second ~= err then
@@ -291,7 +304,10 @@ end
 
 -- Why a call made here cannot wait.
 local function obstacle()
-  if turn:is_current() then
+  if turn:is_desk() and coroutine.isyieldable() then
+    return "this coroutine is none of the scheduler's in which it runs (an iterator of "
+      .. "coroutine.wrap perhaps), or it is a callback, which cannot yield"
+  elseif turn:is_current() then
     return "a C function on the way, such as table.sort, string.gsub or "
       .. "coroutine.close, cannot yield"
   end
@@ -331,28 +347,17 @@ function scheduler.deadline(at)
   deadlines[thread] = handle
 end
 
--- An error may end a wait at the desk.
-local desk_guard = {__close = function(self) visitors[self.caller] = nil end}
-
-local function park_at_desk(desk)
-  local caller = scheduler.caller()
-  local _ <close> = setmetatable({caller = caller}, desk_guard)
-  visitors[caller] = desk
-  return turn:park()
-end
-
 --- Waits until `wake` is called for the calling thread.
 ---@param deadline number? # a time of `now`
 ---@param what any # what it waits for: `wake` has to name the same
 ---@param where? string # the name of the function called
 ---@return any ... # the values of `wake`, or nil, "timeout"
 function scheduler.park(deadline, what, where)
-  local how = scheduler.must(where)
+  scheduler.must(where)
   local thread = running()
   parked[thread] = false  -- makes room: if `deadline` raises, the thread does not wait
   if deadline then scheduler.deadline(deadline) end
   parked[thread] = what
-  if how == "turn" then return park_at_desk(thread) end
   return turn:park()
 end
 
@@ -361,20 +366,46 @@ function scheduler.visitor(thread)
   return visitors[thread] or thread
 end
 
---- Returns the function by which a desk waits: it turns the loop until the desk is
---- woken and returns the values for it; without a desk it turns the loop once. It runs
---- in the caller's thread, where Ctrl-C may interrupt it anywhere.
+local function turn_until_woken(desk, turn_once)
+  desks[desk] = true
+  repeat turn_once() until values[desk]
+end
+
+local function park_until_woken(desk, host, caller)
+  desks[desk], callers[desk] = host, caller
+  repeat host.park(caller) until values[desk]
+end
+
+--- Returns the function by which a desk waits: wait(host, desk) returns the values that
+--- the desk is woken with. Its caller turns the loop until then, or parks in its host if
+--- it has one; without a desk only once. This runs in the caller's thread, where Ctrl-C
+--- may interrupt it anywhere. The desk must not refer to the caller, which may be
+--- dropped by its host.
 ---@param turn_once function
----@return fun(desk: thread?): any ...
+---@return fun(host: table?, desk: thread?): any ...
 function scheduler.waiter(turn_once)
-  return function(desk)
-    if not desk then return turn_once() end
-    desks[desk] = true
-    repeat turn_once() until values[desk]
+  return function(host, desk)
+    if not desk then return (host and host.pause or turn_once)() end
+    local caller = running()
+    visitors[caller] = desk
+    if host then
+      park_until_woken(desk, host, caller)
+    else
+      turn_until_woken(desk, turn_once)
+    end
+    visitors[caller] = nil
     local woken = values[desk]
     unpark(desk)
     return unpack(woken, 2, woken[1] + 1)
   end
+end
+
+--- Whether a coroutine of this host waits here.
+function scheduler.has_callers(host)
+  for desk, its_host in pairs(desks) do
+    if its_host == host and callers[desk] and status(desk) == "suspended" then return true end
+  end
+  return false
 end
 
 return scheduler

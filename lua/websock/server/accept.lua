@@ -124,6 +124,7 @@ return function(loop, object, given)
   local o = options.check("accept", given)
   check_server(o.server)
   handshake.prepare("accept", o)
+  loop.place_hooks("accept", o, options.callable)
   loop.must "accept"
   check_socket(object, o)
   local head = o.request and rebuild(o.request) or ""

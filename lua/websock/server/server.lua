@@ -124,6 +124,7 @@ function server.listen(loop, given, where)
   local o = options.check(where, given)
   check_listen(where, o)
   handshake.prepare(where, o)
+  loop.place_hooks(where, o, options.callable)
   local self = server.new(loop, o)
   handshake.delegate(o, self.config)
   if o.tls then
@@ -140,20 +141,23 @@ function server.listen(loop, given, where)
   return self
 end
 
---- See docs/reference.md.
-function server.serve(loop, given)
-  loop.must "serve"
-  local self, err, place = loop.call(server.listen, loop, given, "serve")
-  if not self then return nil, err, place end
-  local _ <close> = self  -- also when this coroutine is closed
-  if loop.how() == "turn" then
-    self.serving = loop.stop
-    return loop.run()
-  end
+local function wait_for_end(self, loop)
   local me = coroutine.running()
   self.serving = function() loop.wake(self, me) end
   repeat loop.park(nil, self) until self.ended
   return true
+end
+
+--- See docs/reference.md.
+function server.serve(loop, given)
+  local how = loop.call(loop.must, "serve")
+  if how == "turn" then loop.check_unused "serve" end
+  local self, err, place = loop.call(server.listen, loop, given, "serve")
+  if not self then return nil, err, place end
+  local _ <close> = self  -- also when this coroutine is closed
+  if how == "yield" then return loop.call(wait_for_end, self, loop) end
+  self.serving = loop.stop
+  return loop.run()
 end
 
 -- Methods ---------------------------------------------------------------------

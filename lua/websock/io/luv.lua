@@ -1,0 +1,123 @@
+-- The loop as a guest in libuv's, by luv: see guests.lua. Its pump is a handle on the
+-- loop's descriptor, and a timer. They keep libuv's loop running only while needed.
+--
+-- luv has no coroutines of its own: any coroutine that calls is taken for one that luv's
+-- callbacks resume, and is resumed by such a callback.
+
+local BLIND = 0.01  -- seconds between turns where the poller has no descriptor
+
+-- Coroutines to resume, and what parks them.
+local Threads = {}
+Threads.__index = Threads
+
+-- Resumes those that are queued. An error of one goes to luv, when all were resumed.
+local function resume_all(self)
+  local list, failure = self.queue, nil
+  self.queue = {}
+  for _, one in ipairs(list) do
+    local thread = one.thread
+    local ok, err = true, nil
+    if coroutine.status(thread) == "suspended" then
+      ok, err = coroutine.resume(thread, table.unpack(one, 1, one.n))
+    end
+    if not ok then failure = failure or debug.traceback(thread, tostring(err)) end
+  end
+  if failure then error(failure, 0) end
+end
+
+function Threads.new(uv)
+  local self = setmetatable({uv = uv, queue = {}, timer = uv.new_timer()}, Threads)
+  self.parked = {}  -- thread -> true: nobody else keeps it alive
+  function self.resume_all() resume_all(self) end
+  return self
+end
+
+function Threads:add(thread, ...)
+  table.insert(self.queue, {thread = thread, n = select("#", ...), ...})
+  if #self.queue == 1 then self.timer:start(0, 0, self.resume_all) end
+end
+
+-- Closing it ends a wait, also of a coroutine that is closed.
+local Waiting = {__close = function(waiting) waiting.parked[waiting.thread] = nil end}
+
+function Threads:park(thread)
+  local _ <close> = setmetatable({parked = self.parked, thread = thread}, Waiting)
+  self.parked[thread] = true
+  coroutine.yield()
+end
+
+-- The pump's handles.
+local Handles = {}
+Handles.__index = Handles
+
+function Handles.new(uv, pump)
+  local self = setmetatable({uv = uv, pump = pump, timer = uv.new_timer()}, Handles)
+  function self.turn() self:turn_once() end
+  local fd = pump.pollfd()
+  if fd then
+    self.poll = uv.new_poll(fd)
+    self.poll:start("r", self.turn)
+  end
+  return self
+end
+
+-- Has the handles keep libuv's loop running, or not.
+function Handles:count(counts)
+  local set = counts and self.uv.ref or self.uv.unref
+  set(self.timer)
+  if self.poll then set(self.poll) end
+end
+
+function Handles:kick()
+  self:count(true)
+  self.timer:start(0, 0, self.turn)
+end
+
+function Handles:turn_once()
+  local seconds = self.pump.turn()
+  if not self.poll then seconds = math.min(seconds or BLIND, BLIND) end
+  self.timer:stop()
+  if seconds then
+    self.uv.update_time()
+    self.timer:start(math.ceil(seconds * 1000), 0, self.turn)
+  end
+  self:count(self.pump.is_needed())
+end
+
+local function new(uv)
+  local adapter, threads, handles = {name = "luv"}, Threads.new(uv), nil
+
+  -- In a coroutine: true, unless a C function is on the way. Else it may be a callback.
+  function adapter.owns()
+    local _, is_main = coroutine.running()
+    if not is_main then return coroutine.isyieldable() end
+    if uv.loop_mode() then return false end
+  end
+
+  function adapter.park(thread) threads:park(thread) end
+
+  function adapter.wake(thread) threads:add(thread) end
+
+  function adapter.pause()
+    local thread = coroutine.running()
+    threads:add(thread)
+    threads:park(thread)
+  end
+
+  function adapter.spawn(f, ...) threads:add(coroutine.create(f), ...) end
+
+  function adapter.begin(pump)
+    handles = Handles.new(uv, pump)
+    handles:kick()
+  end
+
+  function adapter.kick() handles:kick() end
+
+  return adapter
+end
+
+--- Returns finder, adapter_for: see guests.lua. luv is recognised only once it was named.
+return function(uv)
+  local adapter = new(uv)
+  return adapter.owns, function() return adapter end
+end
