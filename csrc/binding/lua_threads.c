@@ -433,9 +433,11 @@ static int turn_how (lua_State *L) {
   return 1;
 }
 
-/* turn:is_desk() -> whether this thread is a desk, which serves another */
-static int turn_is_desk (lua_State *L) {
-  lua_pushboolean(L, websock_toturn(L, 1)->desk == L);
+/* turn:is_refused() -> whether this is a desk whose caller is another
+   scheduler's and may not yield */
+static int turn_is_refused (lua_State *L) {
+  const turn *t = websock_toturn(L, 1);
+  lua_pushboolean(L, t->desk == L && t->how == CANNOT);
   return 1;
 }
 
@@ -493,8 +495,8 @@ const luaL_Reg websock_thread_methods[] = {{"caller", turn_caller},
                                            {"host", turn_host},
                                            {"how", turn_how},
                                            {"is_current", turn_is_current},
-                                           {"is_desk", turn_is_desk},
                                            {"is_pump", turn_is_pump},
+                                           {"is_refused", turn_is_refused},
                                            {"is_turning", turn_is_turning},
                                            {"park", turn_park},
                                            {"thread", turn_thread},

@@ -223,10 +223,13 @@ function guests.use(value)
   used = adapter
 end
 
---- Raises if the loop runs inside a scheduler.
-function guests.check_unused(where)
-  if not used then return end
-  misuse("%s: the loop runs inside another scheduler (websock.use), which turns it", where)
+--- Raises if another scheduler turns the loop, or one of its coroutines has called.
+function guests.check_turnable(where)
+  if used then
+    misuse("%s: the loop runs inside another scheduler (websock.use), which turns it", where)
+  elseif guests.owner() ~= nil then
+    misuse("%s: called inside another scheduler, which turns the loop", where)
+  end
 end
 
 -- Calling ---------------------------------------------------------------------

@@ -39,7 +39,7 @@ local loop = {
   wake = scheduler.wake, go_on = scheduler.go_on, waits_for = scheduler.waits_for,
 
   find_host = guests.find, place_hooks = guests.place_hooks, use = guests.use,
-  check_unused = guests.check_unused,
+  check_turnable = guests.check_turnable,
 
   report = errors.report, signal = signal, probe = watch.probe,
 }
@@ -99,7 +99,7 @@ guests.has_more = has_more
 function guests.turn_once() turn_once(0) end
 
 local function check_outside(name)
-  guests.check_unused(name)
+  guests.check_turnable(name)
   if in_c:is_turning() then
     misuse("%s: cannot be called inside the loop", name)
   end

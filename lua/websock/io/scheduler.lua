@@ -304,9 +304,9 @@ end
 
 -- Why a call made here cannot wait.
 local function obstacle()
-  if turn:is_desk() and coroutine.isyieldable() then
-    return "this coroutine is none of the scheduler's in which it runs (an iterator of "
-      .. "coroutine.wrap perhaps), or it is a callback, which cannot yield"
+  if turn:is_refused() then
+    return "this is a callback of another scheduler, or a coroutine, an iterator of "
+      .. "coroutine.wrap perhaps, that runs inside one of its own"
   elseif turn:is_current() then
     return "a C function on the way, such as table.sort, string.gsub or "
       .. "coroutine.close, cannot yield"

@@ -151,7 +151,7 @@ end
 --- See docs/reference.md.
 function server.serve(loop, given)
   local how = loop.call(loop.must, "serve")
-  if how == "turn" then loop.check_unused "serve" end
+  if how == "turn" then loop.check_turnable "serve" end
   local self, err, place = loop.call(server.listen, loop, given, "serve")
   if not self then return nil, err, place end
   local _ <close> = self  -- also when this coroutine is closed
