@@ -111,10 +111,8 @@ static void keep (lua_State *L, conn *c, lua_Integer place) {
   c->marked = 1;
 }
 
-/* turn:flush(): writes what was queued, until no conn is marked. Those for
-   which memory runs out are tried once, and left for the next time. */
-static int turn_flush (lua_State *L) {
-  turn *t = websock_toturn(L, SELF);
+/* Conns for which memory runs out are tried once, and left for the next time. */
+void websock_flush (lua_State *L, turn *t) {
   lua_Integer kept = 0, end = t->last;
   lua_settop(L, ARG);
   lua_pushnil(L);
@@ -128,6 +126,11 @@ static int turn_flush (lua_State *L) {
   }
   t->first = 1;
   t->last = kept;
+}
+
+/* turn:flush(): writes what was queued, until no conn is marked. */
+static int turn_flush (lua_State *L) {
+  websock_flush(L, websock_toturn(L, SELF));
   return 0;
 }
 

@@ -243,11 +243,9 @@ static void serve_other (lua_State *L, net_ready r) {
   websock_callmethod(L, 1);
 }
 
-/* turn:serve(poller) -> the time of this turn, which begins: serves what the
-   poller has found. A callback may close the poller. No event is taken from the
-   poller unless its conn can be marked if memory runs out. */
-static int turn_serve (lua_State *L) {
-  turn *t = websock_toturn(L, SELF);
+/* A callback may close the poller. No event is taken from it unless its conn can
+   be marked if memory runs out. */
+void websock_serve (lua_State *L, turn *t) {
   net_poll *const *p = websock_topoll(L, ARG);
   net_ready r;
   lua_settop(L, ARG);
@@ -261,6 +259,13 @@ static int turn_serve (lua_State *L) {
     }
     lua_settop(L, FAILED);
   }
+}
+
+/* turn:serve(poller) -> the time of this turn, which begins: serves what the
+   poller has found */
+static int turn_serve (lua_State *L) {
+  turn *t = websock_toturn(L, SELF);
+  websock_serve(L, t);
   lua_pushnumber(L, t->now);
   return 1;
 }

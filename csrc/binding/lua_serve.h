@@ -37,8 +37,14 @@ void websock_calllink (lua_State *L, int n);
 /* Calls link:method(flags) for the conn at CONN in this way. */
 void websock_tell (lua_State *L, const char *method, int flags);
 
-/* ---- lua_serve.c, lua_flush.c */
+/* ---- lua_serve.c, lua_flush.c
+   Do what turn:serve and turn:flush do, and expect the same stack. */
+void websock_serve (lua_State *L, turn *t);
+void websock_flush (lua_State *L, turn *t);
 extern const luaL_Reg websock_serve_methods[], websock_flush_methods[];
+
+/* ---- lua_quick.c */
+extern const luaL_Reg websock_quick_methods[];
 
 #pragma GCC visibility pop
 

@@ -189,17 +189,12 @@ static int unyielding (lua_State *L) {
   return lua_gettop(L);
 }
 
-/* turn:enter(f, ...) -> f's results: runs it as part of a turn, in the pump. */
-static int turn_enter (lua_State *L) {
-  turn *t = websock_toturn(L, 1);
-  int n = lua_gettop(L) - 1, status;
-  lua_State *caller = t->current, *pump;
-  if (t->pump) return luaL_error(L, "the loop is being turned");
-  pump = push_pump(L, 1);
-  lua_insert(L, 2);
-  hand_over(L, pump, 0);
-  lua_pushcfunction(pump, unyielding);
-  hand_over(L, pump, n);
+int websock_enter (lua_State *L, turn *t, int self, int n) {
+  lua_State *caller = t->current, *pump = push_pump(L, self);
+  int at, status;
+  lua_insert(L, -n - 2);
+  hand_over(L, pump, n + 1);
+  at = lua_gettop(L);
   t->pump = pump;
   t->current = NULL;
   status = lua_resume(pump, L, n, &n);
@@ -207,8 +202,17 @@ static int turn_enter (lua_State *L) {
   t->current = caller;
   if (status != LUA_OK) return pass_on(L, pump);
   take_over(L, pump, n);
-  websock_keep(L, 1, TURN_PUMP, 2);
+  websock_keep(L, self, TURN_PUMP, at);
   return n;
+}
+
+/* turn:enter(f, ...) -> f's results: runs it as part of a turn, in the pump. */
+static int turn_enter (lua_State *L) {
+  turn *t = websock_toturn(L, 1);
+  if (t->pump) return luaL_error(L, "the loop is being turned");
+  lua_pushcfunction(L, unyielding);
+  lua_insert(L, 2);
+  return websock_enter(L, t, 1, lua_gettop(L) - 2);
 }
 
 /* ------------------------------------------------------------------- visits */

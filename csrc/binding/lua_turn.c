@@ -2,7 +2,7 @@
 ** lua_turn.c - the userdata `websock.turn`, which holds what a turn of the loop
 ** in C knows. Here: creating it, and its times. lua_threads.c and lua_resume.c
 ** run threads, lua_serve.c serves connections, lua_flush.c writes what they
-** have queued.
+** have queued, lua_quick.c does a usual turn in one call.
 */
 #include "lua_serve.h"
 
@@ -21,6 +21,7 @@ static int turn_new (lua_State *L) {
   t->now = t->before = t->ended = t->trimmed = net_now();
   t->first = 1;
   t->serving = NOBODY;
+  t->busy = 1;
   luaL_setmetatable(L, TURN_TYPE);
   lua_newtable(L);
   lua_setiuservalue(L, NEW, TURN_DIRTY);
@@ -69,9 +70,7 @@ static int turn_call_back (lua_State *L) {
 
 static const luaL_Reg methods[] = {{"call_back", turn_call_back},
                                    {"delivered", turn_delivered},
-
                                    {"latest", turn_latest},
-
                                    {NULL, NULL}};
 
 void websock_open_turn (lua_State *L) {
@@ -82,6 +81,7 @@ void websock_open_turn (lua_State *L) {
   luaL_setfuncs(L, websock_resume_methods, 0);
   luaL_setfuncs(L, websock_serve_methods, 0);
   luaL_setfuncs(L, websock_flush_methods, 0);
+  luaL_setfuncs(L, websock_quick_methods, 0);
   lua_pop(L, 2); /* remove the methods and the metatable */
   lua_pushcfunction(L, turn_new);
   lua_setfield(L, -2, "turn");

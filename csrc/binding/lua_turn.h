@@ -16,7 +16,7 @@
    after(thread, ok, ...), left(thread), lent(thread, link, ok, ...) and
    spare(); the state's pool; the first function of each thread; the spare
    threads of lua_threads.c; the function that calls callbacks, and the thread
-   that is lent to them next; lua_memory.c's. */
+   that is lent to them next; what lua_quick.c needs; lua_memory.c's. */
 enum {
   TURN_DIRTY = 1,
   TURN_WATCHERS,
@@ -33,6 +33,9 @@ enum {
   TURN_VISIT,
   TURN_CALL_BACK,
   TURN_SPARE,
+  TURN_POLLER,
+  TURN_TIMERS,
+  TURN_EXPIRE,
   TURN_WEIGHT,
   TURN_VALUES = TURN_WEIGHT
 };
@@ -47,14 +50,16 @@ typedef struct turn {
   lua_State *pump;    /* the thread in which a turn is under way, or NULL */
   int parked;         /* current has yielded to wait: it will be woken */
   int strayed;        /* it has yielded values */
-  int rests;          /* it has taken its share of messages */
-  uint64_t delivered; /* bytes of messages, to all receivers */
-  double now;         /* the time of this turn */
-  double before;      /* the time of the turn before */
-  double ended;       /* when that was over and the next began to wait */
-  double trimmed;     /* when the pool was trimmed */
-  uint32_t serving;   /* slot of the conn that is served, or NOBODY */
-  ws_pool *pool;      /* the state's */
+  int busy;  /* a queue of io/loop.lua has something for this turn or the
+                         next */
+  int rests; /* it has taken its share of messages */
+  uint64_t delivered;      /* bytes of messages, to all receivers */
+  double now;              /* the time of this turn */
+  double before;           /* the time of the turn before */
+  double ended;            /* when that was over and the next began to wait */
+  double trimmed;          /* when the pool was trimmed */
+  uint32_t serving;        /* slot of the conn that is served, or NOBODY */
+  ws_pool *pool;           /* the state's */
   lua_Integer first, last; /* of the list of conns to be flushed */
   lua_Integer room;        /* its length up to which marking needs no memory */
 } turn;
@@ -83,6 +88,10 @@ void websock_prepare_memory (lua_State *L, int self);
    both. */
 enum { CANNOT, CAN_YIELD, CAN_TURN };
 int websock_how (lua_State *L, const turn *t);
+/* Calls the function below the n arguments on the top, in the thread that turns
+   the loop, and returns the number of results that it has pushed. A Lua function
+   must not yield. */
+int websock_enter (lua_State *L, turn *t, int self, int n);
 /* Calls the function at f, an upvalue, with all that is on the stack, and
    returns its results, in place of the C function that runs. It may yield. */
 int websock_forward (lua_State *L, int f);

@@ -16,7 +16,7 @@ local in_c = reactor.turn
 local ready, rested, sated = scheduler.ready, scheduler.rested, scheduler.sated
 local get_ready, resume = scheduler.get_ready, scheduler.resume
 local poll, react = reactor.poll, reactor.react
-local enter, flush, marks = in_c.enter, in_c.flush, in_c.marks
+local enter, flush, marks, quick = in_c.enter, in_c.flush, in_c.marks, in_c.quick
 local stopped = false
 
 local loop = {
@@ -61,10 +61,9 @@ local function begin()
   flush(in_c)
 end
 
--- The part after it: up to these places the queues belong to this turn. Threads that
--- are woken meanwhile run in the next one.
-local function serve(stop, behind, has_polled)
-  react(stop, has_polled)
+-- The part after it that resumes threads: the queue of sated ones up to the place
+-- `behind`. Those that are woken meanwhile run in the next turn.
+local function finish(behind)
   if ready.first <= ready.last then ready:serve(ready.last, resume) end
   flush(in_c)
   if sated.first <= sated.last then
@@ -73,12 +72,15 @@ local function serve(stop, behind, has_polled)
   end
 end
 
--- One turn; waits at most `timeout` seconds (nil: without limit). Ctrl-C may raise an
--- error anywhere but in its two parts. Nothing is lost then: the next turn serves what
--- the poller has found.
-local function turn_once(timeout)
+-- All of it.
+local function serve(stop, behind, has_polled)
+  react(stop, has_polled)
+  finish(behind)
+end
+
+-- A turn with all its parts.
+local function turn_whole(timeout, behind)
   if rested.first <= rested.last or marks(in_c) then enter(in_c, begin) end
-  local behind = sated.last
   if ready.first <= ready.last or sated.first <= behind then timeout = 0 end
   local stop, has_polled = poll(timeout)
   enter(in_c, serve, stop, behind, has_polled)
@@ -87,6 +89,21 @@ end
 local function has_more()
   return not (ready:is_empty() and rested:is_empty() and sated:is_empty())
     or reactor.has_more()
+end
+
+-- One turn; waits at most `timeout` seconds (nil: without limit). Usually C does all of
+-- it: see lua_quick.c. Ctrl-C may raise an error anywhere but in the parts that `enter`
+-- and `quick` call. Nothing is lost then: the next turn serves what the poller has found.
+local function turn_once(timeout)
+  local behind = sated.last
+  local done = quick(in_c, timeout)
+  if done then return end
+  if done == nil then
+    enter(in_c, finish, behind)
+  else
+    turn_whole(timeout, behind)
+  end
+  if not has_more() then in_c:calm() end
 end
 
 --- Seconds until a timer is due; 0 when something is ready, nil without timers.

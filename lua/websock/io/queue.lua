@@ -4,12 +4,15 @@
 local Queue = {}
 Queue.__index = Queue
 
+--- Returns a queue. One of the loop has its `turn` set by the reactor, which is told of
+--- each value.
 function Queue.new()
-  return setmetatable({first = 1, last = 0}, Queue)
+  return setmetatable({first = 1, last = 0, turn = nil}, Queue)
 end
 
 function Queue:add(value)
-  local last = self.last + 1
+  local last, turn = self.last + 1, self.turn
+  if turn then turn:busy() end
   self[last] = value  -- may raise for lack of memory
   self.last = last
 end

@@ -34,7 +34,7 @@ local sources = Queue.new()
 ---@return userdata turn
 function reactor.open(parked, woken, after, left, lent, spare)
   turn = core.turn(watchers, parked, woken, errors.failed, after, left, lent, spare)
-  reactor.turn = turn
+  reactor.turn, sources.turn = turn, turn
   errors.turn, errors.miss = turn, turn.miss
   return turn
 end
@@ -87,6 +87,7 @@ local function open_poller()
   local err
   poller, err = core.poller(os.getenv "WEBSOCK_POLLER")
   if not poller then return nil, err end
+  turn:equip(poller, timers, serve_timers)
   reactor.on_open(poller:name() == "poll")
   return poller
 end

@@ -216,6 +216,7 @@ local function lent(thread, link, ok, ...)
 end
 
 turn = reactor.open(parked, values, after, left, lent, spare)
+ready.turn, rested.turn, sated.turn = turn, turn, turn
 
 --- Makes a rested thread ready, in a new turn. It has no deadline.
 function scheduler.get_ready(thread)
