@@ -17,10 +17,10 @@
 #include "net_poll.h"
 
 static const net_backend *const backends[] = {
-#if defined(__linux__)
+#ifdef NET_HAS_EPOLL
     &net_backend_epoll,
-#elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || \
-    defined(__NetBSD__) || defined(__DragonFly__)
+#endif
+#ifdef NET_HAS_KQUEUE
     &net_backend_kqueue,
 #endif
     &net_backend_poll};
@@ -95,7 +95,7 @@ static int change (net_poll *p, net_fd fd, net_entry to) {
   net_entry *e = &p->entries[fd];
   int before = e->kind;
   to.generation = e->generation + 1;
-  to.file = e->file;
+  to.own = e->own;
   *e = to;
   if (p->backend->set(p, fd, before) == 0) return 0;
   e->kind = ENTRY_NONE;

@@ -2,14 +2,14 @@
 ** net_poll_epoll.c - the poller's back end on Linux. Connections are registered
 ** once, edge-triggered; users' descriptors with EPOLLONESHOT.
 */
-#if defined(__linux__)
-
 #include "net_posix.h"
+
+#include "net_poll.h"
+
+#ifdef NET_HAS_EPOLL
 
 #include <errno.h>
 #include <sys/epoll.h>
-
-#include "net_poll.h"
 
 static int epoll_open (net_poll *p) {
   p->fd = epoll_create1(EPOLL_CLOEXEC);
