@@ -87,6 +87,7 @@ local function open_poller()
   local err
   poller, err = core.poller(os.getenv "WEBSOCK_POLLER")
   if not poller then return nil, err end
+  poller:adopt()
   reactor.on_open(poller:name() == "poll")
   return poller
 end
