@@ -56,11 +56,12 @@ MODULES := $(sort $(shell find lua -name '*.lua' 2>/dev/null))
 OBJ = $(patsubst csrc/%.c,$(1)/%.o,$(2))
 MODULE_OBJ := $(call OBJ,build/obj,$(CORE_SRC) $(NET_SRC) $(BINDING_SRC))
 SAN_OBJ := $(call OBJ,build/san/obj,$(CORE_SRC) $(NET_SRC) $(BINDING_SRC))
+TSAN_OBJ := $(call OBJ,build/tsan/obj,$(CORE_SRC) $(NET_SRC) $(BINDING_SRC))
 SAN_LIB_OBJ := $(call OBJ,build/san/obj,$(CORE_SRC) $(NET_SRC))
 C_TEST_BIN := $(patsubst spec/%.c,build/test/%,$(C_TESTS))
 
-.PHONY: all run test deps check portable big-endian format sanitize apicheck fuzz bench soak browser \
-  install uninstall clean help deps-run c-tests test-built sanitize-built \
+.PHONY: all run test deps check portable big-endian format sanitize tsan apicheck fuzz bench soak browser \
+  install uninstall clean help deps-run c-tests test-built sanitize-built tsan-built \
   apicheck-built fuzz-built bench-built soak-built
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -73,7 +74,7 @@ build/websock/core.so: $(MODULE_OBJ)
 
 # The binding sees the headers of both layers below it, these see their own only.
 INCLUDE =
-build/obj/binding/%.o build/san/obj/binding/%.o: INCLUDE = -Icsrc/core -Icsrc/net
+build/obj/binding/%.o build/san/obj/binding/%.o build/tsan/obj/binding/%.o: INCLUDE = -Icsrc/core -Icsrc/net
 
 build/obj/%.o: csrc/%.c Makefile
 	@mkdir -p $(@D)
@@ -173,6 +174,24 @@ sanitize-built:
 build/san/websock/core.so: $(SAN_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(MODULE) $(SANITIZE) -o $@ $^ $(LIBS)
+
+# Several Lua states in several threads, under ThreadSanitizer.
+tsan:
+	@scripts/deps run
+	@$(MAKE) -s --no-print-directory tsan-built
+
+tsan-built:
+	@$(MAKE) -s -j$(J) --no-print-directory build/tsan/states
+	@scripts/tsan build/tsan/states
+
+THREADS = -fsanitize=thread -O1 -g
+build/tsan/obj/%.o: csrc/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(THREADS) -c -o $@ $<
+
+build/tsan/states: spec/threads/states.c $(TSAN_OBJ) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(THREADS) -MT $@ -MF $@.d -o $@ $< $(TSAN_OBJ) $(LUA_LIBS) $(LIBS)
 
 # The specs that are quick, by a Lua that aborts where its C API is used wrongly.
 apicheck:
@@ -316,6 +335,7 @@ help:
 	@echo 'make big-endian         the C tests for s390x, by qemu'
 	@echo 'make format             lay the C files out by .clang-format'
 	@echo 'make sanitize           the specs under ASan and UBSan'
+	@echo 'make tsan               Lua states in threads, under ThreadSanitizer'
 	@echo 'make apicheck           the specs by a Lua that checks its C API'
 	@echo 'make fuzz [SECONDS=60]  each fuzz target'
 	@echo 'make bench [BENCH=name] what it costs, beside others'
@@ -323,4 +343,4 @@ help:
 	@echo 'make browser            chat, game and compression in Chromium'
 	@echo 'make install [PREFIX=/usr/local], uninstall, clean'
 
--include $(wildcard build/obj/*/*.d build/san/obj/*/*.d build/test/csrc/*/*.d)
+-include $(wildcard build/obj/*/*.d build/san/obj/*/*.d build/tsan/obj/*/*.d build/tsan/*.d build/test/csrc/*/*.d)

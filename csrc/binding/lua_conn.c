@@ -43,6 +43,7 @@ static int conn_new (lua_State *L) {
 static int conn_gc (lua_State *L) {
   conn *c = websock_toconn(L);
   net_tls *tls = c->tls;
+  websock_forget(L, c->fd);
   websock_closefd(c);
   c->tls = NULL;
   net_tls_free(tls);

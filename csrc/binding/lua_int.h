@@ -60,6 +60,9 @@ struct ws_pool *websock_pushpool (lua_State *L);
 /* ---- lua_poll.c: returns where the poller at arg is kept, or raises if it is
    closed. NULL stands there once it is closed. */
 net_poll *const *websock_topoll (lua_State *L, int arg);
+/* Removes a descriptor from the loop's poller, if there is one. To be called
+   before the finalizer of its owner closes it. Allocates nothing. */
+void websock_forget (lua_State *L, net_fd fd);
 
 /* ---- lua_timer.c: returns the timers at arg, or raises if they are closed */
 net_timers *websock_totimers (lua_State *L, int arg);

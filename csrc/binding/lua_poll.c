@@ -61,6 +61,24 @@ static int poller_add (lua_State *L) {
   return registered(L, net_poll_add(p, fd, (uint32_t)luaL_checkinteger(L, 3)));
 }
 
+/* poller:adopt() -> poller: makes it the loop's, of which conns are forgotten
+   that are collected. The registry keeps it alive. */
+static int poller_adopt (lua_State *L) {
+  check_open(L);
+  lua_settop(L, 1);
+  lua_pushvalue(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, type);
+  return 1;
+}
+
+void websock_forget (lua_State *L, net_fd fd) {
+  poller *loops;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, type);
+  loops = (poller *)lua_touserdata(L, -1);
+  if (loops && loops->p && fd != NET_NONE) net_poll_del(loops->p, fd);
+  lua_pop(L, 1); /* remove the poller */
+}
+
 /* poller:watch(fd, slot, what) -> true | nil, err */
 static int poller_watch (lua_State *L) {
   net_poll *p = check_open(L);
@@ -82,6 +100,14 @@ static int poller_del (lua_State *L) {
   poller *self = topoller(L);
   net_fd fd = websock_checkfd(L, 2);
   if (self->p) net_poll_del(self->p, fd);
+  return 0;
+}
+
+/* poller:drop(fd): the same for one that is closed next, see net_poll_drop */
+static int poller_drop (lua_State *L) {
+  poller *self = topoller(L);
+  net_fd fd = websock_checkfd(L, 2);
+  if (self->p) net_poll_drop(self->p, fd);
   return 0;
 }
 
@@ -125,11 +151,10 @@ static int poller_tostring (lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"add", poller_add},     {"close", poller_close},
-    {"del", poller_del},     {"fd", poller_fd},
-    {"name", poller_name},   {"next", poller_next},
-    {"rearm", poller_rearm}, {"wait", poller_wait},
-    {"watch", poller_watch}, {NULL, NULL}};
+    {"add", poller_add},   {"adopt", poller_adopt}, {"close", poller_close},
+    {"del", poller_del},   {"drop", poller_drop},   {"fd", poller_fd},
+    {"name", poller_name}, {"next", poller_next},   {"rearm", poller_rearm},
+    {"wait", poller_wait}, {"watch", poller_watch}, {NULL, NULL}};
 
 static const luaL_Reg meta[] = {{"__gc", poller_close},
                                 {"__close", poller_close},

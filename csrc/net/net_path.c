@@ -35,14 +35,18 @@ int net_path_absolute (const char *path, char *to, size_t size) {
   return NET_ERROR;
 }
 
-/* Asked for each connection: the system is asked once in each process. */
+/* Asked for each connection, so kept. Written by pthread_once, and in a forked
+   child, which has one thread. */
 static long process;
-static void forget (void) { process = 0; }
-static void install (void) { pthread_atfork(NULL, NULL, forget); }
+static void ask (void) { process = (long)getpid(); }
+
+static void install (void) {
+  ask();
+  pthread_atfork(NULL, NULL, ask);
+}
 
 long net_process (void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, install);
-  if (process == 0) process = (long)getpid();
   return process;
 }

@@ -11,26 +11,33 @@
 #include <limits.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "net_poll.h"
 
 static const net_backend *const backends[] = {
-#if defined(__linux__)
+#ifdef NET_HAS_EPOLL
     &net_backend_epoll,
-#elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || \
-    defined(__NetBSD__) || defined(__DragonFly__)
+#endif
+#ifdef NET_HAS_KQUEUE
     &net_backend_kqueue,
 #endif
     &net_backend_poll};
 
 enum { NBACKENDS = sizeof backends / sizeof backends[0] };
 
-/* The number of forks between the process that loaded us and this one. */
+/* The number of forks between the process that loaded us and this one, and the
+   number of those that this process has seen as parent or child. */
 static unsigned forks;
-static void count_fork (void) { forks++; }
-static void install (void) { pthread_atfork(NULL, NULL, count_fork); }
+static atomic_uint seen_forks;
+static void count_child (void) { seen_forks++; }
+static void count_fork (void) {
+  forks++;
+  seen_forks++;
+}
+static void install (void) { pthread_atfork(NULL, count_child, count_fork); }
 
 static void watch_forks (void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -95,7 +102,8 @@ static int change (net_poll *p, net_fd fd, net_entry to) {
   net_entry *e = &p->entries[fd];
   int before = e->kind;
   to.generation = e->generation + 1;
-  to.file = e->file;
+  to.forks = seen_forks;
+  to.own = e->own;
   *e = to;
   if (p->backend->set(p, fd, before) == 0) return 0;
   e->kind = ENTRY_NONE;
@@ -138,6 +146,18 @@ void net_poll_rearm (net_poll *p, net_fd fd, int what) {
 void net_poll_del (net_poll *p, net_fd fd) {
   net_entry none = {.kind = ENTRY_NONE};
   if (kind_of(p, fd) != ENTRY_NONE) change(p, fd, none);
+}
+
+void net_poll_drop (net_poll *p, net_fd fd) {
+  net_entry *e;
+  if (kind_of(p, fd) == ENTRY_NONE) return;
+  e = &p->entries[fd];
+  if (!p->backend->forgets || e->forks != seen_forks) {
+    net_poll_del(p, fd);
+    return;
+  }
+  e->kind = ENTRY_NONE;
+  e->generation++;
 }
 
 /* ---------------------------------------------------------------- waiting */

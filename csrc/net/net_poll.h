@@ -6,6 +6,14 @@
 
 #include "net.h"
 
+/* The back ends of this system, beside poll. */
+#if defined(__linux__)
+#define NET_HAS_EPOLL 1
+#elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || \
+    defined(__NetBSD__) || defined(__DragonFly__)
+#define NET_HAS_KQUEUE 1
+#endif
+
 #pragma GCC visibility push(hidden)
 
 enum { NET_BATCH = 256 }; /* events found by one wait */
@@ -18,7 +26,8 @@ typedef struct net_entry {
   uint32_t generation; /* of this use of the number */
   unsigned char kind;
   unsigned char want; /* what is armed: a set of NET_READ ... NET_HANGUP */
-  uint64_t file;      /* identifies the open file, for the poll back end */
+  unsigned forks;     /* those of the process when it was registered */
+  uint64_t own;       /* the back end's */
 } net_entry;
 
 typedef struct net_found {
@@ -30,6 +39,7 @@ typedef struct net_found {
 typedef struct net_backend {
   const char *name;
   int outlives_fork;        /* a forked child inherits p->fd */
+  int forgets;              /* a registration ends with its file */
   int (*open)(net_poll *p); /* 0 or NET_ERROR */
   void (*close)(net_poll *p);
   /* Tells the kernel about p->entries[fd], whose kind was `before`. */
@@ -55,6 +65,10 @@ struct net_poll {
 
 extern const net_backend net_backend_epoll, net_backend_kqueue,
     net_backend_poll;
+
+/* ---- net_poll_file.c: 0 and what identifies the open file; NET_ERROR (EPERM:
+   one that is always ready, and cannot be polled) */
+int net_poll_file (net_fd fd, uint64_t *id);
 
 #pragma GCC visibility pop
 

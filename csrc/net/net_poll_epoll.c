@@ -2,14 +2,14 @@
 ** net_poll_epoll.c - the poller's back end on Linux. Connections are registered
 ** once, edge-triggered; users' descriptors with EPOLLONESHOT.
 */
-#if defined(__linux__)
-
 #include "net_posix.h"
+
+#include "net_poll.h"
+
+#ifdef NET_HAS_EPOLL
 
 #include <errno.h>
 #include <sys/epoll.h>
-
-#include "net_poll.h"
 
 static int epoll_open (net_poll *p) {
   p->fd = epoll_create1(EPOLL_CLOEXEC);
@@ -79,9 +79,9 @@ static int epoll_wait_batch (net_poll *p, int milliseconds) {
   return p->nfound = n;
 }
 
-const net_backend net_backend_epoll = {"epoll",         1,         epoll_open,
-                                       epoll_close,     epoll_set, epoll_has,
-                                       epoll_wait_batch};
+const net_backend net_backend_epoll = {
+    "epoll",     1,         1,         epoll_open,
+    epoll_close, epoll_set, epoll_has, epoll_wait_batch};
 
 #else
 typedef int net_poll_epoll_is_empty; /* ISO C wants a declaration */

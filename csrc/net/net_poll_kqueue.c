@@ -1,20 +1,21 @@
 /*
 ** net_poll_kqueue.c - the poller's back end on the BSDs and macOS. Connections
 ** are registered with EV_CLEAR, which is kqueue's edge trigger, users'
-** descriptors with EV_ONESHOT.
+** descriptors with EV_ONESHOT. An entry's `own` is where its event stands in
+** the batch.
 */
-#if defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || \
-    defined(__NetBSD__) || defined(__DragonFly__)
-
 #include "net_posix.h"
+
+#include "net_poll.h"
+
+#ifdef NET_HAS_KQUEUE
+
+#include <sys/types.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/event.h>
 #include <sys/time.h>
-#include <sys/types.h>
-
-#include "net_poll.h"
 
 static int kqueue_open (net_poll *p) {
   p->fd = kqueue();
@@ -38,13 +39,34 @@ static int set_filter (net_poll *p, net_fd fd, short filter, int on) {
   return NET_ERROR;
 }
 
+static int remove_filters (net_poll *p, net_fd fd) {
+  set_filter(p, fd, EVFILT_READ, 0);
+  return set_filter(p, fd, EVFILT_WRITE, 0);
+}
+
+/* A pipe without a reader cannot be registered for writing (EPIPE); reading
+   reports its end. */
+static int set_filters (net_poll *p, net_fd fd, int want) {
+  int read = want & NET_READ;
+  if (set_filter(p, fd, EVFILT_WRITE, want & NET_WRITE) < 0) {
+    if (errno != EPIPE) return NET_ERROR;
+    read = 1;
+  }
+  return set_filter(p, fd, EVFILT_READ, read);
+}
+
+/* kqueue accepts files. */
 static int kqueue_set (net_poll *p, net_fd fd, int before) {
   const net_entry *e = &p->entries[fd];
-  int read = e->kind != ENTRY_NONE && e->want & NET_READ;
-  int write = e->kind != ENTRY_NONE && e->want & NET_WRITE;
+  uint64_t file;
   (void)before;
-  if (set_filter(p, fd, EVFILT_READ, read) < 0) return NET_ERROR;
-  return set_filter(p, fd, EVFILT_WRITE, write);
+  if (e->kind == ENTRY_NONE) return remove_filters(p, fd);
+  if (net_poll_file(fd, &file) < 0) return NET_ERROR;
+  if (set_filters(p, fd, e->want) == 0) return 0;
+  int err = errno;
+  remove_filters(p, fd);
+  errno = err;
+  return NET_ERROR;
 }
 
 /* The kernel drops a filter with its descriptor: enabling it succeeds only if
@@ -61,6 +83,20 @@ static int what_of (const struct kevent *ev) {
   return ev->flags & (EV_EOF | EV_ERROR) ? what | NET_HANGUP : what;
 }
 
+/* kqueue reports each direction by itself: those of one descriptor become one
+   event. */
+static net_found *found_of (net_poll *p, net_fd fd, uint32_t generation) {
+  net_entry *e = &p->entries[fd];
+  net_found *f = e->own < (uint64_t)p->nfound ? &p->found[e->own] : NULL;
+  if (f && f->fd == fd && f->generation == generation) return f;
+  e->own = (uint64_t)p->nfound;
+  f = &p->found[p->nfound++];
+  f->fd = fd;
+  f->generation = generation;
+  f->what = 0;
+  return f;
+}
+
 static int kqueue_wait (net_poll *p, int milliseconds) {
   struct kevent events[NET_BATCH];
   struct timespec ts = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
@@ -68,16 +104,16 @@ static int kqueue_wait (net_poll *p, int milliseconds) {
       kevent(p->fd, NULL, 0, events, NET_BATCH, milliseconds < 0 ? NULL : &ts);
   if (n < 0) return errno == EINTR ? NET_AGAIN : NET_ERROR;
   for (int i = 0; i < n; i++) {
-    p->found[i].fd = (net_fd)events[i].ident;
-    p->found[i].generation = (uint32_t)(uintptr_t)events[i].udata;
-    p->found[i].what = what_of(&events[i]);
+    uint32_t generation = (uint32_t)(uintptr_t)events[i].udata;
+    found_of(p, (net_fd)events[i].ident, generation)->what |=
+        what_of(&events[i]);
   }
-  return p->nfound = n;
+  return p->nfound;
 }
 
-const net_backend net_backend_kqueue = {"kqueue",     0,          kqueue_open,
-                                        kqueue_close, kqueue_set, kqueue_has,
-                                        kqueue_wait};
+const net_backend net_backend_kqueue = {
+    "kqueue",     0,          1,          kqueue_open,
+    kqueue_close, kqueue_set, kqueue_has, kqueue_wait};
 
 #else
 typedef int net_poll_kqueue_is_empty; /* ISO C wants a declaration */

@@ -1,14 +1,14 @@
 /*
 ** net_poll_poll.c - the poller's back end for all other systems. Masking makes
 ** it edge-triggered: a direction that was reported is not polled again until
-** net_poll_rearm, and a hangup is reported once.
+** net_poll_rearm, and a hangup is reported once. An entry's `own` identifies its
+** open file.
 */
 #include "net_posix.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "net_poll.h"
 
@@ -36,20 +36,14 @@ static void poll_close (net_poll *p) {
 }
 
 static int poll_set (net_poll *p, net_fd fd, int before) {
-  struct stat st;
+  net_entry *e = &p->entries[fd];
   (void)before;
-  if (p->entries[fd].kind == ENTRY_NONE) return 0;
-  if (fstat(fd, &st) < 0) return NET_ERROR;
-  p->entries[fd].file = (uint64_t)st.st_ino;
-  if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) return 0;
-  errno = EPERM; /* as epoll does */
-  return NET_ERROR;
+  return e->kind == ENTRY_NONE ? 0 : net_poll_file(fd, &e->own);
 }
 
-/* Sockets and pipes have inode numbers, as files do. */
 static int poll_has (net_poll *p, net_fd fd) {
-  struct stat st;
-  return fstat(fd, &st) == 0 && p->entries[fd].file == (uint64_t)st.st_ino;
+  uint64_t file;
+  return net_poll_file(fd, &file) == 0 && p->entries[fd].own == file;
 }
 
 static short events_of (const net_entry *e) {
@@ -128,5 +122,5 @@ static int poll_wait (net_poll *p, int milliseconds) {
   return p->nfound;
 }
 
-const net_backend net_backend_poll = {"poll",   1,        poll_open, poll_close,
-                                      poll_set, poll_has, poll_wait};
+const net_backend net_backend_poll = {
+    "poll", 1, 0, poll_open, poll_close, poll_set, poll_has, poll_wait};

@@ -76,7 +76,7 @@ local function attach(loop, link, o, target, deadline)
   if o.nodelay and how == driver.native and not o.unix then
     core.nodelay(fd, true)
   end
-  link.driver = how
+  link.driver, link.lent = how, o.socket and true or nil
   if o.given then o.given.taken = true end
   local ok, err = link:attach(fd, foreign)
   if not ok then return nil, "connect: " .. err end

@@ -87,6 +87,7 @@ local function open_poller()
   local err
   poller, err = core.poller(os.getenv "WEBSOCK_POLLER")
   if not poller then return nil, err end
+  poller:adopt()
   turn:equip(poller, timers, serve_timers)
   reactor.on_open(poller:name() == "poll")
   return poller
@@ -136,8 +137,9 @@ function reactor.unwatch(fd, watcher)
 end
 
 --- To be called before fd is closed.
-function reactor.unregister(fd)
-  poller:del(fd)
+---@param alone? boolean # no duplicate of fd exists but what a fork has made
+function reactor.unregister(fd, alone)
+  if alone then poller:drop(fd) else poller:del(fd) end
   watchers[fd] = nil
 end
 

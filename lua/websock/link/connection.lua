@@ -233,6 +233,7 @@ end
 function methods.getfd(ws)
   local link = link_of(ws, "getfd")
   if link.stage == "gone" then return nil, "closed" end
+  link.lent = true
   return link.fd
 end
 
@@ -241,6 +242,7 @@ end
 function methods.socket(ws)
   local link = link_of(ws, "socket")
   if not link.object and not link.handle and link.stage ~= "gone" then
+    link.lent = true
     link.handle = require("websock.link.socket").handle(link.fd)
   end
   return link.object or link.handle

@@ -341,7 +341,7 @@ end
 local function cut(self)
   deadline.clear(self)
   if not self.fd then return end
-  self.loop.unregister(self.fd)
+  self.loop.unregister(self.fd, not self.lent)
   self.driver.close(self)
   self.fd = nil
 end

@@ -88,6 +88,7 @@ local function adopt(owner, o, mine)
   end
   local link = new_link(owner, o, how, remote)
   link.refuse = full and 503 or nil
+  link.lent = true  -- the caller may have duplicates of it
   if o.nodelay and native and remote.family ~= "unix" then core.nodelay(fd, true) end
   tracking.track(link)
   mine.taken = true

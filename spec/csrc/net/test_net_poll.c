@@ -1,7 +1,7 @@
 /*
-** test_net_poll.c - the poller's contract (net.h), each case with the best back
-** end of the system and with poll. Allocations are made to fail through the
-** copy of net_poll.c that is compiled here.
+** test_net_poll.c - the poller's contract (net.h), each case with each back end:
+** those of the system, poll, and kqueue over Linux's means. Allocations are
+** made to fail through the copy of net_poll.c that is compiled here.
 */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -20,6 +20,12 @@
 
 #include "failing.h" /* after test.h, which has names of its own */
 
+#if defined(__linux__)
+#define NET_HAS_KQUEUE 1
+#include "kqueue.h"
+#include "net_poll_kqueue.c"
+#endif
+
 #define calloc test_calloc
 #define realloc test_realloc
 #include "net_poll.c"
@@ -27,15 +33,14 @@
 #undef realloc
 
 /* A TEST that is run with each back end. */
-#define BOTH(id)                      \
+#define EACH(id)                      \
   static void each_##id(net_poll *p); \
-  TEST(id) { with_both(each_##id); }  \
+  TEST(id) { with_each(each_##id); }  \
   static void each_##id(net_poll *p)
 
-static void with_both (void (*run)(net_poll *p)) {
-  static const char *const names[] = {NULL, "poll"};
-  for (int i = 0; i < 2; i++) {
-    net_poll *p = net_poll_new(names[i]);
+static void with_each (void (*run)(net_poll *p)) {
+  for (int i = 0; i < NBACKENDS; i++) {
+    net_poll *p = net_poll_new(backends[i]->name);
     if (!CHECK(p != NULL)) return;
     int failures = test_failures;
     run(p);
@@ -107,7 +112,7 @@ static int poll_now (net_poll *p) {
 
 /* ---------------------------------------------------------- net_poll_add */
 
-BOTH(tells_what_is_ready_at_the_start_once) {
+EACH(tells_what_is_ready_at_the_start_once) {
   pair s = sockets();
   put(s.b);
   CHECK(net_poll_add(p, s.a, 1) == 0);
@@ -121,7 +126,7 @@ BOTH(tells_what_is_ready_at_the_start_once) {
   close_pair(s);
 }
 
-BOTH(tells_again_after_a_short_read) {
+EACH(tells_again_after_a_short_read) {
   pair s = sockets();
   net_poll_add(p, s.a, 1);
   poll_now(p);
@@ -138,7 +143,7 @@ BOTH(tells_again_after_a_short_read) {
   close_pair(s);
 }
 
-BOTH(tells_again_after_a_short_write) {
+EACH(tells_again_after_a_short_write) {
   pair s = sockets();
   net_poll_add(p, s.a, 1);
   poll_now(p);
@@ -155,7 +160,7 @@ BOTH(tells_again_after_a_short_write) {
   close_pair(s);
 }
 
-BOTH(tells_a_half_close_once) {
+EACH(tells_a_half_close_once) {
   pair s = sockets();
   net_poll_add(p, s.a, 1);
   poll_now(p);
@@ -167,7 +172,7 @@ BOTH(tells_a_half_close_once) {
   close_pair(s);
 }
 
-BOTH(tells_the_end_though_nothing_was_read_meanwhile) {
+EACH(tells_the_end_though_nothing_was_read_meanwhile) {
   pair s = sockets();
   net_poll_add(p, s.a, 1);
   put(s.b);
@@ -180,7 +185,7 @@ BOTH(tells_the_end_though_nothing_was_read_meanwhile) {
   close(s.a);
 }
 
-BOTH(serves_pipes) {
+EACH(serves_pipes) {
   pair s = pipes();
   net_poll_add(p, s.a, 1);
   net_poll_add(p, s.b, 2);
@@ -197,7 +202,7 @@ BOTH(serves_pipes) {
   close(s.a);
 }
 
-BOTH(tells_a_writer_that_its_reader_is_gone) {
+EACH(tells_a_writer_that_its_reader_is_gone) {
   pair s = pipes();
   net_poll_add(p, s.b, 2);
   poll_now(p);
@@ -208,9 +213,40 @@ BOTH(tells_a_writer_that_its_reader_is_gone) {
   close(s.b);
 }
 
+EACH(tells_a_writer_whose_reader_was_gone_before) {
+  pair s = pipes(), t = pipes();
+  close(s.a);
+  close(t.a);
+  CHECK(net_poll_add(p, s.b, 1) == 0);
+  CHECK(net_poll_watch(p, t.b, 2, NET_WRITE) == 0);
+  poll_now(p);
+  CHECK(got[1] & NET_HANGUP && got[2] & NET_HANGUP);
+  CHECK(poll_now(p) == 0);
+  net_poll_del(p, s.b);
+  net_poll_del(p, t.b);
+  close(s.b);
+  close(t.b);
+}
+
+EACH(tells_both_directions_by_one_event) {
+  pair s = sockets(), t = sockets();
+  put(s.b);
+  put(t.b);
+  net_poll_add(p, s.a, 1);
+  net_poll_watch(p, t.a, 2, NET_READ | NET_WRITE);
+  CHECK(net_poll_wait(p, 0) == 2);
+  CHECK(poll_now(p) == 2);
+  CHECK(got[1] == (NET_READ | NET_WRITE));
+  CHECK(got[2] == (NET_READ | NET_WRITE));
+  net_poll_del(p, s.a);
+  net_poll_del(p, t.a);
+  close_pair(s);
+  close_pair(t);
+}
+
 /* --------------------------------------------------- forgetting and re-use */
 
-BOTH(tells_nothing_after_del) {
+EACH(tells_nothing_after_del) {
   pair s = sockets();
   net_poll_add(p, s.a, 1);
   net_poll_del(p, s.a);
@@ -222,6 +258,25 @@ BOTH(tells_nothing_after_del) {
   put(s.b);
   CHECK(poll_now(p) == 0);
   close_pair(s);
+}
+
+EACH(tells_nothing_after_drop) {
+  pair s = sockets(), t = sockets();
+  net_fd number = s.a;
+  net_poll_add(p, s.a, 1);
+  poll_now(p);
+  net_poll_drop(p, s.a);
+  net_poll_drop(p, s.a);
+  net_poll_drop(p, -1);
+  net_poll_drop(p, INT_MAX);
+  becomes(number, t.a);
+  put(t.b);
+  CHECK(net_poll_wait(p, 0) == 0);
+  CHECK(net_poll_add(p, number, 3) == 0);
+  CHECK(poll_now(p) == 1 && got[3] == (NET_READ | NET_WRITE));
+  net_poll_drop(p, number);
+  close_pair(s);
+  close(t.b);
 }
 
 /* Finds two that are ready, takes one, and uses the other's number for another
@@ -249,11 +304,11 @@ static void reuse_in_batch (net_poll *p, int deregister) {
   close_pair(t);
 }
 
-BOTH(a_number_used_anew_in_a_batch_hits_nobody) { reuse_in_batch(p, 1); }
+EACH(a_number_used_anew_in_a_batch_hits_nobody) { reuse_in_batch(p, 1); }
 
-BOTH(a_number_that_came_back_unannounced_is_replaced) { reuse_in_batch(p, 0); }
+EACH(a_number_that_came_back_unannounced_is_replaced) { reuse_in_batch(p, 0); }
 
-BOTH(a_number_whose_file_lives_on_elsewhere_is_replaced) {
+EACH(a_number_whose_file_lives_on_elsewhere_is_replaced) {
   pair s = sockets();
   net_poll_add(p, s.a, 1);
   poll_now(p);
@@ -271,7 +326,7 @@ BOTH(a_number_whose_file_lives_on_elsewhere_is_replaced) {
   close_pair(s);
 }
 
-BOTH(a_batch_goes_on_where_it_was_left) {
+EACH(a_batch_goes_on_where_it_was_left) {
   pair s = sockets();
   net_ready r;
   int slots = 0;
@@ -292,7 +347,7 @@ BOTH(a_batch_goes_on_where_it_was_left) {
 
 /* -------------------------------------------------------- net_poll_watch */
 
-BOTH(a_watch_is_told_once_while_it_lasts) {
+EACH(a_watch_is_told_once_while_it_lasts) {
   pair s = sockets();
   CHECK(net_poll_watch(p, s.a, 1, NET_READ) == 0);
   CHECK(poll_now(p) == 0);
@@ -307,7 +362,7 @@ BOTH(a_watch_is_told_once_while_it_lasts) {
   close_pair(s);
 }
 
-BOTH(a_watch_of_both_directions_is_one) {
+EACH(a_watch_of_both_directions_is_one) {
   pair s = sockets();
   put(s.b);
   net_poll_watch(p, s.a, 1, NET_READ | NET_WRITE);
@@ -318,7 +373,7 @@ BOTH(a_watch_of_both_directions_is_one) {
   close_pair(s);
 }
 
-BOTH(a_watch_replaces_the_one_before) {
+EACH(a_watch_replaces_the_one_before) {
   pair s = sockets();
   put(s.b);
   net_poll_watch(p, s.a, 1, NET_READ);
@@ -331,7 +386,7 @@ BOTH(a_watch_replaces_the_one_before) {
   close_pair(s);
 }
 
-BOTH(a_watch_for_writing_cares_for_no_input) {
+EACH(a_watch_for_writing_cares_for_no_input) {
   pair s = sockets();
   fill(s.a);
   net_poll_watch(p, s.a, 1, NET_WRITE);
@@ -345,7 +400,7 @@ BOTH(a_watch_for_writing_cares_for_no_input) {
   close_pair(s);
 }
 
-BOTH(a_watch_sees_the_end) {
+EACH(a_watch_sees_the_end) {
   pair s = sockets();
   net_poll_watch(p, s.a, 1, NET_READ);
   close(s.b);
@@ -356,7 +411,7 @@ BOTH(a_watch_sees_the_end) {
   close(s.a);
 }
 
-BOTH(a_watched_number_may_come_back_unannounced) {
+EACH(a_watched_number_may_come_back_unannounced) {
   pair s = sockets(), fresh = sockets();
   net_poll_watch(p, s.a, 1, NET_READ);
   becomes(s.a, fresh.a);
@@ -370,7 +425,7 @@ BOTH(a_watched_number_may_come_back_unannounced) {
   close_pair(s);
 }
 
-BOTH(a_watch_made_in_a_batch_is_not_told_of_the_one_before) {
+EACH(a_watch_made_in_a_batch_is_not_told_of_the_one_before) {
   pair s = sockets(), t = sockets(), fresh = sockets();
   net_ready r;
   put(s.b);
@@ -393,7 +448,7 @@ BOTH(a_watch_made_in_a_batch_is_not_told_of_the_one_before) {
   close_pair(t);
 }
 
-BOTH(a_connection_cannot_be_watched_and_takes_no_harm) {
+EACH(a_connection_cannot_be_watched_and_takes_no_harm) {
   pair s = sockets();
   net_poll_add(p, s.a, 1);
   poll_now(p);
@@ -409,7 +464,7 @@ BOTH(a_connection_cannot_be_watched_and_takes_no_harm) {
 
 /* ----------------------------------------------------------- what cannot be */
 
-BOTH(says_that_files_cannot_be_polled) {
+EACH(says_that_files_cannot_be_polled) {
   net_fd fd = open("Makefile", O_RDONLY);
   if (fd < 0) fd = open("/etc/passwd", O_RDONLY);
   CHECK(net_poll_add(p, fd, 1) == NET_ERROR && errno == EPERM);
@@ -418,7 +473,7 @@ BOTH(says_that_files_cannot_be_polled) {
   close(fd);
 }
 
-BOTH(refuses_what_is_no_descriptor) {
+EACH(refuses_what_is_no_descriptor) {
   pair s = sockets();
   close_pair(s);
   const net_fd bad[] = {s.a, -1, 1 << 20, INT_MAX};
@@ -430,7 +485,7 @@ BOTH(refuses_what_is_no_descriptor) {
   CHECK(p->nentries == 0); /* a million entries were not made for them */
 }
 
-BOTH(a_descriptor_closed_behind_its_back_is_no_harm) {
+EACH(a_descriptor_closed_behind_its_back_is_no_harm) {
   pair s = sockets(), t = sockets();
   net_poll_add(p, s.a, 1);
   net_poll_watch(p, s.b, 2, NET_READ);
@@ -451,14 +506,13 @@ TEST(knows_its_back_ends) {
   net_poll_free(NULL);
   CHECK(net_poll_new("select") == NULL && errno == EINVAL);
 #if defined(__linux__)
-  p = net_poll_new("epoll");
+  p = net_poll_new(NULL);
   CHECK_STR(net_poll_name(p), "epoll");
   net_poll_free(p);
-  CHECK(net_poll_new("kqueue") == NULL && errno == EINVAL);
 #endif
 }
 
-BOTH(its_own_descriptor_is_readable_when_something_is_ready) {
+EACH(its_own_descriptor_is_readable_when_something_is_ready) {
   pair s = sockets();
   struct pollfd own = {net_poll_fd(p), POLLIN, 0};
   int has_one = own.fd != NET_NONE; /* else poll ignores it */
@@ -471,7 +525,7 @@ BOTH(its_own_descriptor_is_readable_when_something_is_ready) {
   close_pair(s);
 }
 
-BOTH(takes_no_memory_without_saying_so) {
+EACH(takes_no_memory_without_saying_so) {
   pair s = sockets();
   fail_at = 1;
   CHECK(net_poll_add(p, s.a, 1) == NET_ERROR);
@@ -489,7 +543,7 @@ BOTH(takes_no_memory_without_saying_so) {
 
 /* ---------------------------------------------------------------- waiting */
 
-BOTH(never_waits_less_than_it_is_told) {
+EACH(never_waits_less_than_it_is_told) {
   const double times[] = {0.0001, 0.001, 0.0101};
   for (int i = 0; i < 3; i++) {
     double before = net_now();
@@ -500,7 +554,7 @@ BOTH(never_waits_less_than_it_is_told) {
 
 static void no_op (int signo) { (void)signo; }
 
-BOTH(an_interrupted_wait_says_so) {
+EACH(an_interrupted_wait_says_so) {
   struct sigaction action, before;
   struct itimerval every = {{0, 5000}, {0, 5000}}, never = {{0, 0}, {0, 0}};
   memset(&action, 0, sizeof action);
@@ -527,7 +581,7 @@ static void in_child (net_poll *p, pair s, pair t) {
   _exit(test_failures != 0);
 }
 
-BOTH(a_child_has_its_own) {
+EACH(a_child_has_its_own) {
   pair s = sockets(), t = sockets();
   int status = -1;
   net_poll_add(p, s.a, 1);
@@ -549,6 +603,29 @@ BOTH(a_child_has_its_own) {
   net_poll_del(p, t.b);
   close_pair(s);
   close_pair(t);
+}
+
+/* The child keeps the file of a dropped descriptor open. */
+EACH(a_descriptor_that_a_child_has_too_is_deleted) {
+  pair s = sockets(), line = pipes();
+  int status = -1;
+  char byte;
+  net_poll_add(p, s.a, 1);
+  poll_now(p);
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    close(line.b);
+    fcntl(line.a, F_SETFL, 0);
+    _exit(read(line.a, &byte, 1) != 0);
+  }
+  net_poll_drop(p, s.a);
+  close(s.a);
+  put(s.b);
+  CHECK(net_poll_wait(p, 0) == 0); /* not even an event to skip */
+  close_pair(line);
+  CHECK(waitpid(child, &status, 0) == child && status == 0);
+  close(s.b);
 }
 
 /* ------------------------------------------------------------------- many */
@@ -578,7 +655,7 @@ static int all_are_one (const int *counts, int n) {
   return 1;
 }
 
-BOTH(five_thousand) {
+EACH(five_thousand) {
   int n = open_many(5000);
   pair *s = malloc((size_t)n * sizeof *s);
   int *counts = malloc((size_t)n * sizeof *counts);
@@ -600,7 +677,7 @@ BOTH(five_thousand) {
   free(counts);
 }
 
-BOTH(a_full_batch_starves_nobody) {
+EACH(a_full_batch_starves_nobody) {
   enum { N = 3 * NET_BATCH };
   static pair s[N];
   net_ready r;

@@ -3,6 +3,7 @@
 local socket = require "socket"
 local websock = require "websock"
 local core = require "websock.core"
+local reactor = require "websock.io.reactor"
 local child = require "support.child"
 local clock = require "support.clock"
 local ends = require "support.ends"
@@ -119,6 +120,23 @@ describe("reactor", function()
       websock.step()
       assert.same({"true"}, log)
     end)
+  end)
+
+  it("forgets a conn that is collected, though its file lives on", function()
+    local poller, listener = reactor.poller(), assert(socket.bind("127.0.0.1", 0))
+    local one = assert(socket.connect("127.0.0.1", (select(2, listener:getsockname()))))
+    local other, conn = assert(listener:accept()), core.conn(core.config "client")
+    conn:attach(assert(core.dupfd(one:getfd())))
+    assert(reactor.register(conn:fd(), conn))
+    assert.is_true(poller:wait(0) > 0)
+    while poller:next() do end
+    conn = nil  -- luacheck: ignore
+    collectgarbage()
+    collectgarbage()
+    assert(other:send "x")
+    assert.equal("x", one:receive(1))
+    assert.equal(0, poller:wait(0))
+    for _, object in ipairs {one, other, listener} do object:close() end
   end)
 
   it("is not limited to 1,024 descriptors", function()
