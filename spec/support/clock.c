@@ -1,16 +1,22 @@
 /*
-** clock.c - a monotonic clock that specs put forward. scripts/test preloads it
-** into the process of a spec file, so that twenty seconds take no time, and no
-** spec needs short intervals, which a busy machine would exceed.
+** clock.c - a monotonic clock that specs put forward, and waits for descriptors
+** that they interrupt. scripts/test preloads it into the process of a spec file,
+** so that twenty seconds take no time, and no spec needs short intervals, which
+** a busy machine would exceed.
 */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <lauxlib.h>
 #include <math.h>
+#include <poll.h>
+#include <sys/epoll.h>
 #include <time.h>
 
 /* Programs without Lua, such as the shell before it, load this file too. */
 #pragma weak luaL_checknumber
+#pragma weak luaL_checkinteger
+#pragma weak lua_pushinteger
 
 static double ahead;
 
@@ -31,4 +37,48 @@ int clock_gettime (clockid_t id, struct timespec *ts) {
 int skip (lua_State *L) {
   ahead += luaL_checknumber(L, 1);
   return 0;
+}
+
+/* Waits of the loop: how many are still to be interrupted, how many there were,
+   and the longest of them in milliseconds, where -1 is for ever. */
+static int interruptions, waits, longest;
+
+static int is_interrupted (int milliseconds) {
+  waits++;
+  if (longest >= 0 && (milliseconds < 0 || milliseconds > longest))
+    longest = milliseconds;
+  if (interruptions == 0) return 0;
+  interruptions--;
+  errno = EINTR;
+  return 1;
+}
+
+int epoll_wait (int fd, struct epoll_event *events, int n, int milliseconds) {
+  static int (*system_wait)(int, struct epoll_event *, int, int);
+  if (!system_wait) *(void **)&system_wait = dlsym(RTLD_NEXT, "epoll_wait");
+  if (is_interrupted(milliseconds)) return -1;
+  return system_wait(fd, events, n, milliseconds);
+}
+
+int poll (struct pollfd *fds, nfds_t n, int milliseconds) {
+  static int (*system_poll)(struct pollfd *, nfds_t, int);
+  if (!system_poll) *(void **)&system_poll = dlsym(RTLD_NEXT, "poll");
+  if (is_interrupted(milliseconds)) return -1;
+  return system_poll(fds, n, milliseconds);
+}
+
+/* interrupt(n): so many of the next waits are interrupted as by a signal. Counts
+   waits anew. */
+int interrupt (lua_State *L) {
+  interruptions = (int)luaL_checkinteger(L, 1);
+  waits = longest = 0;
+  return 0;
+}
+
+/* waited() -> the number of waits since `interrupt`, the longest of them in
+   milliseconds (-1: for ever) */
+int waited (lua_State *L) {
+  lua_pushinteger(L, waits);
+  lua_pushinteger(L, longest);
+  return 2;
 }

@@ -10,6 +10,13 @@ local clock = {}
 ---Puts the clock forward at once. The loop notices in its next turn.
 clock.skip = assert(package.loadlib(FILE, "skip"))
 
+---interrupt(n): so many of the loop's next waits end as if a signal had come. Counts its
+---waits from now on.
+clock.interrupt = assert(package.loadlib(FILE, "interrupt"))
+
+---Returns the number of waits since then, and the longest timeout in milliseconds.
+clock.waited = assert(package.loadlib(FILE, "waited"))
+
 ---Puts the clock forward second by second, with a turn of the loop after each; works
 ---inside the loop and outside.
 ---@param seconds number

@@ -33,43 +33,37 @@ describe("reactor", function()
       assert.is_true(websock.now() - begun >= 0.02)
     end)
 
-    -- Interrupts the poller's waits, as signals do; returns their timeouts.
-    local function interrupt(times)
-      local methods, waits = debug.getmetatable(core.poller()).__index, {}
-      local original = methods.wait
-      function methods.wait(poller, timeout)
-        waits[#waits + 1] = timeout
-        if #waits <= times then return nil, "interrupted" end
-        return original(poller, timeout)
+    -- In a usual turn, which is one call into C, and in one that has more to do.
+    for kind, prepare in pairs {
+      usual = function() end,
+      other = function() reactor.turn:busy() end,
+    } do
+      local function sleep()
+        websock.spawn(function()
+          websock.sleep(0)
+          note "slept"
+        end)
+        websock.step()
+        prepare()
       end
-      ends.at_end(function() methods.wait = original end)
-      return waits
+
+      it("ends in a turn whose wait was interrupted: the poller is asked again, " .. kind, function()
+        sleep()
+        clock.interrupt(1)
+        websock.step(0)
+        assert.same({2, 0}, {clock.waited()})
+        assert.same({"slept"}, log)
+      end)
+
+      it("does not end before the poller has answered, " .. kind, function()
+        sleep()
+        clock.interrupt(2)
+        websock.step(0)
+        assert.same({}, log)
+        websock.step(0)
+        assert.same({"slept"}, log)
+      end)
     end
-
-    it("ends in a turn whose wait was interrupted: the poller is asked again", function()
-      websock.spawn(function()
-        websock.sleep(0)
-        note "slept"
-      end)
-      websock.step()
-      local waits = interrupt(1)
-      websock.step(0)
-      assert.same({0, 0}, waits)
-      assert.same({"slept"}, log)
-    end)
-
-    it("does not end before the poller has answered", function()
-      websock.spawn(function()
-        websock.sleep(0)
-        note "slept"
-      end)
-      websock.step()
-      interrupt(2)
-      websock.step(0)
-      assert.same({}, log)
-      websock.step(0)
-      assert.same({"slept"}, log)
-    end)
 
     it("raises on values that are no seconds", function()
       assert.error_matches(function() websock.sleep() end, "seconds expected")
