@@ -3,7 +3,7 @@
 
 local socket = require "socket"
 local websock = require "websock"
-local hosts = require "support.hosts"
+local hosts = require "support.own_host"
 
 -- Runs f(host) in a coroutine of a scheduler of the spec's own, until all of that have
 -- ended.
@@ -233,11 +233,9 @@ end)
 describe("a coroutine of another scheduler that ends while it waits", function()
   -- Has it wait in this call, and dropped by its scheduler.
   local function drop(host, f)
-    local weak = setmetatable({}, {__mode = "k"})
-    local thread = host.spawn(f)
-    weak[thread] = true
+    local weak = setmetatable({host.spawn(f)}, {__mode = "v"})
     host.adapter.pause()
-    host.threads[thread], thread = nil, nil
+    host.threads[weak[1]] = nil
     collect(weak)
   end
 
