@@ -60,6 +60,11 @@ local function accept_loop(spawn, listener, f, wait)
   return function() ended = true end
 end
 
+-- A coroutine that its host has dropped is gone once it was collected.
+local function collect()
+  for _ = 1, 3 do collectgarbage() end
+end
+
 -- Closes a coroutine, which its host then forgets.
 local function closer(spawn, forget)
   return function(f)
@@ -147,7 +152,7 @@ local function copas_host(copas, file)
       copas.removethread(co)
       co = nil
       copas.pause()
-      for _ = 1, 3 do collectgarbage() end
+      collect()
     end
   end
 
@@ -207,6 +212,8 @@ function hosts.cqueues()
       ended = true
       cqueues.sleep(0.02)
       other:close()
+      other = nil
+      collect()
     end
   end
 

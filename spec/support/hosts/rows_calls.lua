@@ -45,7 +45,7 @@ row("accept", function(t)
   end))
   local ws = t:connect(port)
   t:ok(ws:send "to who accepted")
-  assert.same({nil, "closed", 1000}, {ws:receive()})
+  assert.same({nil, "closed", 1000, ""}, {ws:receive()})
   t:wait_until(function() return got end)
   assert.equal("to who accepted", got)
   listener:close()
@@ -143,11 +143,15 @@ end)
 
 row("a second receive is busy", function(t)
   local ws, theirs = t:pair()
-  local got
+  local begun, got
   t:all {
-    function() got = t:ok(ws:receive()) end,
     function()
-      t:wait_until(function() return select(2, ws:receive(0.001)) == "busy" end)
+      begun = true
+      got = t:ok(ws:receive())
+    end,
+    function()
+      t:wait_until(function() return begun and select(2, ws:receive(0)) == "busy" end)
+      assert.same({nil, "busy"}, {ws:receive_part(1)})
       t:ok(theirs:send "for the first")
     end,
   }

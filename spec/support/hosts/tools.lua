@@ -17,7 +17,7 @@ end
 ---own scheduler; raises otherwise.
 function tools:ok(...)
   self:own()
-  if not ... then error(tostring((select(2, ...))), 2) end
+  if not (...) then error(tostring((select(2, ...))), 2) end
   return ...
 end
 
