@@ -4,8 +4,6 @@
 -- luv has no coroutines of its own: any coroutine that calls is taken for one that luv's
 -- callbacks resume, and is resumed by such a callback.
 
-local LOOK = 0.25   -- seconds after which a pump without work looks whether it is needed:
-                    -- a coroutine that waited may have gone on, or been closed
 local BLIND = 0.01  -- seconds between turns where the poller has no descriptor
 
 -- Coroutines to resume, and what parks them.
@@ -81,8 +79,7 @@ end
 
 function Handles:turn_once()
   local seconds = self.pump.turn()
-  local longest = not self.poll and BLIND or not self.pump.busy and LOOK
-  if longest then seconds = math.min(seconds or longest, longest) end
+  if not self.poll then seconds = math.min(seconds or BLIND, BLIND) end
   self.timer:stop()
   if seconds then
     self.uv.update_time()
