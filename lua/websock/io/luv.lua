@@ -38,10 +38,14 @@ function Threads:add(thread, ...)
 end
 
 -- Closing it ends a wait, also of a coroutine that is closed.
-local Waiting = {__close = function(waiting) waiting.parked[waiting.thread] = nil end}
+local Waiting = {__close = function(waiting)
+  local self = waiting.threads
+  self.parked[waiting.thread] = nil
+  if not next(self.parked) then self.on_none() end
+end}
 
 function Threads:park(thread)
-  local _ <close> = setmetatable({parked = self.parked, thread = thread}, Waiting)
+  local _ <close> = setmetatable({threads = self, thread = thread}, Waiting)
   self.parked[thread] = true
   coroutine.yield()
 end
@@ -112,6 +116,11 @@ local function new(uv)
   end
 
   function adapter.kick() handles:kick() end
+
+  -- The last one may have been all that has kept libuv's loop running.
+  function threads.on_none()
+    if not handles.pump.busy then handles:kick() end
+  end
 
   return adapter
 end

@@ -182,8 +182,7 @@ describe("options", function()
 
   it("say that a feature comes with a later version", function()
     local later = {
-      connect = {redirects = 3, proxy = "http://a:1", scheduler = "copas"},
-      listen = {scheduler = {}},
+      connect = {redirects = 3, proxy = "http://a:1"},
     }
     for where, set in pairs(later) do
       for name, value in pairs(set) do
