@@ -11,7 +11,11 @@
 
 #pragma GCC visibility push(hidden)
 
-typedef int net_fd; /* SOCKET on Windows */
+#ifdef _WIN32
+typedef intptr_t net_fd; /* a SOCKET, signed */
+#else
+typedef int net_fd;
+#endif
 #define NET_NONE ((net_fd)-1)
 
 /* Results below zero. net_error has the errno that goes with NET_ERROR. */
@@ -41,7 +45,11 @@ long net_read (net_fd fd, void *p, size_t n);
    Returns bytes written, NET_AGAIN or NET_ERROR. */
 enum { NET_PIECES = 16 }; /* of one net_sendv, at most */
 long net_sendv (net_fd fd, const net_iov *v, int n);
-int net_nonblocking (net_fd fd);    /* also sets CLOEXEC; 0 or NET_ERROR */
+int net_nonblocking (net_fd fd); /* also sets CLOEXEC; 0 or NET_ERROR */
+/* A pipe that a poller can wait for: ends to read and to write, non-blocking and
+   CLOEXEC. 0 or NET_ERROR. */
+int net_pipe (net_fd ends[2]);
+void net_pipe_write (net_fd fd);    /* one byte; if it is full, none */
 int net_shutdown_write (net_fd fd); /* 0 or NET_ERROR */
 void net_close (net_fd fd);         /* never blocks, keeps errno */
 int net_so_error (net_fd fd);       /* takes SO_ERROR: 0 or an errno */

@@ -7,18 +7,11 @@
 #include "net_posix.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "net.h"
-
-enum { STACK = 256 * 1024 };
+#include "net_address.h"
+#include "net_thread.h"
 
 struct net_lookup {
   int users; /* thread and owner, counted atomically: the last one frees */
@@ -36,11 +29,6 @@ static void release (net_lookup *l) {
   free(l->list);
   free(l->host);
   free(l);
-}
-
-static int family_of (int family) {
-  if (family == NET_INET) return AF_INET;
-  return family == NET_INET6 ? AF_INET6 : AF_UNSPEC;
 }
 
 /* Prints one numeric address. Returns 0 for a family that we do not use. */
@@ -72,19 +60,11 @@ static void collect (net_lookup *l, const struct addrinfo *all) {
   }
 }
 
-/* Writes a byte, because closing alone is not noticed while a forked child has
-   the pipe open too. */
-static void tell (net_fd write_end) {
-  ssize_t written = write(write_end, "", 1); /* SIGPIPE is blocked here */
-  (void)written;
-  close(write_end);
-}
-
 static void *look_up (void *arg) {
   net_lookup *l = arg;
   struct addrinfo hints, *all = NULL;
   memset(&hints, 0, sizeof hints);
-  hints.ai_family = family_of(l->family);
+  hints.ai_family = l->family < 0 ? AF_UNSPEC : net_address_domain(l->family);
   hints.ai_socktype = SOCK_STREAM;
   l->error = getaddrinfo(l->host, NULL, &hints, &all);
   if (l->error == 0) {
@@ -92,50 +72,42 @@ static void *look_up (void *arg) {
     freeaddrinfo(all);
   }
   __atomic_store_n(&l->done, 1, __ATOMIC_RELEASE);
-  tell(l->write_end);
+  /* closing alone is not noticed while a forked child has the pipe open too;
+     SIGPIPE is blocked here */
+  net_pipe_write(l->write_end);
+  net_close(l->write_end);
   release(l);
   return NULL;
 }
 
-/* Starts the thread with all signals blocked: they are for the program's own
-   threads. */
 static int start (net_lookup *l) {
-  sigset_t all, before;
-  pthread_attr_t attr;
-  pthread_t thread;
   int err;
-  sigfillset(&all);
-  pthread_attr_init(&attr);
-  pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-  pthread_attr_setstacksize(&attr, STACK);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
   l->users = 2;
-  err = pthread_create(&thread, &attr, look_up, l);
+  err = net_thread_start(look_up, l);
   if (err != 0) l->users = 1;
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  pthread_attr_destroy(&attr);
   return err;
 }
 
 net_lookup *net_lookup_new (const char *host, int family) {
   net_lookup *l = calloc(1, sizeof *l);
-  int ends[2];
-  if (l == NULL) return NULL;
+  net_fd ends[2];
+  if (l == NULL || net_address_start() < 0) {
+    free(l);
+    return NULL;
+  }
   net_stay_loaded(); /* the thread runs this code */
   l->host = strdup(host);
-  if (l->host == NULL || pipe(ends) < 0) {
+  if (l->host == NULL || net_pipe(ends) < 0) {
     free(l->host);
     free(l);
     return NULL;
   }
-  fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-  fcntl(ends[1], F_SETFD, FD_CLOEXEC);
   l->family = family;
   l->read_end = ends[0];
   l->write_end = ends[1];
   int err = start(l);
   if (err == 0) return l;
-  close(ends[1]);
+  net_close(ends[1]);
   net_lookup_free(l);
   errno = err == EAGAIN ? ENOMEM : err; /* too many threads */
   return NULL;
@@ -147,8 +119,10 @@ static const char *text_of (int error) {
   switch (error) {
     case EAI_AGAIN: return "temporary failure, try again";
     case EAI_MEMORY: return "not enough memory";
-    case EAI_FAIL:
-    case EAI_SYSTEM: return "the name server failed";
+#ifdef EAI_SYSTEM
+    case EAI_SYSTEM:
+#endif
+    case EAI_FAIL: return "the name server failed";
     default: return "host not found";
   }
 }
@@ -166,7 +140,7 @@ int net_lookup_take (net_lookup *l, const net_address **list,
 
 void net_lookup_free (net_lookup *l) {
   if (l == NULL) return;
-  close(l->read_end);
+  net_close(l->read_end);
   release(l);
 }
 
@@ -176,6 +150,7 @@ int net_numeric (const char *host, net_address *a) {
   memset(&hints, 0, sizeof hints);
   hints.ai_flags = AI_NUMERICHOST;
   hints.ai_socktype = SOCK_STREAM;
+  if (net_address_start() < 0) return 0;
   if (getaddrinfo(host, NULL, &hints, &all) != 0) return 0;
   ok = print(all, a);
   freeaddrinfo(all);

@@ -4,6 +4,8 @@
 */
 #include "net_posix.h"
 
+#ifdef NET_POSIX
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -50,3 +52,7 @@ long net_process (void) {
   pthread_once(&once, install);
   return process;
 }
+
+#else
+typedef int net_path_is_empty; /* ISO C wants a declaration */
+#endif

@@ -7,7 +7,6 @@
 #include "net_posix.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <pthread.h>
@@ -78,8 +77,6 @@ net_fd net_poll_fd (const net_poll *p) { return p->fd; }
 
 /* ---------------------------------------------------------------- entries */
 
-static int is_open (net_fd fd) { return fcntl(fd, F_GETFD) >= 0; }
-
 static int grow (net_poll *p, net_fd fd) {
   net_fd n = p->nentries > 0 ? p->nentries : 64;
   while (n <= fd) n = n > INT_MAX / 2 ? INT_MAX : n * 2;
@@ -114,7 +111,7 @@ static int change (net_poll *p, net_fd fd, net_entry to) {
    back end rejects. */
 static int set (net_poll *p, net_fd fd, net_entry to) {
   int is_new = fd < 0 || fd >= p->nentries;
-  if (is_new && (!is_open(fd) || grow(p, fd) < 0)) return NET_ERROR;
+  if (is_new && (!net_poll_is_open(fd) || grow(p, fd) < 0)) return NET_ERROR;
   return change(p, fd, to);
 }
 

@@ -66,8 +66,11 @@ struct net_poll {
 extern const net_backend net_backend_epoll, net_backend_kqueue,
     net_backend_poll;
 
-/* ---- net_poll_file.c: 0 and what identifies the open file; NET_ERROR (EPERM:
-   one that is always ready, and cannot be polled) */
+/* ---- net_poll_posix.c, net_poll_win.c */
+/* Whether fd is an open descriptor; sets errno if not. */
+int net_poll_is_open (net_fd fd);
+/* 0 and what identifies the open file, if anything; NET_ERROR (EPERM: one that
+   is always ready, and cannot be polled). */
 int net_poll_file (net_fd fd, uint64_t *id);
 
 #pragma GCC visibility pop

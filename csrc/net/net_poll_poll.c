@@ -7,14 +7,10 @@
 #include "net_posix.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 
 #include "net_poll.h"
-
-#ifndef POLLRDHUP
-#define POLLRDHUP 0
-#endif
+#include "net_pollfd.h"
 
 /* The list for poll, filled for each call. */
 typedef struct pollset {

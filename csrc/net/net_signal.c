@@ -9,6 +9,8 @@
 */
 #include "net_posix.h"
 
+#ifdef NET_POSIX
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -109,13 +111,6 @@ int net_signals_next (net_signals *s) {
 
 /* ------------------------------------------------------------------- users */
 
-static int make_pipe (net_fd made[2]) {
-  if (pipe(made) < 0) return NET_ERROR;
-  net_nonblocking(made[0]);
-  net_nonblocking(made[1]);
-  return 0;
-}
-
 static void acquire (void) { pthread_mutex_lock(&lock); }
 static void release (void) { pthread_mutex_unlock(&lock); }
 
@@ -126,7 +121,7 @@ static void replace_pipes (void) {
   for (net_signals *s = first(); s; s = s->next) {
     net_fd made[2];
     memset(s->arrived, 0, sizeof s->arrived);
-    if (make_pipe(made) < 0) continue;
+    if (net_pipe(made) < 0) continue;
     for (int i = 0; i < 2; i++) {
       dup2(made[i], s->ends[i]);
       fcntl(s->ends[i], F_SETFD, FD_CLOEXEC);
@@ -138,7 +133,7 @@ static void replace_pipes (void) {
 
 static net_signals *add_record (void) {
   net_signals *s = calloc(1, sizeof *s);
-  if (s == NULL || make_pipe(s->ends) < 0) {
+  if (s == NULL || net_pipe(s->ends) < 0) {
     free(s);
     return NULL;
   }
@@ -225,3 +220,7 @@ int net_signals_catch (net_signals *s, int signo) {
 int net_signals_restore (net_signals *s, int signo) {
   return locked(restore_one, s, signo);
 }
+
+#else
+typedef int net_signal_is_empty; /* ISO C wants a declaration */
+#endif

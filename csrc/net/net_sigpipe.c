@@ -5,6 +5,8 @@
 */
 #include "net_posix.h"
 
+#ifdef NET_POSIX
+
 #include <pthread.h>
 #include <signal.h>
 
@@ -36,3 +38,7 @@ void net_sigpipe_restore (const net_sigpipe *s) {
   if (!s->was_pending && is_pending()) sigwait(&set, &signo);
   if (!s->was_blocked) pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
+
+#else
+typedef int net_sigpipe_is_empty; /* ISO C wants a declaration */
+#endif

@@ -4,60 +4,21 @@
 */
 #include "net_posix.h"
 
+#ifdef NET_POSIX
+
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "net.h"
+#include "net_address.h"
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* macOS: SO_NOSIGPIPE, see net_nonblocking */
 #endif
-
-int net_error (void) { return errno; }
-
-const char *net_error_text (int err) {
-  switch (err) {
-    case ECONNRESET:
-    case EPIPE:
-    case ECONNABORTED: return "reset";
-    case ECONNREFUSED: return "connection refused";
-    case EAGAIN: /* of a connect: nobody accepts at that Unix socket */
-    case ETIMEDOUT: return "timeout";
-    case EHOSTUNREACH:
-    case EHOSTDOWN:
-    case ENETDOWN:
-    case ENETUNREACH: return "no route";
-    case EADDRINUSE: return "address in use";
-    case EADDRNOTAVAIL: return "address not available";
-    case EAFNOSUPPORT: return "address family not supported by protocol";
-    case EINVAL: return "invalid argument";
-    case ENAMETOOLONG: return "path too long";
-    case ENOENT: return "no such file or directory";
-    case ENOTDIR: return "not a directory";
-    case EPROTOTYPE: return "protocol wrong type for socket";
-    case EROFS: return "read-only file system";
-    case EMFILE:
-    case ENFILE: return "too many open files";
-    case EACCES:
-    case EPERM: return "permission denied";
-    case EBADF: return "bad descriptor";
-    case EBUSY: return "busy";
-    case ENOBUFS:
-    case ENOMEM: return "not enough memory";
-    case ENOTSOCK: return "not a socket";
-    case ENOTCONN: return "not connected";
-    default: return "input/output error";
-  }
-}
 
 /* Converts the result of a system call. */
 static long outcome (ssize_t n) {
@@ -119,6 +80,18 @@ int net_nonblocking (net_fd fd) {
   return set_flags(fd);
 }
 
+int net_pipe (net_fd ends[2]) {
+  if (pipe(ends) < 0) return NET_ERROR;
+  set_flags(ends[0]);
+  set_flags(ends[1]);
+  return 0;
+}
+
+void net_pipe_write (net_fd fd) {
+  ssize_t written = write(fd, "", 1);
+  (void)written;
+}
+
 int net_shutdown_write (net_fd fd) {
   return shutdown(fd, SHUT_WR) < 0 ? NET_ERROR : 0;
 }
@@ -178,85 +151,24 @@ int net_listen (net_fd fd, int waiting) {
   return listen(fd, waiting) < 0 ? NET_ERROR : 0;
 }
 
-/* --------------------------------------------------------------- addresses */
-
-typedef union any_address {
-  struct sockaddr sa;
-  struct sockaddr_in in;
-  struct sockaddr_in6 in6;
-  struct sockaddr_un un;
-  struct sockaddr_storage storage;
-} any_address;
-
-static int print_unix (const any_address *from, socklen_t size,
-                       net_address *a) {
-  size_t room = size > offsetof(struct sockaddr_un, sun_path)
-                    ? size - offsetof(struct sockaddr_un, sun_path)
-                    : 0;
-  size_t n = strnlen(from->un.sun_path, room);
-  if (n >= sizeof a->host) n = sizeof a->host - 1;
-  memcpy(a->host, from->un.sun_path, n);
-  a->host[n] = '\0';
-  a->port = 0;
-  a->family = NET_UNIX;
-  return 0;
-}
-
-static int print_address (const any_address *from, socklen_t size,
-                          net_address *a) {
-  int v6 = from->sa.sa_family == AF_INET6;
-  if (from->sa.sa_family == AF_UNIX) return print_unix(from, size, a);
-  if (getnameinfo(&from->sa, size, a->host, sizeof a->host, NULL, 0,
-                  NI_NUMERICHOST) != 0) {
-    errno = EINVAL;
-    return NET_ERROR;
-  }
-  a->port = ntohs(v6 ? from->in6.sin6_port : from->in.sin_port);
-  a->family = v6 ? NET_INET6 : NET_INET;
-  return 0;
-}
-
-void net_address_of (const net_sockaddr *from, net_address *a) {
-  any_address any = {.sa.sa_family = AF_UNSPEC};
-  memcpy(&any, from->bytes, from->n);
-  if (print_address(&any, from->n, a) < 0) memset(a, 0, sizeof *a);
-}
+/* -------------------------------------------- addresses, binding, connecting */
 
 int net_peer (net_fd fd, net_address *a) {
-  any_address from;
+  net_any from;
   socklen_t size = sizeof from;
   if (getpeername(fd, &from.sa, &size) < 0) return NET_ERROR;
-  return print_address(&from, size, a);
+  return net_address_print(&from, size, a);
 }
 
 int net_local (net_fd fd, net_address *a) {
-  any_address from;
+  net_any from;
   socklen_t size = sizeof from;
   if (getsockname(fd, &from.sa, &size) < 0) return NET_ERROR;
-  return print_address(&from, size, a);
-}
-
-int net_address_set (net_address *a, int family, const char *host, int port) {
-  size_t n = strlen(host);
-  if (n >= sizeof a->host) {
-    errno = ENAMETOOLONG;
-    return NET_ERROR;
-  }
-  memcpy(a->host, host, n + 1);
-  a->port = port;
-  a->family = family;
-  return 0;
-}
-
-/* ---------------------------------------------------- binding, connecting */
-
-static int domain_of (int family) {
-  if (family == NET_UNIX) return AF_UNIX;
-  return family == NET_INET6 ? AF_INET6 : AF_INET;
+  return net_address_print(&from, size, a);
 }
 
 net_fd net_socket (int family) {
-  net_fd fd = socket(domain_of(family), SOCK_STREAM, 0);
+  net_fd fd = socket(net_address_domain(family), SOCK_STREAM, 0);
   if (fd < 0) return NET_NONE;
   if (net_nonblocking(fd) == 0 &&
       (family != NET_INET6 ||
@@ -266,49 +178,15 @@ net_fd net_socket (int family) {
   return NET_NONE;
 }
 
-/* The size of what it has written; 0 if the path is too long. */
-static socklen_t write_unix (const net_address *a, any_address *to) {
-  size_t n = strlen(a->host) + 1;
-  if (n > sizeof to->un.sun_path) {
-    errno = ENAMETOOLONG;
-    return 0;
-  }
-  memset(&to->un, 0, sizeof to->un);
-  to->un.sun_family = AF_UNIX;
-  memcpy(to->un.sun_path, a->host, n);
-  return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
-}
-
-/* The same; 0 if the host is not in digits. getaddrinfo knows scopes. */
-static socklen_t write_address (const net_address *a, any_address *to) {
-  struct addrinfo hints, *all = NULL;
-  socklen_t size;
-  char port[16];
-  if (a->family == NET_UNIX) return write_unix(a, to);
-  memset(&hints, 0, sizeof hints);
-  hints.ai_family = domain_of(a->family);
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-  snprintf(port, sizeof port, "%d", a->port);
-  if (getaddrinfo(a->host, port, &hints, &all) != 0) {
-    errno = EINVAL;
-    return 0;
-  }
-  size = all->ai_addrlen;
-  memcpy(to, all->ai_addr, size);
-  freeaddrinfo(all);
-  return size;
-}
-
 int net_bind (net_fd fd, const net_address *a) {
-  any_address to;
-  socklen_t size = write_address(a, &to);
+  net_any to;
+  socklen_t size = net_address_write(a, &to);
   return size > 0 && bind(fd, &to.sa, size) == 0 ? 0 : NET_ERROR;
 }
 
 int net_connect (net_fd fd, const net_address *a) {
-  any_address to;
-  socklen_t size = write_address(a, &to);
+  net_any to;
+  socklen_t size = net_address_write(a, &to);
   if (size == 0) return NET_ERROR;
   if (connect(fd, &to.sa, size) == 0) return 0;
   /* an interrupted one goes on */
@@ -317,7 +195,7 @@ int net_connect (net_fd fd, const net_address *a) {
 
 /* --------------------------------------------------------------- accepting */
 
-static net_fd accept_one (net_fd listener, any_address *from, socklen_t *size) {
+static net_fd accept_one (net_fd listener, net_any *from, socklen_t *size) {
 #if defined(__linux__) || defined(__FreeBSD__) || defined(__OpenBSD__)
   return accept4(listener, &from->sa, size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 #else
@@ -342,22 +220,20 @@ static int is_its_own (int err) {
   }
 }
 
-static void copy_address (const any_address *from, socklen_t size,
-                          net_sockaddr *to) {
-  to->n = (unsigned char)(size < sizeof to->bytes ? size : sizeof to->bytes);
-  memcpy(to->bytes, from, to->n);
-}
-
 net_fd net_accept (net_fd listener, net_sockaddr *peer) {
   for (;;) {
-    any_address from = {.sa.sa_family = AF_UNSPEC}; /* accept may set none */
+    net_any from = {.sa.sa_family = AF_UNSPEC}; /* accept may set none */
     socklen_t size = sizeof from;
     net_fd fd = accept_one(listener, &from, &size);
     if (fd >= 0) {
-      copy_address(&from, size, peer);
+      net_address_copy(&from, size, peer);
       return fd;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) return NET_AGAIN;
     if (!is_its_own(errno)) return NET_ERROR;
   }
 }
+
+#else
+typedef int net_socket_is_empty; /* ISO C wants a declaration */
+#endif

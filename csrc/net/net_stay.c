@@ -5,6 +5,8 @@
 */
 #include "net_posix.h"
 
+#ifdef NET_POSIX
+
 #include <dlfcn.h>
 #include <stdint.h>
 
@@ -19,3 +21,7 @@ void net_stay_loaded (void) {
   if (dladdr((void *)(uintptr_t)&net_stay_loaded, &info) && info.dli_fname)
     dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE | RTLD_NOLOAD);
 }
+
+#else
+typedef int net_stay_is_empty; /* ISO C wants a declaration */
+#endif

@@ -13,6 +13,10 @@
 
 #include "net_tls_int.h"
 
+#ifndef O_CLOEXEC
+#define O_CLOEXEC O_NOINHERIT /* Windows */
+#endif
+
 /* One read may bring several records. */
 enum { READ_BUFFER = 4 * (NET_TLS_RECORD + 512) };
 
@@ -250,7 +254,7 @@ net_tls_ctx *net_tls_ctx_new (const net_tls_settings *s,
   }
   ctx->refs = 1;
   ctx->server = s->server;
-  ctx->keylog = NET_NONE;
+  ctx->keylog = -1;
   if (set_up(ctx, s, why)) {
     forget_password(ctx);
     return ctx;
@@ -269,6 +273,6 @@ void net_tls_ctx_free (net_tls_ctx *ctx) {
   free(ctx->alpn);
   free(ctx->record);
   net_tls_bytes_free(&ctx->out);
-  if (ctx->keylog != NET_NONE) net_close(ctx->keylog);
+  if (ctx->keylog >= 0) close(ctx->keylog);
   free(ctx);
 }

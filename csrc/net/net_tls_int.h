@@ -34,7 +34,7 @@ struct net_tls_ctx {
   unsigned char *alpn; /* what a server chooses from */
   unsigned nalpn;
   char *password; /* only while keys are read */
-  net_fd keylog;
+  int keylog;     /* a file, or -1 */
   net_tls_session sessions[NET_TLS_SESSIONS];
   unsigned stamp;
   /* Buffer of the connection that is in a verb; empty when that begins. */

@@ -1,16 +1,54 @@
 /*
 ** states.c - more Lua states in this process, for specs of what states share:
 ** states.open() -> state; state:run(code) -> the string that the code returns,
-** or raises; state:close().
+** or raises; state:close() -> bytes that it did not free, and how often it gave
+** its allocator a wrong size.
 */
+#include <stdlib.h>
+#include <string.h>
+
 #include "lauxlib.h"
 #include "lua.h"
 #include "lualib.h"
 
 #define STATE "support.state"
 
-static lua_State **tostate (lua_State *L) {
-  return (lua_State **)luaL_checkudata(L, 1, STATE);
+typedef struct state {
+  lua_State *L;
+  lua_Integer bytes; /* in use */
+  lua_Integer wrong; /* calls of its allocator with a wrong size */
+} state;
+
+/* --------------------------------------------- an allocator that is strict */
+
+enum { HEAD = 16 }; /* before a block: its size */
+
+static void *strict (void *ud, void *p, size_t osize, size_t nsize) {
+  state *s = (state *)ud;
+  size_t size = 0;
+  char *q = NULL;
+  if (p) memcpy(&size, (char *)p - HEAD, sizeof size);
+  if (p && size != osize) s->wrong++;
+  if (nsize > 0) {
+    q = (char *)malloc(HEAD + nsize); /* never where it was */
+    if (q == NULL) return NULL;
+    memcpy(q, &nsize, sizeof nsize);
+    q += HEAD;
+    memset(q, 0xCA, nsize);
+    if (p) memcpy(q, p, size < nsize ? size : nsize);
+  }
+  if (p) {
+    memset(p, 0xDD, size);
+    free((char *)p - HEAD);
+  }
+  s->bytes += (lua_Integer)nsize - (lua_Integer)size;
+  return q;
+}
+
+/* ------------------------------------------------------------------ states */
+
+static state *tostate (lua_State *L) {
+  return (state *)luaL_checkudata(L, 1, STATE);
 }
 
 /* Gives the new state this state's paths of modules. */
@@ -25,18 +63,19 @@ static void copy_path (lua_State *L, lua_State *to, const char *name) {
 }
 
 static int open_state (lua_State *L) {
-  lua_State **s = (lua_State **)lua_newuserdatauv(L, sizeof *s, 0);
-  *s = luaL_newstate();
-  if (*s == NULL) return luaL_error(L, "not enough memory");
+  state *s = (state *)lua_newuserdatauv(L, sizeof *s, 0);
+  memset(s, 0, sizeof *s);
   luaL_setmetatable(L, STATE);
-  luaL_openlibs(*s);
-  copy_path(L, *s, "path");
-  copy_path(L, *s, "cpath");
+  s->L = lua_newstate(strict, s);
+  if (s->L == NULL) return luaL_error(L, "not enough memory");
+  luaL_openlibs(s->L);
+  copy_path(L, s->L, "path");
+  copy_path(L, s->L, "cpath");
   return 1;
 }
 
 static int run (lua_State *L) {
-  lua_State *s = *tostate(L);
+  lua_State *s = tostate(L)->L;
   int failed =
       luaL_loadstring(s, luaL_checkstring(L, 2)) || lua_pcall(s, 0, 1, 0);
   lua_pushstring(L, lua_tostring(s, -1));
@@ -45,10 +84,12 @@ static int run (lua_State *L) {
 }
 
 static int close_state (lua_State *L) {
-  lua_State **s = tostate(L);
-  if (*s) lua_close(*s);
-  *s = NULL;
-  return 0;
+  state *s = tostate(L);
+  if (s->L) lua_close(s->L);
+  s->L = NULL;
+  lua_pushinteger(L, s->bytes);
+  lua_pushinteger(L, s->wrong);
+  return 2;
 }
 
 LUAMOD_API int luaopen_states (lua_State *L) {

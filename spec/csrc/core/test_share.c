@@ -37,7 +37,7 @@ static ws_shared *share (int opcode, const void *p, size_t n) {
 }
 
 /* Queues a shared message on a connection, and keeps no reference. */
-static int tell (ws_conn *c, const void *p, size_t n) {
+static int deliver (ws_conn *c, const void *p, size_t n) {
   ws_shared *s = share(WS_BINARY, p, n);
   int r = ws_send_shared(c, s);
   ws_shared_free(s);
@@ -143,7 +143,7 @@ static void send_mixture (ws_conn *c, text *want) {
   static const size_t sizes[] = {10, 3000, 20, 2044, 2045, 70000, 0, 4000};
   for (size_t i = 0; i < COUNT(sizes); i++) {
     size_t n = sizes[i];
-    CHECK(tell(c, bytes, n) == 0);
+    CHECK(deliver(c, bytes, n) == 0);
     expect(want, FIN | BINARY, bytes, n);
     if (i % 2) {
       CHECK(ws_send(c, WS_BINARY, bytes + 100, n / 3, 0) == 0);
@@ -190,7 +190,7 @@ TEST(cut_at_every_byte) {
     feed_open(&f, &server);
     for (int i = 0; i < 2; i++) {
       ws_send(&f.c, WS_TEXT, "ab", 2, 0);
-      tell(&f.c, bytes, 2100);
+      deliver(&f.c, bytes, 2100);
     }
     ws_ping(&f.c, "p", 1, NULL);
     while (got.n < at && write_some(&f.c, &got, at - got.n) > 0) {}
@@ -210,7 +210,7 @@ TEST(queued_while_others_leave) {
   for (int i = 0; i < 300; i++) {
     size_t n = rnd(3) ? rnd(300) : rnd(9000), from = rnd(1000);
     if (rnd(2)) {
-      CHECK(tell(&f.c, bytes + from, n) == 0);
+      CHECK(deliver(&f.c, bytes + from, n) == 0);
     } else {
       CHECK(ws_send(&f.c, WS_BINARY, bytes + from, n, WS_BORROW) == 0);
     }
@@ -237,13 +237,13 @@ TEST(pongs_between) {
   feeding f;
   text want = {NULL, 0, 0}, got = {NULL, 0, 0};
   open_all(&f, 1);
-  tell(&f.c, bytes, 5000);
+  deliver(&f.c, bytes, 5000);
   expect(&want, FIN | BINARY, bytes, 5000);
   write_some(&f.c, &got, 100);
   receive(&f, FIN | PING, "one");
   expect(&want, FIN | PONG, "one", 3);
   write_some(&f.c, &got, 100);
-  tell(&f.c, bytes, 6000);
+  deliver(&f.c, bytes, 6000);
   expect(&want, FIN | BINARY, bytes, 6000);
   receive(&f, FIN | PING, "and");
   receive(&f, FIN | PING, "two");
@@ -262,7 +262,7 @@ TEST(waits_for_the_end_of_a_fragmented_message) {
     text want = {NULL, 0, 0};
     open_all(&f, 1);
     CHECK(ws_send(&f.c, WS_TEXT, "a", 1, WS_MORE) == 0);
-    CHECK(tell(&f.c, bytes, n) == 0 && tell(&f.c, bytes + 1, n) == 0);
+    CHECK(deliver(&f.c, bytes, n) == 0 && deliver(&f.c, bytes + 1, n) == 0);
     CHECK(ws_queued(&f.c) == 3 && ws_held(&f.c) == 2 * (n + (n > 125 ? 4 : 2)));
     CHECK(ws_send(&f.c, WS_CONTINUATION, "b", 1, WS_MORE) == 0);
     CHECK(ws_ping(&f.c, "p", 1, NULL) == 0);
@@ -297,10 +297,10 @@ TEST(an_end_forgets_what_waits) {
     feeding f;
     open_all(&f, 1);
     CHECK(ws_send(&f.c, WS_TEXT, "a", 1, WS_MORE) == 0);
-    CHECK(tell(&f.c, bytes, 50000) == 0);
+    CHECK(deliver(&f.c, bytes, 50000) == 0);
     ways[i](&f.c);
     CHECK(ws_held(&f.c) == 0 && heap.bytes < 1000);
-    CHECK(tell(&f.c, "x", 1) == WS_ESTATE);
+    CHECK(deliver(&f.c, "x", 1) == WS_ESTATE);
     text t = drain(&f.c, 0);
     CHECK(i == 2 ? t.n == 0
                  : t.n >= 3 && memcmp(t.p,
@@ -317,7 +317,7 @@ TEST(a_close_stands_behind_it) {
   feeding f;
   text want = {NULL, 0, 0};
   open_all(&f, 1);
-  tell(&f.c, bytes, 5000);
+  deliver(&f.c, bytes, 5000);
   CHECK(ws_close(&f.c, 1000, "", 0) == 0);
   expect(&want, FIN | BINARY, bytes, 5000);
   expect(&want, FIN | CLOSE, "\x03\xE8", 2);
@@ -331,7 +331,7 @@ TEST(a_client_has_none) {
   feeding f;
   fill();
   feed_open(&f, &how);
-  CHECK(tell(&f.c, "x", 1) == WS_EINVAL);
+  CHECK(deliver(&f.c, "x", 1) == WS_EINVAL);
   CHECK(ws_queued(&f.c) == 0);
   close_all(&f, 1);
 }
@@ -343,7 +343,7 @@ TEST(not_before_the_handshake) {
   feeding f;
   fill();
   feed_open(&f, &how);
-  CHECK(tell(&f.c, "x", 1) == WS_ESTATE);
+  CHECK(deliver(&f.c, "x", 1) == WS_ESTATE);
   close_all(&f, 1);
 }
 
