@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net.h"
+#include "net_sys.h"
 
 enum { STACK = 256 * 1024 };
 
