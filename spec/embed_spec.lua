@@ -359,3 +359,141 @@ describe("examples/embed/host.c with TLS", function()
     assert.equal(1, status)
   end)
 end)
+
+describe("examples/embed/game.c", function()
+  local modules = installed.tree .. "/share/lua/5.4/"
+  local env = {PORT = "0", LUA_PATH = modules .. "?.lua;" .. modules .. "?/init.lua"}
+  local build = program("game", "examples/embed/game.c", {
+    flags = "$(pkg-config --cflags lua5.4)",
+    libs = installed.tree .. "/lib/libwebsock.a $(pkg-config --libs lua5.4 openssl zlib) -pthread -lm -ldl",
+  })
+  local game, script
+
+  local function spill(path, text)
+    local file <close> = assert(io.open(path, "w"))
+    assert(file:write(text))
+  end
+
+  local function slurp(path)
+    local file <close> = assert(io.open(path))
+    return file:read "a"
+  end
+
+  -- Runs a script of this text; returns the URL that it prints.
+  local function play(text, ...)
+    spill(script, text)
+    game = process.start({(build()), script, ...}, {env = env})
+    return game:expect "game on (ws://%S+)\n"
+  end
+
+  local world = slurp "examples/embed/world.lua"
+
+  before_each(function() script = installed.folder .. "/script.lua" end)
+  after_each(function() if game then game:stop() end end)
+
+  -- Waits for a message that fits.
+  local function hears(ws, pattern)
+    local found
+    repeat
+      found = assert(ws:receive(240)):match(pattern)
+    until found
+    return found
+  end
+
+  it("ticks and tells players where they are", function()
+    local ws = assert(websock.connect(play(world)))
+    hears(ws, "^(0%.0)$")
+    assert(ws:send "right")
+    assert.is_true(tonumber(hears(ws, "^([1-9]%d*%.%d)$")) > 0)
+    ws:close()
+  end)
+
+  it("loads its script again on SIGHUP, and players stay", function()
+    local ws = assert(websock.connect(play(world)))
+    hears(ws, "^(0%.0)$")
+    local again, n = world:gsub('"%%%.1f"%)', '"player at %%.0f")')
+    assert.equal(1, n)
+    spill(script, again)
+    game:signal "HUP"
+    game:expect "loaded again\n"
+    hears(ws, "^player at (0)$")
+    assert.equal("open", ws:state())
+    assert(ws:send "left")
+    hears(ws, "^player at (%-%d+)$")
+    assert.equal(1, select(2, game:output():gsub("game on", "")))
+  end)
+
+  it("goes on with the rules that it has when the new ones are wrong", function()
+    local ws = assert(websock.connect(play(world)))
+    for text, complaint in pairs {
+      ["return {"] = "expected near <eof>", ["error 'at once'"] = "at once",
+      ["return {tick = print}"] = "returns no function 'stop'", ["return 1"] = "table expected",
+    } do
+      spill(script, text)
+      game:signal "HUP"
+      game:expect("(" .. complaint .. ")")
+      hears(ws, "^(0%.0)$")
+    end
+  end)
+
+  it("survives errors in a tick and in a handler", function()
+    local failing = world:gsub("function rules.tick%(dt%)", "%0\n  if state.fail then error 'in a tick' end")
+      :gsub("function state.on_message%(ws, message%)", "%0\n  if message == 'fail' then state.fail = true end\n"
+        .. "  if message == 'raise' then error 'in a handler' end\n  if message == 'heal' then state.fail = nil end")
+    local url = play(failing)
+    local ws = assert(websock.connect(url))
+    assert(ws:send "fail")
+    game:expect "in a tick"
+    assert(ws:send "heal")
+    hears(ws, "^(0%.0)$")
+    local other = assert(websock.connect(url))
+    assert(other:send "raise")
+    local message, err, code
+    repeat message, err, code = other:receive(240) until not message
+    assert.same({"closed", 1011}, {err, code})
+    game:expect "in a handler"
+    hears(ws, "^(0%.0)$")
+    assert.equal(1, select(2, game:output():gsub("in a tick\n", "")))
+  end)
+
+  it("survives handlers and ticks that run out of memory under its cap", function()
+    local greedy = world:gsub("function state.on_message%(ws, message%)", [[%0
+      if message == "eat" then local all = {} while true do all[#all + 1] = ("x"):rep(1000) .. #all end end
+      if message == "hold" then state.eat = true end]])
+      :gsub("function rules.tick%(dt%)", [[%0
+      if state.eat then state.eat = nil local all = {} while true do all[#all + 1] = {} end end]])
+    local url = play(greedy, "8")
+    local ws = assert(websock.connect(url))
+    for _ = 1, 3 do
+      local eater = assert(websock.connect(url))
+      assert(eater:send "eat")
+      local message, err
+      repeat message, err = eater:receive(240) until not message
+      assert.equal("closed", err)
+      hears(ws, "^(0%.0)$")
+    end
+    assert(ws:send "hold")
+    game:expect "not enough memory"
+    hears(ws, "^(0%.0)$")
+    assert.equal("open", ws:state())
+  end)
+
+  it("closes players with 1001 on SIGTERM and ends with 0", function()
+    local ws = assert(websock.connect(play(world)))
+    game:signal "TERM"
+    local message, err, code
+    repeat message, err, code = ws:receive(240) until not message
+    assert.same({"closed", 1001}, {err, code})
+    assert.equal(0, (game:wait()))
+  end)
+
+  it("says what is wrong with its script, and ends with 1", function()
+    for text, complaint in pairs {["return ("] = "unexpected symbol", ["error 'no'"] = "no"} do
+      spill(script, text)
+      local child <close> = process.start({(build()), script}, {env = env})
+      local status, output = child:wait()
+      assert.matches("^game: .*" .. complaint, output)
+      assert.equal(1, status)
+    end
+  end)
+end)
