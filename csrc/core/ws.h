@@ -418,8 +418,8 @@ ws_closing ws_closed (const ws_conn *c);
 **     at = ws_deadline(c, now);                    poll no longer than this
 **
 ** Then no peer makes memory grow without bound, a flood costs one read a turn,
-** nobody waits for ever, and no Close frame is lost to a reset. docs/core.md has
-** the whole loop.
+** nobody waits for ever, and no Close frame is lost to a reset. docs/core.md
+** has the whole loop.
 */
 
 /* 1 if more bytes should be read: not while more than max_queue bytes are
@@ -428,9 +428,10 @@ ws_closing ws_closed (const ws_conn *c);
    the room of ws_reserve, is the budget: 64 KiB and the rest of a frame. */
 int ws_wants_read (const ws_conn *c);
 
-/* 1 if ws_next should be called: not while more than max_queue bytes are queued,
-   since answers to more messages would make that grow. When it has been 0,
-   ws_deadline is `now` as soon as it is 1 again: no descriptor tells of that. */
+/* 1 if ws_next should be called: not while more than max_queue bytes are
+   queued, since answers to more messages would make that grow. When it has
+   been 0, ws_deadline is `now` as soon as it is 1 again: no descriptor tells
+   of that. */
 int ws_wants_next (ws_conn *c);
 
 /* 1 if something is to be written: ws_pending has pieces. */
@@ -446,8 +447,8 @@ enum {
 };
 int ws_transport (const ws_conn *c);
 
-/* Judges the deadlines at `now`, in seconds of any clock that only goes forward,
-   and returns the time by which it must be called again: WS_NEVER if there is
+/* Judges the deadlines at `now`, in seconds of any clock that only goes
+   forward, and returns the time by which it must be called again: WS_NEVER if there is
    no deadline, `now` if the connection should be served at once. To be called
    each turn and after ws_init. It bounds the opening handshake, sends pings and
    waits for an answer (anything from the peer is one) where config has a

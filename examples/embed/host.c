@@ -1,6 +1,7 @@
 /*
 ** host.c - an echo server in C without Lua: its own loop around poll(), the
-** protocol by websock/ws.h. With -DWITH_TLS the same over TLS, by websock/net.h.
+** protocol by websock/ws.h. With -DWITH_TLS the same over TLS, for which it
+** takes websock/net.h.
 **
 **     cc host.c $(pkg-config --cflags --libs websock) -o host
 **     ./host [PORT]

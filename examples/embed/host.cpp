@@ -1,5 +1,5 @@
-// host.cpp - an echo server in C++11: the protocol by websock/ws.h, descriptors and
-// an edge-triggered poller (epoll, kqueue or poll) by websock/net.h.
+// host.cpp - an echo server in C++11: the protocol by websock/ws.h, descriptors
+// and an edge-triggered poller (epoll, kqueue or poll) by websock/net.h.
 //
 //     c++ -std=c++11 host.cpp $(pkg-config --cflags --libs websock) -o host
 //     ./host [PORT]
