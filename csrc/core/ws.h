@@ -408,14 +408,15 @@ ws_closing ws_closed (const ws_conn *c);
 
 /* ------------------------------------------------- a host's loop, with a clock
 **
-** A host that polls many connections asks these, each turn of its loop, what to
-** wait for, and does for each connection, whatever has become ready:
+** A host that polls many connections does for each, in a turn of its loop:
 **
+**     at = ws_deadline(c, now);        wait until then at most; and for
+**     ws_wants_read(c), ws_wants_write(c)
+**     ...poll...
 **     if (it can be read && ws_wants_read(c)) ...one recv, as above...
 **     while (ws_wants_next(c) && (r = ws_next(c, &ev)) > 0) { ... }
-**     if (ws_wants_write(c)) ...write...
-**     what = ws_transport(c);                      WS_SHUTDOWN and WS_DROP
-**     at = ws_deadline(c, now);                    poll no longer than this
+**     ...write what is pending, as above...
+**     what = ws_transport(c);          WS_SHUTDOWN, WS_DROP: see there
 **
 ** Then no peer makes memory grow without bound, a flood costs one read a turn,
 ** nobody waits for ever, and no Close frame is lost to a reset. docs/core.md
@@ -448,16 +449,18 @@ enum {
 int ws_transport (const ws_conn *c);
 
 /* Judges the deadlines at `now`, in seconds of any clock that only goes
-   forward, and returns the time by which it must be called again: WS_NEVER if there is
-   no deadline, `now` if the connection should be served at once. To be called
-   each turn and after ws_init. It bounds the opening handshake, sends pings and
-   waits for an answer (anything from the peer is one) where config has a
-   ping_interval, bounds a held end, the closing handshake, what is written
-   after that, and the wait for the peer's end of the transport. A deadline that
-   has passed takes effect with the next call, so that what has arrived
-   meanwhile is read first: as ws_abort, with "timeout" or "ping timeout";
-   a held end as ws_hold_end(c, 0). Allocates once, and without memory returns
-   a time soon after now. */
+   forward, and returns the time by which it must be called again: WS_NEVER if
+   there is no deadline, `now` if the connection should be served at once. To be
+   called after ws_init and in each turn that has touched the connection.
+
+   It bounds the opening handshake; a held end; the closing handshake, the bytes
+   that are queued after it, and the wait for the peer's end of the transport.
+   With a ping_interval it sends pings and waits for an answer, which anything
+   from the peer is. A deadline that has passed takes effect with the next call,
+   so that what has arrived meanwhile is read first: a held end as by
+   ws_hold_end(c, 0) and ws_ahead, everything else as by ws_abort with "timeout"
+   or "ping timeout". Allocates once, and without memory returns a time soon
+   after now. */
 double ws_deadline (ws_conn *c, double now);
 #define WS_NEVER HUGE_VAL
 
