@@ -49,6 +49,7 @@ LIBS = $(AS_NEEDED) $(SSL_LIBS) -pthread
 CORE_SRC := $(sort $(wildcard csrc/core/*.c))
 NET_SRC := $(sort $(wildcard csrc/net/*.c))
 BINDING_SRC := $(sort $(wildcard csrc/binding/*.c))
+VERSION := $(shell sed -n 's/^\#define WS_VERSION "\(.*\)"/\1/p' csrc/core/ws.h)
 C_TESTS := $(sort $(wildcard spec/csrc/*/test_*.c))
 FUZZERS := $(sort $(wildcard fuzz/*.c))
 MODULES := $(sort $(shell find lua -name '*.lua' 2>/dev/null))
@@ -61,7 +62,7 @@ SAN_LIB_OBJ := $(call OBJ,build/san/obj,$(CORE_SRC) $(NET_SRC))
 C_TEST_BIN := $(patsubst spec/%.c,build/test/%,$(C_TESTS))
 
 .PHONY: all run test deps check portable big-endian format sanitize tsan apicheck fuzz bench soak browser \
-  install uninstall clean help deps-run c-tests test-built sanitize-built tsan-built \
+  install install-c uninstall clean help deps-run c-tests test-built sanitize-built tsan-built \
   apicheck-built fuzz-built bench-built soak-built
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -83,6 +84,35 @@ build/obj/%.o: csrc/%.c Makefile
 # Lua's LUAMOD_API says nothing of visibility: luaopen_websock_core, alone in its
 # file, is what the module exports.
 build/obj/binding/lua_core.o build/san/obj/binding/lua_core.o: CFLAGS += -fvisibility=default
+
+# ---- for programs in C, see docs/embedding.md. The archive has the binding as well,
+# for those that link luaopen_websock_core statically. The shared library exports
+# what is in the two headers that are installed.
+HEADERS = csrc/core/ws.h csrc/net/net.h
+EXPORT_OBJ := $(call OBJ,build/export,$(CORE_SRC) $(NET_SRC))
+ABI = $(basename $(VERSION))
+ifeq ($(SYSTEM),Darwin)
+SHARED = libwebsock.$(VERSION).dylib
+SONAME = libwebsock.$(ABI).dylib
+SHARED_LINK = libwebsock.dylib
+LIBRARY = -dynamiclib -install_name $(abspath $(PREFIX))/lib/$(SONAME)
+else
+SHARED = libwebsock.so.$(VERSION)
+SONAME = libwebsock.so.$(ABI)
+SHARED_LINK = libwebsock.so
+LIBRARY = -shared -Wl,-z,nodelete,-z,defs,-soname,$(SONAME)
+endif
+
+build/libwebsock.a: $(MODULE_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+build/$(SHARED): $(EXPORT_OBJ)
+	$(CC) $(LIBRARY) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+build/export/%.o: csrc/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -DWS_EXPORT -c -o $@ $<
 
 # ---- running, with TLS=1 on a certificate made for it. What has just been
 # installed is looked for by a second make.
@@ -284,8 +314,10 @@ browser:
 LUADIR = $(DESTDIR)$(PREFIX)/share/lua/5.4
 LIBDIR = $(DESTDIR)$(PREFIX)/lib/lua/5.4
 BINDIR = $(DESTDIR)$(PREFIX)/bin
+CLIBDIR = $(DESTDIR)$(PREFIX)/lib
+INCDIR = $(DESTDIR)$(PREFIX)/include/websock
 
-install: all
+install: all install-c
 	@for file in $(MODULES:lua/%=%); do \
 	  mkdir -p "$(LUADIR)/$$(dirname $$file)" && \
 	  install -m 644 lua/$$file "$(LUADIR)/$$file" || exit 1; done
@@ -296,6 +328,25 @@ install: all
 	  echo 'Lua does not search there by itself; for your own scripts:'; \
 	  echo '  export LUA_PATH="$(HOME_OF_LUA)/?.lua;$(HOME_OF_LUA)/?/init.lua;;"'; \
 	  echo '  export LUA_CPATH="$(HOME_OF_LIB)/?.so;;"'; })
+
+# Where the dynamic linker has a cache, it learns of a library in a system's folder.
+install-c: build/libwebsock.a build/$(SHARED)
+	@mkdir -p "$(INCDIR)" "$(CLIBDIR)/pkgconfig"
+	install -m 644 $(HEADERS) "$(INCDIR)"
+	install -m 644 build/libwebsock.a "$(CLIBDIR)/libwebsock.a"
+	install -m 755 build/$(SHARED) "$(CLIBDIR)/$(SHARED)"
+	@ln -sf $(SHARED) "$(CLIBDIR)/$(SONAME)"
+	@ln -sf $(SONAME) "$(CLIBDIR)/$(SHARED_LINK)"
+	@printf '%s\n' $(PC) >"$(CLIBDIR)/pkgconfig/websock.pc"
+	-@$(if $(DESTDIR),,$(if $(filter /usr /usr/local,$(abspath $(PREFIX))),ldconfig \
+	  2>/dev/null || true))
+
+PC = 'prefix=$(abspath $(PREFIX))' 'includedir=$${prefix}/include' \
+  'libdir=$${prefix}/lib' '' 'Name: websock' \
+  'Description: WebSocket (RFC 6455) for C hosts and for Lua' \
+  'Version: $(VERSION)' 'Requires.private: openssl zlib' \
+  'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lwebsock' \
+  'Libs.private: -pthread -ldl'
 
 # What LUA_PATH and LUA_CPATH would be set to; the command finds its own modules.
 HOME_OF_LUA = $(abspath $(PREFIX))/share/lua/5.4
@@ -310,11 +361,16 @@ SEARCHED = env -u LUA_PATH -u LUA_PATH_5_4 -u LUA_CPATH -u LUA_CPATH_5_4 \
 uninstall:
 	rm -f $(patsubst lua/%,"$(LUADIR)/%",$(MODULES))
 	rm -f "$(LIBDIR)/websock/core.so" "$(BINDIR)/websock"
+	rm -f $(patsubst %,"$(INCDIR)/%",$(notdir $(HEADERS))) \
+	  $(patsubst %,"$(CLIBDIR)/%",libwebsock.a $(SHARED) $(SONAME) $(SHARED_LINK) \
+	    pkgconfig/websock.pc)
+	-@rmdir "$(INCDIR)" 2>/dev/null || true
 	-@find "$(LUADIR)/websock" "$(LIBDIR)/websock" -depth -type d -empty \
 	  -delete 2>/dev/null || true
 	-@for folder in "$(LUADIR)" "$(LIBDIR)"; do \
 	  rmdir "$$folder" "$$(dirname "$$folder")" 2>/dev/null; done || true
 	-@$(if $(filter /usr /usr/local,$(abspath $(PREFIX))),,rmdir "$(BINDIR)" \
+	  "$(DESTDIR)$(PREFIX)/include" "$(CLIBDIR)/pkgconfig" \
 	  "$(DESTDIR)$(PREFIX)/share" "$(DESTDIR)$(PREFIX)/lib" \
 	  "$(DESTDIR)$(PREFIX)" 2>/dev/null || true)
 
@@ -343,4 +399,4 @@ help:
 	@echo 'make browser            chat, game and compression in Chromium'
 	@echo 'make install [PREFIX=/usr/local], uninstall, clean'
 
--include $(wildcard build/obj/*/*.d build/san/obj/*/*.d build/tsan/obj/*/*.d build/tsan/*.d build/test/csrc/*/*.d)
+-include $(wildcard build/obj/*/*.d build/export/*/*.d build/san/obj/*/*.d build/tsan/obj/*/*.d build/tsan/*.d build/test/csrc/*/*.d)

@@ -30,6 +30,7 @@ typedef struct world {
   shared frames[FRAMES];
   ws_pool *pool;
   unsigned nframes;
+  double now; /* what ws_deadline is told */
 } world;
 
 /* A result is one of those that are listed, and failures have a cause. */
@@ -266,6 +267,18 @@ static void abort_it (side *s) {
   s->offered.n = 0;
 }
 
+/* Without a heartbeat, whose pings the model would not know. */
+static void time_passes (world *w, side *s, unsigned seconds) {
+  w->now += seconds / 8.0;
+  double at = ws_deadline(s->c, w->now);
+  int ms = ws_milliseconds(at, w->now);
+  assert(at >= w->now && (ms < 0) == (at == WS_NEVER));
+  if (ws_transport(s->c) != WS_DROP) return;
+  assert(ws_state(s->c) == WS_CLOSED);
+  s->gone = 1;
+  s->offered.n = 0;
+}
+
 static void free_it (world *w, int i) {
   side *s = &w->sides[i];
   ws_free(s->c);
@@ -292,6 +305,7 @@ static void begin_side (side *s) {
   s->c = malloc(ws_size());
   assert(s->c != NULL);
   ws_init(s->c, &s->config, count_alloc, NULL);
+  ws_set_user(s->c, s);
   check_side(s);
 }
 

@@ -144,6 +144,7 @@ static void pieces (world *w) {
   input *in = &w->in;
   uint32_t state = 0;
   char key[29];
+  assert(strcmp(ws_version(), WS_VERSION) == 0);
   size_t n = take_size(in), offset = take(in);
   uint8_t *p = payload(in, &n), *q = malloc(n + 1);
   assert(q != NULL);
@@ -213,8 +214,10 @@ static void disturb (world *w, int i, unsigned what) {
     case 28: fail_soon(&memory_faults, how); break;
     case 29: fail_soon(&random_faults, how); break;
     case 30:
-      if (how < 240)
+      if (how < 120)
         ws_pool_trim(w->pool);
+      else if (how < 240)
+        time_passes(w, s, how - 120);
       else
         ws_pool_free(w->pool);
       break;
@@ -261,6 +264,7 @@ static void configure (world *w, side *s) {
   c->max_header = limits & 16 ? 400 : 16384;
   c->max_fields = limits & 32 ? 6 : 100;
   c->max_body = limits & 64 ? 3 : 40;
+  c->max_queue = limits & 128 ? 100 : 1 << 20;
   c->random = same_random;
   if (how & 2) c->pool = w->pool;
   c->compression.on = !(how & 4);

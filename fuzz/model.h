@@ -365,6 +365,19 @@ static inline void check_counters (side *s) {
   assert(!ws_in_parts(c) || s->part > 0 || s->ev.type == WS_PART);
 }
 
+/* What the host's loop is told to do can be done, and comes to an end. */
+static inline void check_wants (const side *s) {
+  ws_conn *c = s->c;
+  int what = ws_transport(c);
+  assert(ws_user(c) == s);
+  assert(ws_wants_write(c) == (ws_queued(c) > 0));
+  assert(ws_wants_next(c) || ws_queued(c) > s->config.max_queue);
+  assert(what == WS_KEEP || ws_state(c) == WS_CLOSED);
+  assert(what == WS_KEEP || !ws_wants_write(c));
+  assert(what != WS_SHUTDOWN || ws_wants_read(c));
+  assert(what != WS_DROP || !ws_wants_read(c));
+}
+
 /* Its state only goes on; once it is not open, no more messages are due. */
 static inline void check_state (side *s) {
   int state = ws_state(s->c);
@@ -382,6 +395,7 @@ static inline void check_side (side *s) {
   check_closing(s);
   check_getters(s);
   check_counters(s);
+  check_wants(s);
   if (s->ended) check_ended(s);
   if (s->ev.type != 0 && !s->moved && s->copy.n > 0)
     assert(memcmp(s->copy.p, s->ev.data, s->copy.n) == 0);

@@ -10,7 +10,7 @@
 --   host       the same, which is also run where the loop has no descriptor
 --   copas      a program under Copas 4, or what stands for it
 --   with ws    has `websock`, and `ws`, connected to an echo server
---   c          a C program against the protocol core
+--   c          a C program against an installed tree
 -- It prints the text after each "-->", in this order.
 
 local socket = require "socket"
@@ -226,21 +226,11 @@ function try.page(code, path, body)
 end
 
 function try.c(code)
-  local base = os.tmpname()
-  spill(base .. ".c", code)
-  local ok, output = pcall(function()
-    local shell = 'exec ${CC:-cc} -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror '
-      .. '-Icsrc/core "$0.c" csrc/core/*.c -o "$0" -lcrypto -lz -pthread'
-    local status, said = process.run {"sh", "-c", shell, base}
-    assert.equal("", said)
-    assert.equal(0, status)
-    status, said = process.run {base}
-    assert.equal(0, status)
-    return said
-  end)
-  os.remove(base .. ".c")
-  os.remove(base)
-  assert(ok, output)
+  local installed = require "support.installed"
+  local source = installed.folder .. "/sample.c"
+  spill(source, code)
+  local status, output = process.run({installed.compile(source)}, {env = installed.env})
+  assert.equal(0, status, output)
   assert.equal(promised(code), output)
 end
 

@@ -70,7 +70,7 @@ describe("make install", function()
     local status, output = shell
       'make -s -C "$ROOT" install DESTDIR="$PWD/b" PREFIX=/opt/x && ls b/opt/x'
     assert.not_matches("export", output)
-    assert.matches("bin\nlib\nshare\n$", output)
+    assert.matches("bin\ninclude\nlib\nshare\n$", output)
     assert.equal(0, status)
   end)
 

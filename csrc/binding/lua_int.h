@@ -8,7 +8,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-#include "net.h"
+#include "net_sys.h"
 
 #pragma GCC visibility push(hidden)
 

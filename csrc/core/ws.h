@@ -10,6 +10,9 @@
 **                        (a WS_REQUEST may as well be answered some time later)
 **     n = ws_pending(c, iov, WS_IOV);  n = writev(fd, iov, n);  ws_sent(c, n);
 **
+** A host with many connections and a clock also asks ws_wants_read, ws_deadline
+** and ws_transport; see there for its loop.
+**
 ** Nothing calls back, but for memory (ws_alloc) and randomness (ws_random).
 ** A connection is used by one thread at a time; connections share nothing but
 ** the ws_config they were given.
@@ -17,11 +20,31 @@
 #ifndef ws_h
 #define ws_h
 
+#include <math.h> /* HUGE_VAL */
 #include <stddef.h>
 #include <stdint.h>
 
+/* Defined where the functions below are compiled into a library of their own,
+   libwebsock.so, which exports them and nothing else. */
+#ifdef WS_EXPORT
+#pragma GCC visibility push(default)
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The version of this header; ws_version is that of the library ("0.1.0").
+   Libraries with the same first two numbers can replace each other. */
+#define WS_VERSION_MAJOR 0
+#define WS_VERSION_MINOR 1
+#define WS_VERSION_PATCH 0
+#define WS_VERSION "0.1.0"
+const char *ws_version (void);
+
 /* Memory: lua_Alloc's signature. nsize 0 frees; otherwise NULL means failure
-   and the old block stays as it was. */
+   and the old block stays as it was. Where a function takes a ws_alloc, NULL
+   means realloc and free. */
 typedef void *(*ws_alloc)(void *ud, void *ptr, size_t osize, size_t nsize);
 
 /* Randomness for masking keys and handshake keys: fills n bytes, 0 on success.
@@ -80,6 +103,17 @@ typedef struct ws_config {
   ws_random random;     /* NULL: OpenSSL's */
   void *random_ud;
   ws_compression compression;
+  /* For ws_wants_read, ws_wants_next and ws_deadline; seconds, <= 0: none. */
+  size_t max_queue;         /* bytes queued above which the peer is no longer
+                               read; default 1 MiB */
+  double handshake_timeout; /* of the whole opening handshake; default 10 */
+  double ping_interval;     /* silence after which the peer is pinged; default
+                               0: no heartbeat */
+  double ping_timeout;  /* with a heartbeat: silence after a ping, or time in
+                               which the peer accepts no byte; default 20 */
+  double close_timeout; /* for the closing handshake, and then for the end
+                               of the transport, each from the last byte that
+                               the peer has accepted; default 5 */
 } ws_config;
 
 /* Fills in the defaults for a role. */
@@ -372,6 +406,72 @@ typedef struct ws_closing {
 } ws_closing;
 ws_closing ws_closed (const ws_conn *c);
 
+/* ------------------------------------------------- a host's loop, with a clock
+**
+** A host that polls many connections does for each, in a turn of its loop:
+**
+**     at = ws_deadline(c, now);        wait until then at most; and for
+**     ws_wants_read(c), ws_wants_write(c)
+**     ...poll...
+**     if (it can be read && ws_wants_read(c)) ...one recv, as above...
+**     while (ws_wants_next(c) && (r = ws_next(c, &ev)) > 0) { ... }
+**     ...write what is pending, as above...
+**     what = ws_transport(c);          WS_SHUTDOWN, WS_DROP: see there
+**
+** Then no peer makes memory grow without bound, a flood costs one read a turn,
+** nobody waits for ever, and no Close frame is lost to a reset. docs/core.md
+** has the whole loop.
+*/
+
+/* 1 if more bytes should be read: not while more than max_queue bytes are
+   queued for a peer that does not read, more than WS_READ_AHEAD lie unread, an
+   end is held (ws_end_held), or the transport has ended. One read a turn, into
+   the room of ws_reserve, is the budget: 64 KiB and the rest of a frame. */
+int ws_wants_read (const ws_conn *c);
+
+/* 1 if ws_next should be called: not while more than max_queue bytes are
+   queued, since answers to more messages would make that grow. When it has
+   been 0, ws_deadline is `now` as soon as it is 1 again: no descriptor tells
+   of that. */
+int ws_wants_next (ws_conn *c);
+
+/* 1 if something is to be written: ws_pending has pieces. */
+int ws_wants_write (const ws_conn *c);
+
+/* What becomes of the transport now (RFC 6455 section 7.1.1). */
+enum {
+  WS_KEEP,
+  WS_SHUTDOWN, /* all is written: end the sending side, shutdown(fd, SHUT_WR)
+                  (a second time does no harm), and go on reading. Closing
+                  now might reset the connection and destroy what was sent. */
+  WS_DROP      /* the peer has ended its side, or its time is over: close it */
+};
+int ws_transport (const ws_conn *c);
+
+/* Judges the deadlines at `now`, in seconds of any clock that only goes
+   forward, and returns the time by which it must be called again: WS_NEVER if
+   there is no deadline, `now` if the connection should be served at once. To be
+   called after ws_init and in each turn that has touched the connection.
+
+   It bounds the opening handshake; a held end; the closing handshake, the bytes
+   that are queued after it, and the wait for the peer's end of the transport.
+   With a ping_interval it sends pings and waits for an answer, which anything
+   from the peer is. A deadline that has passed takes effect with the next call,
+   so that what has arrived meanwhile is read first: a held end as by
+   ws_hold_end(c, 0) and ws_ahead, everything else as by ws_abort with "timeout"
+   or "ping timeout". Allocates once, and without memory returns a time soon
+   after now. */
+double ws_deadline (ws_conn *c, double now);
+#define WS_NEVER HUGE_VAL
+
+/* Milliseconds from now to a deadline as poll and epoll_wait take them: rounded
+   up, so that the loop does not spin; -1 for WS_NEVER. */
+int ws_milliseconds (double deadline, double now);
+
+/* A pointer of the host's own; NULL after ws_init. */
+void ws_set_user (ws_conn *c, void *user);
+void *ws_user (const ws_conn *c);
+
 /* The rule that the last WS_EINVAL, WS_EUTF8 or WS_ESTATE was about, or that
    the peer broke. */
 const char *ws_error (const ws_conn *c);
@@ -399,5 +499,13 @@ int ws_accept_key (char out[29], const char *key, size_t n);
 #define WS_BASE64(n) (((n) + 2) / 3 * 4 + 1)
 #define WS_BASE64_MOST ((size_t)1 << 30)
 void ws_base64 (char *out, const void *p, size_t n);
+
+#ifdef __cplusplus
+}
+#endif
+
+#ifdef WS_EXPORT
+#pragma GCC visibility pop
+#endif
 
 #endif

@@ -2,7 +2,19 @@
 ** ws_base.c - what every other file of the core may need of a connection: its
 ** memory, its randomness, and the error for a call that is not allowed.
 */
+#include <stdlib.h>
+
 #include "ws_conn.h"
+
+static void *heap (void *ud, void *p, size_t osize, size_t nsize) {
+  (void)ud;
+  (void)osize;
+  if (nsize > 0) return realloc(p, nsize);
+  free(p);
+  return NULL;
+}
+
+ws_alloc ws_default (ws_alloc alloc) { return alloc ? alloc : heap; }
 
 void *ws_realloc (ws_conn *c, void *p, size_t osize, size_t nsize) {
   return c->alloc(c->ud, p, osize, nsize);

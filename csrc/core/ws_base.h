@@ -5,6 +5,8 @@
 **   ws_base.c       memory, randomness, misuse
 **   ws_conn.c       life and state of a connection; ws_next's dispatch
 **   ws_end.c        how a host ends it
+**   ws_host.c       what a host's loop asks: read, write, close?
+**   ws_deadline.c   ... and until when to wait
 **   ws_in.c         the receive buffer
 **   ws_frame.c      frame headers: parse (with all their rules) and build
 **   ws_recv.c       frames in: messages and parts
@@ -41,6 +43,7 @@
 #pragma GCC visibility push(hidden)
 #include "ws.h"
 
+ws_alloc ws_default (ws_alloc alloc); /* realloc and free for NULL */
 /* Through the connection's allocator, see ws_alloc. */
 void *ws_realloc (ws_conn *c, void *p, size_t osize, size_t nsize);
 int ws_rand (ws_conn *c, void *out, size_t n);            /* 0 or WS_ERANDOM */

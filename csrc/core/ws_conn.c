@@ -16,6 +16,8 @@
 
 enum { DEFAULT_MESSAGE = 1 << 20, DEFAULT_FRAGMENTS = 16384 };
 enum { DEFAULT_HEADER = 16384, DEFAULT_FIELDS = 100, DEFAULT_BODY = 65536 };
+enum { DEFAULT_QUEUE = 1 << 20 }; /* bytes */
+enum { HANDSHAKE_TIMEOUT = 10, PING_TIMEOUT = 20, CLOSE_TIMEOUT = 5 }; /* s */
 
 static const ws_compression DEFAULT_COMPRESSION = {
     .server_no_context_takeover = 1,
@@ -35,6 +37,10 @@ void ws_config_init (ws_config *config, int role) {
   config->max_fields = DEFAULT_FIELDS;
   config->max_body = DEFAULT_BODY;
   config->compression = DEFAULT_COMPRESSION;
+  config->max_queue = DEFAULT_QUEUE;
+  config->handshake_timeout = HANDSHAKE_TIMEOUT;
+  config->ping_timeout = PING_TIMEOUT;
+  config->close_timeout = CLOSE_TIMEOUT;
 }
 
 size_t ws_size (void) { return sizeof(ws_conn); }
@@ -42,7 +48,7 @@ size_t ws_size (void) { return sizeof(ws_conn); }
 void ws_init (ws_conn *c, const ws_config *config, ws_alloc alloc, void *ud) {
   memset(c, 0, sizeof *c);
   c->config = config;
-  c->alloc = alloc;
+  c->alloc = ws_default(alloc);
   c->ud = ud;
   c->state = WS_CONNECTING;
   c->end.code = WS_ABNORMAL;
@@ -61,6 +67,8 @@ void ws_free (ws_conn *c) {
   ws_pongs_free(c);
   ws_note_free(c);
   ws_zip_free(c);
+  if (c->clock) ws_realloc(c, c->clock, sizeof *c->clock, 0);
+  c->clock = NULL;
 }
 
 /* ---- events */
@@ -109,6 +117,7 @@ void ws_taken (ws_conn *c) {
 
 void ws_commit (ws_conn *c, size_t n) {
   if (c->state != WS_CLOSED) c->in.wr += n;
+  if (n > 0) c->news |= WS_HEARD;
   /* what it could not do for lack of memory is done by the next call */
   if (c->state == WS_CLOSING) ws_discard(c);
   ws_in_rest(c);

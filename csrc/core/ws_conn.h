@@ -44,6 +44,21 @@ typedef struct ws_pongs ws_pongs; /* pongs not in the queue yet, likewise */
 typedef struct ws_zip ws_zip;     /* ws_zip.h */
 typedef struct ws_note ws_note;   /* ws_close.h */
 
+/* What ws_deadline knows of the time, once it has been called. */
+typedef struct ws_clock {
+  double due;           /* the deadline of this stage */
+  double stuck;         /* since when the peer has accepted no byte */
+  unsigned char stage;  /* see ws_deadline.c */
+  unsigned char passed; /* the deadline has been seen to be over */
+} ws_clock;
+
+/* What has happened since ws_deadline was called. */
+enum {
+  WS_HEARD = 1, /* bytes have arrived */
+  WS_MOVED = 2, /* bytes were written */
+  WS_BACK = 4   /* ws_wants_next has held the host back */
+};
+
 /* By owner: each group says which files write it. Small types, and an order
    without gaps: ten thousand idle connections pay for each byte. */
 struct ws_conn {
@@ -55,6 +70,8 @@ struct ws_conn {
   ws_out out;        /* ws_out.c, ws_refs.c; borrowed: ws_send.c, ws_answer.c */
   ws_hs *hs;         /* ws_handshake.c */
   ws_zip *zip;       /* while it is needed; ws_zip.c */
+  ws_clock *clock;   /* of a host that has one; ws_deadline.c */
+  void *user;        /* the host's */
 
   struct {             /* the message being received: ws_recv.c, ws_control.c */
     uint64_t left;     /* payload bytes of the current frame still to come */
@@ -106,6 +123,8 @@ struct ws_conn {
   unsigned char state;     /* WS_CONNECTING ...: ws_close.c, ws_end.c */
   unsigned char event;     /* type of the current event, 0: none; ws_conn.c,
                               ws_recv.c, ws_client.c, ws_answer.c */
+  unsigned char news;      /* a set of WS_HEARD ...: ws_conn.c, ws_out.c,
+                              ws_host.c, ws_deadline.c */
 };
 
 #pragma GCC visibility pop

@@ -82,6 +82,7 @@ int ws_out_pending (const ws_conn *c, ws_iov *v, int max) {
 void ws_sent (ws_conn *c, size_t n) {
   ws_out *o = &c->out;
   size_t total = used(o) + ws_refs_size(o->refs);
+  if (n > 0) c->news |= WS_MOVED;
   if (n > total) {
     size_t some = n - total < o->nborrowed ? n - total : o->nborrowed;
     if (some > 0) o->borrowed += some;

@@ -14,7 +14,7 @@ size_t ws_pool_size (void) { return sizeof(ws_pool); }
 
 void ws_pool_init (ws_pool *p, ws_alloc alloc, void *ud) {
   memset(p, 0, sizeof *p);
-  p->alloc = alloc;
+  p->alloc = ws_default(alloc);
   p->ud = ud;
 }
 

@@ -24,6 +24,11 @@ int ws_unpack_due (const ws_conn *c); /* is there something to be inflated? */
    within its limit? */
 int ws_unpack_fits (const ws_conn *c, uint64_t more);
 
+/* ---- ws_walk.c */
+/* An end that is held takes effect. 0; WS_ENOMEM or WS_ERANDOM: it stays
+   held. */
+int ws_release_end (ws_conn *c);
+
 /* ---- ws_discard.c */
 /* In state WS_CLOSING: handles control frames and drops all other input but the
    messages that were whole before. 0, WS_ENOMEM or WS_ERANDOM (call again). */

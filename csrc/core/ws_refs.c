@@ -38,7 +38,7 @@ ws_shared *ws_shared_fit (ws_shared *s, size_t n) {
 
 ws_shared *ws_shared_new (ws_alloc alloc, void *ud, int opcode, const void *p,
                           size_t n) {
-  ws_shared *s = ws_shared_make(alloc, ud, n);
+  ws_shared *s = ws_shared_make(ws_default(alloc), ud, n);
   if (s == NULL) return NULL;
   s->header = (unsigned char)ws_frame_build(s->p, 0x80 | opcode, n, NULL);
   if (n > 0) memcpy(s->p + s->header, p, n);

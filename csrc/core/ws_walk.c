@@ -110,3 +110,10 @@ int ws_ahead (ws_conn *c) {
   if (r == 0) ws_in_settle(c);
   return r;
 }
+
+int ws_release_end (ws_conn *c) {
+  ws_hold_end(c, 0);
+  int r = ws_ahead(c);
+  if (r < 0) c->walk.hold = c->walk.at_end = 1;
+  return r;
+}

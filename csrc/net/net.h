@@ -1,7 +1,10 @@
 /*
-** net.h - the transport: non-blocking system calls on descriptors, a poller, a
-** heap of timers, name look-up on a helper thread, signals. Knows nothing of
-** frames or Lua. Only net_poll_wait waits.
+** net.h - a transport for hosts in C: non-blocking calls on descriptors, a
+** poller, TLS. Knows nothing of frames or Lua. Only net_poll_wait waits.
+**
+** ws.h needs none of it. A host that has a loop of its own may take single
+** functions, TLS for instance. What the library has besides is in net_sys.h and
+** net_tls.h, which are not installed and may change.
 */
 #ifndef net_h
 #define net_h
@@ -9,7 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#pragma GCC visibility push(hidden)
+/* See ws.h. */
+#ifdef WS_EXPORT
+#pragma GCC visibility push(default)
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #ifdef _WIN32
 typedef intptr_t net_fd; /* a SOCKET, signed */
@@ -35,28 +45,18 @@ typedef struct net_iov {
   size_t len;
 } net_iov;
 
-/* ---- net_socket.c: one system call each, on a non-blocking descriptor;
-   retried after EINTR. */
-/* Return bytes > 0, NET_EOF, NET_AGAIN or NET_ERROR. net_read is read(2), for
-   pipes and terminals. */
+/* -------------------------------------------------------------- descriptors
+** One system call each, on a non-blocking descriptor; retried after EINTR. */
+/* Returns bytes > 0, NET_EOF, NET_AGAIN or NET_ERROR. */
 long net_recv (net_fd fd, void *p, size_t n);
-long net_read (net_fd fd, void *p, size_t n);
 /* Writes at most the first NET_PIECES pieces by one call, without SIGPIPE.
    Returns bytes written, NET_AGAIN or NET_ERROR. */
 enum { NET_PIECES = 16 }; /* of one net_sendv, at most */
 long net_sendv (net_fd fd, const net_iov *v, int n);
-int net_nonblocking (net_fd fd); /* also sets CLOEXEC; 0 or NET_ERROR */
-/* A pipe that a poller can wait for: ends to read and to write, non-blocking and
-   CLOEXEC. 0 or NET_ERROR. */
-int net_pipe (net_fd ends[2]);
-void net_pipe_write (net_fd fd);    /* one byte; if it is full, none */
-int net_shutdown_write (net_fd fd); /* 0 or NET_ERROR */
-void net_close (net_fd fd);         /* never blocks, keeps errno */
-int net_so_error (net_fd fd);       /* takes SO_ERROR: 0 or an errno */
-int net_unread (net_fd fd);         /* bytes to read (FIONREAD), 0 if unknown */
-int net_in_flight (net_fd fd); /* bytes written that the peer's system has not
-                                  acknowledged, 0 if unknown */
-net_fd net_dup (net_fd fd);    /* CLOEXEC; NET_NONE on error */
+int net_nonblocking (net_fd fd);         /* also sets CLOEXEC; 0 or NET_ERROR */
+int net_shutdown_write (net_fd fd);      /* 0 or NET_ERROR */
+void net_close (net_fd fd);              /* never blocks, keeps errno */
+int net_so_error (net_fd fd);            /* takes SO_ERROR: 0 or an errno */
 int net_nodelay (net_fd fd, int on);     /* 0 or NET_ERROR (not a TCP socket) */
 int net_reuse_address (net_fd fd);       /* 0 or NET_ERROR */
 int net_reuse_port (net_fd fd);          /* 0 or NET_ERROR */
@@ -74,6 +74,10 @@ enum { NET_INET, NET_INET6, NET_UNIX };
 /* Of a host in digits, or of a path (port 0). 0, or NET_ERROR if that is too
    long for any; net_bind and net_connect find out what else is wrong. */
 int net_address_set (net_address *a, int family, const char *host, int port);
+
+/* Converts a numeric address ("127.0.0.1", "::1", "fe80::1%eth0"), which needs
+   no look-up. Returns 1 and *a, or 0. */
+int net_numeric (const char *host, net_address *a);
 
 /* A stream socket of a family, non-blocking and CLOEXEC; NET_NONE on error. One
    for IPv6 leaves IPv4 to others. */
@@ -98,18 +102,7 @@ net_fd net_accept (net_fd listener, net_sockaddr *peer);
 int net_peer (net_fd fd, net_address *a); /* 0 or NET_ERROR */
 int net_local (net_fd fd, net_address *a);
 
-/* ---- net_path.c: the paths of Unix sockets */
-/* Identifies the socket at a path; a symbolic link is none. While it is bound
-   no other socket gets its id. Returns 1 and *id, or 0. */
-typedef struct net_path_id {
-  uint64_t device, inode;
-} net_path_id;
-int net_path_socket (const char *path, net_path_id *id);
-/* Makes a path absolute, so that it survives chdir. 0 or NET_ERROR. */
-int net_path_absolute (const char *path, char *to, size_t size);
-long net_process (void); /* the id of this process */
-
-/* ---- net_poll.c and a file per back end */
+/* ------------------------------------------------------------------ polling */
 enum {
   NET_READ = 1,
   NET_WRITE = 2,
@@ -165,84 +158,109 @@ int net_poll_next (net_poll *p, net_ready *r);
    something, NET_NONE where there is none (poll). */
 net_fd net_poll_fd (const net_poll *p);
 
-/* In a child after fork: closes what is shared with the parent (epoll) and
-   registers everything again. 0 or NET_ERROR. The functions that change or wait
-   call it by themselves. */
-int net_poll_forked (net_poll *p);
-
-/* ---- net_timer.c: a binary heap with back-indices */
-typedef struct net_timers net_timers;
-net_timers *net_timers_new (void);
-void net_timers_free (net_timers *t);
-/* Sets a new timer at this time (any clock, seconds) with the caller's slot.
-   Returns its handle (>= 0), or NET_ERROR without memory. Handles of timers
-   that are gone are reused. */
-int net_timer_set (net_timers *t, double at, uint32_t slot);
-void net_timer_move (net_timers *t, int handle, double at);
-void net_timer_cancel (net_timers *t, int handle);
-/* Returns a timer's time; HUGE_VAL for one that is gone. */
-double net_timer_at (const net_timers *t, int handle);
-/* Returns 1 and the earliest time, 0 if there is no timer. */
-int net_timer_first (const net_timers *t, double *at);
-/* Removes the earliest timer if it is due at now. Returns 1 and *handle, *slot,
-   or 0. */
-int net_timer_due (net_timers *t, double now, int *handle, uint32_t *slot);
-
 double net_now (void); /* CLOCK_MONOTONIC, seconds */
 
-/* ---- net_lookup.c: getaddrinfo on a detached helper thread */
-typedef struct net_lookup net_lookup;
-/* Begins to look host up; family NET_INET, NET_INET6, or -1 for both. Returns
-   NULL without memory, descriptors or threads. Uses malloc only; the thread may
-   outlive the caller. In a child after fork the answer never arrives. */
-net_lookup *net_lookup_new (const char *host, int family);
-/* Becomes readable when the answer has arrived. */
-net_fd net_lookup_fd (const net_lookup *l);
-/* Returns the number of addresses and *list, in getaddrinfo's order; NET_AGAIN
-   if not done; NET_ERROR and a text in *why ("host not found", ...). *list
-   belongs to l. */
-int net_lookup_take (net_lookup *l, const net_address **list, const char **why);
-void net_lookup_free (net_lookup *l); /* at any time */
-/* Converts a numeric address ("127.0.0.1", "::1", "fe80::1%eth0"), which needs
-   no look-up. Returns 1 and *a, or 0. */
-int net_numeric (const char *host, net_address *a);
+/* --------------------------------------------------------------------- TLS
+**
+** TLS over a non-blocking descriptor, by OpenSSL (1.1.1 or 3). A net_tls_ctx
+** holds settings that many connections share; a net_tls is one connection. The
+** verbs and their results are those above; the handshake takes place inside
+** net_tls_recv and net_tls_sendv. Nothing here waits, and no write raises
+** SIGPIPE. A context and its connections are used by one thread at a time. */
 
-/* ---- net_sigpipe.c: writing to a pipe of somebody else's, stderr perhaps */
-/* Between these two calls a write to a pipe that nobody reads fails by EPIPE,
-   and raises no SIGPIPE in this thread. */
-typedef struct net_sigpipe {
-  int was_blocked, was_pending;
-} net_sigpipe;
-void net_sigpipe_block (net_sigpipe *s);
-void net_sigpipe_restore (const net_sigpipe *s);
+typedef struct net_tls_ctx net_tls_ctx;
+typedef struct net_tls net_tls;
 
-/* ---- net_signal.c: signals as a readable descriptor */
-/* A user of signals gets all those that it catches. Each is used by one thread;
-   there may be several. NULL on error. Its pipe stays open when it is freed. */
-typedef struct net_signals net_signals;
-net_signals *net_signals_new (void);
-/* Restores all signals that it catches. NULL is allowed. */
-void net_signals_free (net_signals *s);
-/* Readable when a signal has arrived. After fork the child has its own pipe
-   under the same number. */
-net_fd net_signals_fd (const net_signals *s);
-/* Begin and end to catch signal number signo. When its last user ends, the
-   disposition from before is restored, unless the program has replaced our
-   handler. 0, or NET_ERROR: no such signal, or one that cannot be caught. */
-int net_signals_catch (net_signals *s, int signo);
-int net_signals_restore (net_signals *s, int signo);
-/* Returns a signal that has arrived since it was last returned, or 0. Drains
-   the pipe: call it until it returns 0. */
-int net_signals_next (net_signals *s);
-/* Returns the number of a name without SIG ("TERM"), 0 if there is none. */
-int net_signal_number (const char *name);
-/* Returns the name of a number, NULL if there is none. */
-const char *net_signal_name (int signo);
+/* Strings are only read; NULL means not given. A certificate or key is the path
+   of a PEM file or, with "-----BEGIN" in it, PEM text. */
+typedef struct net_tls_settings {
+  int server;
+  int verify;          /* client: chain and host name */
+  const char *ca_file; /* client: authorities in place of the system's */
+  const char *ca_path;
+  const char *cert; /* followed by its chain */
+  const char *key;
+  const char *password;
+  const char *client_ca; /* server: authorities of clients' certificates */
+  const char *alpn;      /* names, each after a byte with its length */
+  size_t nalpn;
+  int min_version;          /* 12 or 13 */
+  const char *ciphers;      /* of TLS 1.2 */
+  const char *ciphersuites; /* of TLS 1.3 */
+  const char *keylog;       /* file to append the keys to (debugging) */
+} net_tls_settings;
 
-/* ---- net_stay.c */
-/* Once called, this code is not unloaded before the process ends. */
-void net_stay_loaded (void);
+/* Nothing given; verify on, TLS 1.2 or newer. */
+void net_tls_settings_init (net_tls_settings *s, int server);
 
+enum { NET_TLS_WHY = 256 };
+
+/* Returns a new context with one reference, or NULL and the error in `why`,
+   such as "tls: cert: a.pem: No such file or directory". */
+net_tls_ctx *net_tls_ctx_new (const net_tls_settings *s, char why[NET_TLS_WHY]);
+/* Releases one reference. Each connection holds one. NULL is allowed. */
+void net_tls_ctx_free (net_tls_ctx *ctx);
+
+/* Whether this is the name of one host, or a numeric address; not if it is
+   NULL. */
+int net_tls_is_name (const char *name);
+
+/* Starts TLS on fd, which the caller owns and closes after net_tls_end. A
+   client sends and checks `name`, a host name or a numeric address, and resumes
+   a session kept under the same name and `place` (such as "host:port"); a
+   server passes NULL for both. Returns NULL without memory, or if `name` is no
+   name. */
+net_tls *net_tls_new (net_tls_ctx *ctx, net_fd fd, const char *name,
+                      const char *place);
+
+/* Adds bytes that were read from fd before. Returns 1, or 0 without memory. */
+int net_tls_give (net_tls *t, const void *p, size_t n);
+
+/* Returns the number of bytes received, at most n; or NET_AGAIN. After both
+   net_tls_more tells whether to call again; if not, fd is drained. NET_EOF only
+   after the peer's close_notify; NET_ERROR is final, see net_tls_why. Writes
+   the handshake's output. */
+long net_tls_recv (net_tls *t, void *p, size_t n);
+
+int net_tls_more (const net_tls *t);
+
+/* Returns the bytes of the pieces that the kernel has taken, NET_AGAIN or
+   NET_ERROR. What was passed but not taken must begin the pieces of the next
+   call, unchanged; more may follow. */
+long net_tls_sendv (net_tls *t, const net_iov *v, int n);
+
+/* Writes encrypted bytes that are unsent: 1 when none are left, NET_AGAIN,
+   NET_ERROR. */
+int net_tls_flush (net_tls *t);
+
+/* Whether net_tls_sendv can write: the handshake is over, and net_tls_flush has
+   nothing left. */
+int net_tls_writable (const net_tls *t);
+size_t net_tls_unsent (const net_tls *t); /* bytes for net_tls_flush */
+int net_tls_done (const net_tls *t);      /* is the handshake over? */
+
+/* Returns the reason of NET_ERROR as net_error_text does: "eof" for a stream
+   that ends without close_notify, "reset" for a broken one. */
+const char *net_tls_why (const net_tls *t);
+/* Returns "tls: ...", a message for people, once TLS itself has failed, or
+   anything during the handshake; otherwise NULL. Belongs to t. */
+const char *net_tls_error (const net_tls *t);
+
+/* Sends close_notify once, if it can be written; not in a forked child, whose
+   parent has the connection. */
+void net_tls_shutdown (net_tls *t);
+/* The same, and frees everything but net_tls_error. To be called before fd is
+   closed; idempotent. */
+void net_tls_end (net_tls *t);
+/* Frees t and sends nothing; NULL is allowed. */
+void net_tls_free (net_tls *t);
+
+#ifdef __cplusplus
+}
+#endif
+
+#ifdef WS_EXPORT
 #pragma GCC visibility pop
+#endif
 
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "net_address.h"
+#include "net_sys.h"
 #include "net_thread.h"
 
 struct net_lookup {

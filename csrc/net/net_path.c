@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "net.h"
+#include "net_sys.h"
 
 int net_path_socket (const char *path, net_path_id *id) {
   struct stat st;

@@ -10,7 +10,6 @@
 #include <limits.h>
 #include <math.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,11 +29,16 @@ enum { NBACKENDS = sizeof backends / sizeof backends[0] };
 /* The number of forks between the process that loaded us and this one, and the
    number of those that this process has seen as parent or child. */
 static unsigned forks;
-static atomic_uint seen_forks;
-static void count_child (void) { seen_forks++; }
+static unsigned seen_forks;
+static unsigned forks_seen (void) {
+  return __atomic_load_n(&seen_forks, __ATOMIC_RELAXED);
+}
+static void count_child (void) {
+  __atomic_fetch_add(&seen_forks, 1, __ATOMIC_RELAXED);
+}
 static void count_fork (void) {
   forks++;
-  seen_forks++;
+  count_child();
 }
 static void install (void) { pthread_atfork(NULL, count_child, count_fork); }
 
@@ -99,7 +103,7 @@ static int change (net_poll *p, net_fd fd, net_entry to) {
   net_entry *e = &p->entries[fd];
   int before = e->kind;
   to.generation = e->generation + 1;
-  to.forks = seen_forks;
+  to.forks = forks_seen();
   to.own = e->own;
   *e = to;
   if (p->backend->set(p, fd, before) == 0) return 0;
@@ -149,7 +153,7 @@ void net_poll_drop (net_poll *p, net_fd fd) {
   net_entry *e;
   if (kind_of(p, fd) == ENTRY_NONE) return;
   e = &p->entries[fd];
-  if (!p->backend->forgets || e->forks != seen_forks) {
+  if (!p->backend->forgets || e->forks != forks_seen()) {
     net_poll_del(p, fd);
     return;
   }

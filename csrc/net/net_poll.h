@@ -4,7 +4,7 @@
 #ifndef net_poll_h
 #define net_poll_h
 
-#include "net.h"
+#include "net_sys.h"
 
 /* The back ends of this system, beside poll. */
 #if defined(__linux__)

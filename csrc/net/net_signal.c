@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "net.h"
+#include "net_sys.h"
 
 #ifndef NSIG
 #define NSIG 65

@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include "net.h"
+#include "net_sys.h"
 
 static void set_of_pipe (sigset_t *set) {
   sigemptyset(set);

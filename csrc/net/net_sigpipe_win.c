@@ -5,7 +5,7 @@
 
 #ifndef NET_POSIX
 
-#include "net.h"
+#include "net_sys.h"
 
 void net_sigpipe_block (net_sigpipe *s) { s->was_blocked = s->was_pending = 0; }
 

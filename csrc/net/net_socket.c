@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "net_address.h"
+#include "net_sys.h"
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* macOS: SO_NOSIGPIPE, see net_nonblocking */

@@ -10,7 +10,7 @@
 #include <dlfcn.h>
 #include <stdint.h>
 
-#include "net.h"
+#include "net_sys.h"
 
 #ifndef RTLD_NODELETE
 #define RTLD_NODELETE 0 /* the additional reference keeps it loaded too */

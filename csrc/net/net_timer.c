@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "net.h"
+#include "net_sys.h"
 
 typedef struct node {
   double at;

@@ -24,6 +24,13 @@ static net_tls_ctx *of_ssl (const SSL *ssl) {
   return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 }
 
+void net_tls_settings_init (net_tls_settings *s, int server) {
+  memset(s, 0, sizeof *s);
+  s->server = server;
+  s->verify = 1;
+  s->min_version = 12;
+}
+
 /* -------------------------------------------------------------------- ALPN */
 
 static int has (const unsigned char *list, unsigned n,

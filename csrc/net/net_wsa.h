@@ -11,7 +11,7 @@
 #include <afunix.h>
 #include <ws2tcpip.h>
 
-#include "net.h"
+#include "net_sys.h"
 
 #pragma GCC visibility push(hidden)
 

@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "net.h"
+#include "net_sys.h"
 #include "test.h"
 
 /* The n-th of this thread's calls that acquire something fails (0: none). */

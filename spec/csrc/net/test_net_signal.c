@@ -11,7 +11,7 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 
-#include "net.h"
+#include "net_sys.h"
 #include "test.h"
 
 /* Who catches signals in most of these. */

@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "net.h"
+#include "net_sys.h"
 #include "test.h"
 
 static net_fd broken_pipe (void) {
