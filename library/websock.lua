@@ -33,7 +33,6 @@ local websock = {}
 ---@field compress? boolean|websock.CompressOptions permessage-deflate (false)
 ---@field tls? websock.TlsOptions|websock.TlsContext|false settings of TLS
 ---@field on_close? fun(ws: websock.Connection, code: integer, reason: string, clean: boolean) once it has ended
----@field scheduler? "loop"
 
 ---Of TLS.
 ---@class websock.TlsOptions
@@ -64,7 +63,26 @@ local websock = {}
 ---@field mem_level? integer zlib's memory level, 1 to 9 (5)
 ---@field threshold? integer smallest message that is compressed, in bytes (256)
 
+---The functions of a scheduler, for `websock.use` and the option `scheduler`: see docs/embedding.md.
+---@class websock.Adapter
+---@field owns fun(): boolean? true: the caller is the scheduler's and may yield; false: it may not; nil: nobody's
+---@field park fun(thread: thread) yields the calling coroutine until `wake`; may return early
+---@field wake fun(thread: thread) has a parked coroutine go on, not inside the call
+---@field pause fun() yields the calling coroutine for a moment
+---@field spawn fun(f: function, ...: any) runs f(...) in a new coroutine, nothing of it inside the call
+---@field begin fun(pump: websock.Pump) the scheduler turns the loop by this pump from now on
+---@field kick fun() the next turn is due earlier, or whether the pump is needed has changed
+
+---@class websock.Pump
+---@field turn fun(): number? one turn of the loop; seconds until the next, nil: when the descriptor is readable
+---@field pollfd fun(): integer? the descriptor; nil: there is none, turn each 0.01 s
+---@field is_needed fun(): boolean whether it must keep the scheduler running
+---@field ended fun() to be called when the scheduler stops it
+
+---@alias websock.Scheduler "loop"|"copas"|"cqueues"|"luv"|websock.Adapter|userdata
+
 ---@class websock.ConnectOptions: websock.ConnectionOptions
+---@field scheduler? websock.Scheduler whose coroutine calls, where it is not recognised
 ---@field timeout? number|false seconds for look-up, connect and handshake together (10)
 ---@field protocols? string[] subprotocols to offer, the preferred one first
 ---@field headers? websock.Fields more fields of the request
@@ -78,6 +96,7 @@ local websock = {}
 
 ---Of a connection to a server, however it came.
 ---@class websock.ServedOptions: websock.ConnectionOptions
+---@field scheduler? websock.Scheduler whose coroutines run handlers and hooks ("loop")
 ---@field on_message? fun(ws: websock.Connection, message: string, kind: websock.Kind) in place of a handler
 ---@field on_open? fun(ws: websock.Connection) before the first message, beside on_message
 ---@field on_drain? fun(ws: websock.Connection) when a queue over max_queue has fallen to half, beside on_message
@@ -381,6 +400,10 @@ function websock.run() end
 ---@param timeout? number seconds to wait at most (0)
 ---@return boolean work whether work remains
 function websock.step(timeout) end
+
+---Has the loop run inside another scheduler from now on: no `run` and `step` then.
+---@param scheduler websock.Scheduler but not "loop"
+function websock.use(scheduler) end
 
 ---Ends `run` after the turn it is in.
 function websock.stop() end

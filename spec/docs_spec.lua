@@ -8,6 +8,7 @@
 --   page PATH BODY   like server; GET PATH is answered with BODY
 --   run        a program of its own
 --   host       the same, which is also run where the loop has no descriptor
+--   copas      a program under Copas 4, or what stands for it
 --   with ws    has `websock`, and `ws`, connected to an echo server
 --   c          a C program against the protocol core
 -- It prints the text after each "-->", in this order.
@@ -178,6 +179,15 @@ end
 function try.host(code)
   run(code)
   run(code, nil, "poll")
+end
+
+-- On one line: the sample's lines keep their numbers.
+local ON_COPAS = [[package.path = "spec/?.lua;" .. package.path ]]
+  .. [[if not pcall(require, "copas") or not require "copas".pauseforever then ]]
+  .. [[package.loaded.copas = require "support.copas_like" end ]]
+
+function try.copas(code)
+  run(code, ON_COPAS)
 end
 
 try["with ws"] = function(code)

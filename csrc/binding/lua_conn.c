@@ -255,7 +255,7 @@ static int conn_held (lua_State *L) {
   return 1;
 }
 
-/* ------------------------------------- what lua_serve.c and Lua both look at */
+/* ------------------------------------ what lua_serve.c and Lua both look at */
 
 /* Pushes a flag's value, and sets it to the argument at 2 if there is one. */
 static int flag (lua_State *L, unsigned char *value) {

@@ -16,7 +16,7 @@ int websock_callmethod (lua_State *L, int n) {
   }
   lua_pushvalue(L, FAILED);
   lua_insert(L, -3);
-  lua_call(L, 2, 0);
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK) lua_pop(L, 1); /* no memory for it */
   return status;
 }
 

@@ -264,7 +264,7 @@ static void push_visit (lua_State *L, int self) {
 /* -------------------------------------------------------------------- desk */
 
 /* Upvalues of a wrapped function. */
-enum { CALLED = 1, TURN, LOOP, UPVALUES = LOOP };
+enum { CALLED = 1, TURN, LOOP, LOADED, UPVALUES = LOADED };
 #define up(i) lua_upvalueindex(i)
 
 /* The stack of its caller while a desk serves it. HOST is what the loop's
@@ -368,7 +368,6 @@ static int at_desk (lua_State *L, int status, lua_KContext ctx) {
   lua_State *desk;
   (void)status;
   (void)ctx;
-  luaL_checkstack(L, CALLER, NULL);
   lua_insert(L, 1);
   push_visit(L, up(TURN));
   lua_rotate(L, 1, 2);
@@ -392,11 +391,27 @@ int websock_forward (lua_State *L, int f) {
   return returned(L, LUA_OK, 0);
 }
 
+static int is_loaded (lua_State *L, const char *name) {
+  int is = lua_getfield(L, up(LOADED), name) != LUA_TNIL;
+  lua_pop(L, 1); /* remove the module */
+  return is;
+}
+
+/* Whether the caller may be another scheduler's. */
+static int may_be_hosted (lua_State *L, const turn *t) {
+  return t->hosted || is_loaded(L, "copas") || is_loaded(L, "cqueues");
+}
+
 /* The owner is asked in a call that could yield, or it could not find out
    whether the caller can. */
 static int wrapped (lua_State *L) {
   const turn *t = (turn *)lua_touserdata(L, up(TURN));
   if (t->pump || t->current) return websock_forward(L, up(CALLED));
+  luaL_checkstack(L, CALLER + 1, NULL);
+  if (!may_be_hosted(L, t)) {
+    lua_pushnil(L);
+    return at_desk(L, LUA_OK, 0);
+  }
   lua_getfield(L, up(LOOP), "owner");
   lua_callk(L, 0, 1, 0, at_desk);
   return at_desk(L, LUA_OK, 0);
@@ -414,6 +429,7 @@ static int turn_wrap (lua_State *L) {
   lua_pushvalue(L, 2);
   lua_insert(L, 1);
   lua_remove(L, 3); /* the function, the turn, the table */
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_pushcclosure(L, wrapped, UPVALUES);
   return 1;
 }

@@ -42,11 +42,10 @@ function command.start(args)
   local fifo = os.tmpname()
   os.remove(fifo)
   assert(os.execute("mkfifo " .. fifo))
+  local self = start(args, {input = fifo})  -- first, or it would inherit the pen
   -- for reading and writing, so that opening does not wait for the other side
-  local pen = assert(io.open(fifo, "r+"))
-  pen:setvbuf("no")
-  local self = start(args, {input = fifo})
-  self.pen = pen
+  self.pen = assert(io.open(fifo, "r+"))
+  self.pen:setvbuf("no")
   return self
 end
 

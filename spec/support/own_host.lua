@@ -3,6 +3,7 @@
 
 local socket = require "socket"
 local websock = require "websock"
+local process = require "support.process"
 
 local hosts = {}
 
@@ -84,6 +85,18 @@ function hosts.echo(options)
   local server = assert(websock.listen(all))
   local _, port = server:getsockname()
   return server, ("ws://127.0.0.1:%d/"):format(port)
+end
+
+---Runs a program: its status and output.
+function hosts.run(program)
+  local path = os.tmpname()
+  local file <close> = assert(io.open(path, "w"))
+  file:write(program)
+  file:close()
+  local status, output = process.run(process.lua(path),
+    {env = {LD_PRELOAD = os.getenv "SANITIZED"}})
+  os.remove(path)
+  return status, output
 end
 
 return hosts

@@ -39,23 +39,6 @@ function errors.guarded(object, method, ...)
   if not ok then errors.failed(object, err) end
 end
 
-local traces = setmetatable({}, {__mode = "k"})  -- thread -> traceback
-
---- Notes the traceback of an error that a thread raises next, but that was raised in a
---- coroutine of another scheduler.
-function errors.trace(thread, traceback)
-  traces[thread] = traceback
-end
-
---- Returns the traceback of an error that a thread has raised, or raises now.
----@param level? integer # for the running thread: where it begins
-function errors.traceback(thread, err, level)
-  local traceback = traces[thread]
-  traces[thread] = nil
-  if traceback then return traceback end
-  return debug.traceback(thread, text_of(err), level)
-end
-
 --- Keeps the first error of a spawned function for `outcome`, unless there is an
 --- on_error.
 function errors.remember(err)

@@ -30,12 +30,12 @@
 --   pump.due          when the next turn is due, a time of websock.now()
 --   pump.ended()      to be called when the pump ends; `begin` follows if it is needed
 
-local errors = require "websock.io.errors"
 local misuse = require "websock.base.misuse"
 local reactor = require "websock.io.reactor"
 local scheduler = require "websock.io.scheduler"
 local show = require("websock.base.options").show
 local text_of = require "websock.base.text"
+local trace = require "websock.base.trace"
 local now = require("websock.core").now
 
 local loaded = package.loaded
@@ -246,7 +246,7 @@ function guests.call_as(host, call, f, ...)
 end
 
 local function with_traceback(err)
-  return {err = err, traceback = errors.traceback(coroutine.running(), err)}
+  return {err = err, traceback = trace.of(coroutine.running(), err)}
 end
 
 -- What runs in the host's coroutine. If that is closed or dropped, the caller goes on
@@ -277,7 +277,7 @@ function guests.delegate(adapter, f)
     local results = call.results
     if not results then return end
     if results[1] then return table.unpack(results, 2, results.n) end
-    errors.trace(call.thread, results[2].traceback)
+    trace.keep(call.thread, results[2].traceback)
     error(results[2].err, 0)
   end
 end

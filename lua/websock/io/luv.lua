@@ -4,8 +4,6 @@
 -- luv has no coroutines of its own: any coroutine that calls is taken for one that luv's
 -- callbacks resume, and is resumed by such a callback.
 
-local LOOK = 0.25   -- seconds after which a pump without work looks whether it is needed:
-                    -- a coroutine that waited may have gone on, or been closed
 local BLIND = 0.01  -- seconds between turns where the poller has no descriptor
 
 -- Coroutines to resume, and what parks them.
@@ -40,10 +38,14 @@ function Threads:add(thread, ...)
 end
 
 -- Closing it ends a wait, also of a coroutine that is closed.
-local Waiting = {__close = function(waiting) waiting.parked[waiting.thread] = nil end}
+local Waiting = {__close = function(waiting)
+  local self = waiting.threads
+  self.parked[waiting.thread] = nil
+  if not next(self.parked) then self.on_none() end
+end}
 
 function Threads:park(thread)
-  local _ <close> = setmetatable({parked = self.parked, thread = thread}, Waiting)
+  local _ <close> = setmetatable({threads = self, thread = thread}, Waiting)
   self.parked[thread] = true
   coroutine.yield()
 end
@@ -77,8 +79,7 @@ end
 
 function Handles:turn_once()
   local seconds = self.pump.turn()
-  local longest = not self.poll and BLIND or not self.pump.busy and LOOK
-  if longest then seconds = math.min(seconds or longest, longest) end
+  if not self.poll then seconds = math.min(seconds or BLIND, BLIND) end
   self.timer:stop()
   if seconds then
     self.uv.update_time()
@@ -115,6 +116,11 @@ local function new(uv)
   end
 
   function adapter.kick() handles:kick() end
+
+  -- The last one may have been all that has kept libuv's loop running.
+  function threads.on_none()
+    if not handles.pump.busy then handles:kick() end
+  end
 
   return adapter
 end

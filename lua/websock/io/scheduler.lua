@@ -13,6 +13,7 @@ local misuse = require "websock.base.misuse"
 local Queue = require "websock.io.queue"
 local reactor = require "websock.io.reactor"
 local text_of = require "websock.base.text"
+local trace = require "websock.base.trace"
 
 local running, status = coroutine.running, coroutine.status
 local unpack = table.unpack
@@ -133,7 +134,7 @@ end
 
 -- Returns the traceback of a thread that raised, and closes its variables.
 local function post_mortem(thread, err)
-  local told, traceback = pcall(errors.traceback, thread, err)
+  local told, traceback = pcall(trace.of, thread, err)
   if not told then traceback = text_of(err) end  -- no memory for it
   local closed, second = coroutine.close(thread)
   if not closed and second ~= err then

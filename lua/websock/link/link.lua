@@ -337,23 +337,36 @@ function Link:shut()
   self:linger()
 end
 
---- Closes the descriptor and wakes all waiters.
-function Link:release()
-  local stage = self.stage
-  if stage == "gone" then return end
-  self.stage = "gone"
+-- Closes the transport.
+local function cut(self)
+  deadline.clear(self)
+  if not self.fd then return end
+  self.loop.unregister(self.fd)
+  self.driver.close(self)
+  self.fd = nil
+end
+
+-- Closes the transport and tells everybody. May be done again after an error.
+---@param stage? string # the stage before
+local function finish(self, stage)
+  cut(self)
   if stage ~= "closed" then
     leave(self)
     wake_all(self)
   end
-  deadline.clear(self)
-  if self.fd then self.loop.unregister(self.fd) end
-  if self.fd then self.driver.close(self) end
   if self.handle then self.handle:close() end
   self.loop.release(self)
   self:wake_line "closers"
   if self.on_gone then self:on_gone() end
   self:served()  -- once more: there may have been no memory for it
+end
+
+--- Closes the descriptor and wakes all waiters.
+function Link:release()
+  local stage = self.stage
+  if stage == "gone" then return end
+  self.stage = "gone"
+  finish(self, stage)
 end
 
 --- Ends the connection at once, with 1006 and this reason.
@@ -363,9 +376,10 @@ function Link:drop(why)
   self:advance()
 end
 
---- Called by errors.failed after an error inside the library.
+--- Called by errors.failed after an error inside the library, until it does not raise.
 function Link:failed()
   self:drop "aborted"
+  if self.stage == "gone" then finish(self) end
 end
 
 --- Called by the loop when the timer of the heartbeat or of the deadline is due.

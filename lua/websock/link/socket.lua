@@ -8,11 +8,17 @@ local text_of = require "websock.base.text"
 
 local socket = {}
 
---- Returns the socket inside of a Copas wrapper, which keeps it in .socket; any other
---- object itself.
+-- Whether a table with a field `socket` is a Copas wrapper: it has no getfd, or says so.
+local function is_wrapper(object)
+  local ok, method = pcall(function() return object.getfd end)
+  return ok and method == nil or tostring(object):find("(copas wrapped)", 1, true)
+end
+
+--- Returns the socket inside of a Copas wrapper; any other object itself.
 function socket.unwrap(object)
-  if tostring(object):find("(copas wrapped)", 1, true) then return object.socket end
-  return object
+  if type(object) ~= "table" then return object end
+  local inner = rawget(object, "socket")
+  return inner and is_wrapper(object) and inner or object
 end
 
 local unwrap = socket.unwrap

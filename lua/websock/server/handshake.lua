@@ -4,10 +4,10 @@
 
 local core = require "websock.core"
 local connection = require "websock.link.connection"
-local errors = require "websock.io.errors"
 local headers = require "websock.base.headers"
 local log = require "websock.base.log"
 local text_of = require "websock.base.text"
+local trace = require "websock.base.trace"
 local origin = require "websock.server.origin"
 local callable = require("websock.base.options").callable
 local rehearse = require "websock.base.rehearse"
@@ -19,7 +19,7 @@ local request_of, remote_of = request.of, request.remote
 local handshake = {}
 
 local function with_traceback(err)
-  return {err = err, traceback = errors.traceback(coroutine.running(), err, 2)}
+  return {err = err, traceback = trace.of(coroutine.running(), err, 2)}
 end
 
 -- Reports an error of a hook to the user's on_error.

@@ -64,6 +64,7 @@ end
 --- Called when a link's descriptor is closed.
 function tracking.untrack(link)
   local server = link.server
+  if not server.links[link] then return end
   server.links[link] = nil
   server.n_links = server.n_links - 1
   if link.refuse then server.n_refused = server.n_refused - 1 end
