@@ -108,7 +108,7 @@ local function new(copas)
   return adapter
 end
 
---- Returns finder, adapter_for: see guests.lua.
+--- Returns owns, adapter_for: see guests.lua.
 return function(copas)
   if not copas.pause or not copas.wakeup then
     return nil, function() return nil, "Copas 4 or later expected" end

@@ -125,7 +125,7 @@ local function new(uv)
   return adapter
 end
 
---- Returns finder, adapter_for: see guests.lua. luv is recognised only once it was named.
+--- Returns owns, adapter_for: see guests.lua. luv is recognised only once it was named.
 return function(uv)
   local adapter = new(uv)
   return adapter.owns, function() return adapter end

@@ -3,6 +3,8 @@
 --
 --     scripts/lua spec/support/hosts/child.lua HOST ours|theirs ROW
 
+require "support.helper"
+
 local name, whose, row_name = table.unpack(arg)
 local host = require "support.hosts.hosts"(name, whose)
 local tools = require "support.hosts.tools"

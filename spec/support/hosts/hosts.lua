@@ -179,7 +179,8 @@ end
 function hosts.cqueues()
   local cqueues = require "cqueues"
   local controller, errors = cqueues.new(), {}
-  local host = {scheduler = "cqueues", nested = "raises", sleep = cqueues.sleep}
+  local host = {scheduler = "cqueues", controller = controller, nested = "raises",
+    sleep = cqueues.sleep}
 
   function host.spawn(...) controller:wrap(...) end
 

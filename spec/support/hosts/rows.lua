@@ -7,6 +7,7 @@
 --                 coroutines
 --   without       host -> why it cannot be there
 --   descriptors   how many it needs, if more than usual
+--   slow          true if it is too much for a collector that works all the time
 --   ends(host)    how its process ends, unless it prints "ok": status, and what it
 --                 prints then
 

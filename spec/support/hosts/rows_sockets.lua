@@ -3,7 +3,6 @@
 local socket = require "socket"
 local websock = require "websock"
 local assert = require "luassert"
-local certificates = require "support.certificates"
 local raw = require "support.raw"
 local secure = require "support.secure"
 
@@ -62,10 +61,8 @@ row("connect over a LuaSocket object", function(t)
   t:ok(ws:close())
 end)
 
-local WSS = {cert = certificates.server.chain, key = certificates.server.key}
-
 row("connect over LuaSec", function(t)
-  local server = t:listen {tls = WSS}
+  local server = t:listen {tls = (t:tls())}
   local port = select(2, server:getsockname())
   local peer = assert(secure.wrap(raw.client(port), {}))
   t:own()
@@ -75,7 +72,7 @@ row("connect over LuaSec", function(t)
 end)
 
 row("connect over LuaSec, wrapped by the host", function(t)
-  local server = t:listen {tls = WSS}
+  local server = t:listen {tls = (t:tls())}
   local wrapped = t.host.copas.wrap(socket.tcp(), {wrap = {mode = "client", protocol = "any"}})
   assert(wrapped:connect("127.0.0.1", (select(2, server:getsockname()))))
   local ws = t:ok(websock.connect("wss://localhost/", {socket = wrapped}))
@@ -87,11 +84,13 @@ row("accept over LuaSec", function(t)
   local listener, port = t.listener()
   local served
   local stop = t.host.serve(listener, t.guard(function(sock)
-    local peer = assert(secure.wrap({sock = sock}, secure.server_params "server"))
+    local made = t.certificate()
+    sock:settimeout(0)
+    local peer = assert(secure.wrap({sock = sock}, {mode = "server", certificate = made.cert, key = made.key}))
     serve(t, peer.tls)
     served = true
   end))
-  local ws = t:connect(port, {tls = {ca_file = certificates.ca.cert}}, "localhost")
+  local ws = t:connect(port, {tls = select(2, t:tls())}, "localhost")
   t:assert_echo(ws)
   t:ok(ws:close())
   t:wait_until(function() return served end)

@@ -55,7 +55,8 @@ end
 
 ---A server whose hooks run where this column says; an echo server if nothing is said.
 function tools:listen(options)
-  local all = {port = 0, scheduler = self.host.handlers}
+  local all = {port = 0, scheduler = self.host.handlers, handshake_timeout = raw.patience,
+    close_timeout = raw.patience, ping_timeout = raw.patience}
   if not (options and options.on_message) then all.handler = self:echo() end
   function all.on_error(err, ws, traceback)
     table.insert(self.reports, {err = err, ws = ws, traceback = traceback})
@@ -68,7 +69,7 @@ end
 
 ---websock.connect to one of these servers, or a port.
 function tools:connect(server, options, host)
-  local all = {timeout = raw.patience}
+  local all = {timeout = raw.patience, close_timeout = raw.patience, ping_timeout = raw.patience}
   for name, value in pairs(options or {}) do all[name] = value end
   local port = type(server) == "table" and select(2, server:getsockname()) or server
   local scheme = all.tls and "wss" or "ws"
@@ -111,6 +112,21 @@ function tools:serve(f)
     f(peer)
   end))
   return listener.port
+end
+
+---The server's certificate, its key and the authority, of support.certificates: paths.
+---The spec has made them for all rows.
+function tools.certificate()
+  local made = {cert = os.getenv "HOSTS_CERT", key = os.getenv "HOSTS_KEY", ca = os.getenv "HOSTS_CA"}
+  if made.cert then return made end
+  local certificates = require "support.certificates"
+  return {cert = certificates.server.chain, key = certificates.server.key, ca = certificates.ca.cert}
+end
+
+---Options `tls` of such a server and its clients.
+function tools:tls()
+  local made = self.certificate()
+  return {cert = made.cert, key = made.key}, {ca_file = made.ca}
 end
 
 ---Raises unless messages are echoed.

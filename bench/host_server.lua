@@ -1,0 +1,54 @@
+-- The echo server that bench/hosts.lua measures, inside a scheduler. It prints its port.
+--
+--     scripts/lua bench/host_server.lua HOST ours|theirs
+--
+-- HOST is loop, copas, copas-like (spec/support/copas_like.lua), cqueues or luv. Handlers
+-- run in the loop's coroutines, or in those of the host.
+
+local websock = require "websock"
+
+local name, whose = arg[1], arg[2]
+
+local function handle(ws)
+  for message, kind in ws:messages() do ws:send(message, kind) end
+end
+
+local function listen(scheduler)
+  local server = assert(websock.listen {port = 0, handler = handle,
+    scheduler = whose == "theirs" and scheduler or "loop"})
+  print((select(2, server:getsockname())))
+  io.stdout:flush()
+end
+
+local hosts = {}
+
+function hosts.loop()
+  listen "loop"
+  websock.run()
+end
+
+function hosts.copas()
+  local copas = require "copas"
+  copas.addthread(listen, "copas")
+  copas.loop()
+end
+
+hosts["copas-like"] = function()
+  package.path = "spec/?.lua;" .. package.path
+  package.loaded.copas = require "support.copas_like"
+  hosts.copas()
+end
+
+function hosts.cqueues()
+  local controller = require "cqueues".new()
+  controller:wrap(listen, "cqueues")
+  assert(controller:loop())
+end
+
+function hosts.luv()
+  websock.use "luv"
+  listen "luv"
+  require "luv".run()
+end
+
+hosts[name]()
