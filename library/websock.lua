@@ -17,6 +17,7 @@ local websock = {}
 ---@alias websock.Log fun(level: websock.Level, event: string, fields: table<string, string|number>)
 ---@alias websock.Kind "text"|"binary"
 ---@alias websock.Fields table<string, string|number|(string|number)[]>|[string, string|number][]
+---@alias websock.RequestFields table<string, string|number|false|(string|number)[]>|[string, string|number|false][]
 ---@alias websock.LaterBoolean false only false in this version
 
 -- Options ---------------------------------------------------------------------
@@ -67,7 +68,7 @@ local websock = {}
 ---@class websock.ConnectOptions: websock.ConnectionOptions
 ---@field timeout? number|false seconds for look-up, connect and handshake together (10)
 ---@field protocols? string[] subprotocols to offer, the preferred one first
----@field headers? websock.Fields more fields of the request
+---@field headers? websock.RequestFields more fields of the request; false: not sent
 ---@field origin? string the Origin field
 ---@field max_header? integer most bytes of the answer's head (16 KiB)
 ---@field family? "any"|"inet"|"inet6" which addresses to try ("any")
@@ -140,6 +141,7 @@ local websock = {}
 ---@field reason? string
 ---@field headers table<string, string> any case may be indexed; repeats joined by ", ", of Set-Cookie by "\n"
 ---@field fields string[][] each field as {name, value}, in order of arrival, names as sent
+---@field url string without user and password
 ---@field body? string of a refusal: what came of it, at most 64 KiB
 
 -- Connections -----------------------------------------------------------------

@@ -14,13 +14,14 @@ local options = require "websock.base.options"
 local server = require "websock.server.server"
 local socket = require "websock.link.socket"
 local tls = require "websock.base.tls"
+local version = require "websock.base.version"
 
 local core = require "websock.core"
 
 connection.wrap_for(loop)
 server.wrap_for(loop)
 
-local websock = {_VERSION = "websock 0.1.0"}
+local websock = {_VERSION = "websock " .. version}
 
 -- Connections -----------------------------------------------------------------
 

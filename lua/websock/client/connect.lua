@@ -6,6 +6,7 @@ local core = require "websock.core"
 local connection = require "websock.link.connection"
 local dial = require "websock.client.dial"
 local driver = require "websock.link.driver"
+local fields_of = require "websock.client.fields"
 local headers = require "websock.base.headers"
 local Link = require "websock.link.link"
 local misuse = require "websock.base.misuse"
@@ -17,24 +18,6 @@ local tls = require "websock.base.tls"
 local url = require "websock.client.url"
 
 local client = {}
-
-local function authorization(target)
-  return "Basic " .. core.base64(target.user .. ":" .. target.password)
-end
-
--- Adds a field that a request has only once, unless `headers` has set it.
-local function add_one(flat, name, value)
-  local given = headers.count(flat, name)
-  if given > 1 then misuse("connect: header '%s': given twice", name) end
-  if given == 0 and value then flat[#flat + 1], flat[#flat + 2] = name, value end
-end
-
-local function request_fields(o, target)
-  local flat = headers.flatten("connect", o.headers)
-  add_one(flat, "Origin", o.origin)
-  add_one(flat, "Authorization", target.user and authorization(target))
-  return flat
-end
 
 local ClientLink = Link.class {role = "client", on_closed = callbacks.closed}
 
@@ -49,8 +32,8 @@ end
 -- Returns a link whose request is queued; raises if the request breaks a rule.
 local function prepare(loop, o, target)
   local link = Link.new(ClientLink, core.config("client", o))
-  link.loop, link.options = loop, o
-  local fields = request_fields(o, target)
+  link.loop, link.options, link.url = loop, o, url.text(target)
+  local fields = fields_of("connect", o, target)
   local ok, rule = link.conn:request(target.field, target.target, o.protocols, fields)
   if not ok then blame(o, fields, rule) end
   return link
@@ -103,15 +86,15 @@ function Response:__tostring()
   return self.reason == "" and tostring(self.status) or self.status .. " " .. self.reason
 end
 
-local function response_of(conn)
-  local head = headers.read(conn)
+local function response_of(link)
+  local head = headers.read(link.conn)
   return setmetatable({status = head.status, reason = head.reason,
-    headers = head.headers, fields = head.fields}, Response)
+    headers = head.headers, fields = head.fields, url = link.url}, Response)
 end
 
 local function open(link)
   local conn = link.conn
-  link.response = response_of(conn)
+  link.response, link.url = response_of(link), nil
   link.protocol = conn:chosen()
   conn:taken()
   local ws = connection.new(link)
@@ -123,7 +106,7 @@ local function open(link)
 end
 
 local function refused(link, body)
-  local response = response_of(link.conn)
+  local response = response_of(link)
   response.body = body
   link:drop "aborted"
   return nil, "refused", response

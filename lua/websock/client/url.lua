@@ -39,13 +39,15 @@ local function parse_port(text, scheme)
   return #text <= 5 and port >= 1 and port <= 65535 and port or nil
 end
 
-local function host_field(parsed)
-  local host = parsed.host
-  if host:find(":", 1, true) then
-    host = "[" .. host:gsub("%%.*", "") .. "]"  -- a zone is never sent (RFC 6874)
-  end
+-- Adds brackets to an IPv6 address, and a port that is not the scheme's own.
+local function place_of(parsed, host)
+  if host:find(":", 1, true) then host = "[" .. host .. "]" end
   if parsed.port == PORTS[parsed.scheme] then return host end
   return host .. ":" .. parsed.port
+end
+
+local function host_field(parsed)
+  return place_of(parsed, (parsed.host:gsub("%%.*", "")))  -- a zone is never sent (RFC 6874)
 end
 
 --- Parses a URL. Raises on CR, LF and NUL, which no URL contains by accident.
@@ -83,6 +85,12 @@ function url.parse(text, where)
   end
   parsed.field = host_field(parsed)
   return parsed
+end
+
+--- Returns a parsed URL as text, without user and password.
+---@return string
+function url.text(parsed)
+  return parsed.scheme .. "://" .. place_of(parsed, parsed.host) .. parsed.target
 end
 
 return url

@@ -46,6 +46,13 @@ describe("url", function()
       parts "ws://[::ffff:1.2.3.4]/")
   end)
 
+  it("gives a URL back as text, without what it need not say", function()
+    for given, expected in pairs {["HTTPS://me:pw@A.example:443"] = "wss://A.example/",
+      ["ws://[::1]:8080/a?b"] = "ws://[::1]:8080/a?b", ["ws://[fe80::1%lo]:80"] = "ws://[fe80::1%lo]/"} do
+      assert.equal(expected, url.text(assert(url.parse(given))))
+    end
+  end)
+
   it("keeps an address's zone out of the Host field (RFC 6874)", function()
     local parsed = assert(url.parse "ws://[fe80::1%lo]:81/")
     assert.equal("fe80::1%lo", parsed.host)
