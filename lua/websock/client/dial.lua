@@ -3,8 +3,6 @@
 
 local core = require "websock.core"
 
-local dial = {}
-
 local function look_up(loop, host, family, deadline)
   local lookup <close>, err = core.lookup(host, family)
   if not lookup then return nil, "dns: " .. err end
@@ -59,27 +57,31 @@ local function share(loop, deadline, left)
   return time + (deadline - time) / left
 end
 
---- Returns a connected descriptor.
----@param deadline number? # a time of loop.now
----@return integer|nil fd, string? err # "dns: ...", "connect: ...", "timeout"
-function dial.tcp(loop, host, port, family, deadline)
-  local list, err = resolve(loop, host, family, deadline)
+local function over_tcp(loop, route, deadline)
+  local list, err = resolve(loop, route.host, route.family, deadline)
   if not list then return nil, err end
   for i, address in ipairs(list) do
     local fd
     fd, err = try(loop, share(loop, deadline, #list - i + 1), address.family,
-      address.host, port)
+      address.host, route.port)
     if fd then return fd end
   end
   if err == "timeout" then return nil, err end
   return nil, "connect: " .. err
 end
 
---- The same for the path of a Unix socket.
-function dial.unix(loop, path, deadline)
+local function over_unix(loop, path, deadline)
   local fd, err = try(loop, deadline, "unix", path)
   if fd then return fd end
   return nil, "connect: " .. err
 end
 
-return dial
+--- Returns a connected descriptor.
+---@param route {host: string, port: integer, family: string, unix: string?} # unix: a path
+---   that is dialled in place of host and port
+---@param deadline number? # a time of loop.now
+---@return integer|nil fd, string? err # "dns: ...", "connect: ...", "timeout"
+return function(loop, route, deadline)
+  if route.unix then return over_unix(loop, route.unix, deadline) end
+  return over_tcp(loop, route, deadline)
+end
