@@ -65,17 +65,36 @@ local websock = {}
 ---@field mem_level? integer zlib's memory level, 1 to 9 (5)
 ---@field threshold? integer smallest message that is compressed, in bytes (256)
 
----@class websock.ConnectOptions: websock.ConnectionOptions
+---Of `connect` and `reconnect`.
+---@class websock.DialOptions: websock.ConnectionOptions
 ---@field timeout? number|false seconds for look-up, connect and handshake together (10)
 ---@field protocols? string[] subprotocols to offer, the preferred one first
----@field headers? websock.RequestFields more fields of the request; false: not sent
 ---@field origin? string the Origin field
 ---@field max_header? integer most bytes of the answer's head (16 KiB)
 ---@field family? "any"|"inet"|"inet6" which addresses to try ("any")
 ---@field unix? string path of a Unix socket to dial in place of the URL's host
----@field socket? any a connected socket object, owned from the call on
 ---@field redirects? 0
 ---@field proxy? websock.LaterBoolean
+
+---@class websock.ConnectOptions: websock.DialOptions
+---@field headers? websock.RequestFields more fields of the request; false: not sent
+---@field socket? any a connected socket object, owned from the call on
+
+---`timeout` is that of each attempt.
+---@class websock.ReconnectOptions: websock.DialOptions
+---@field headers? websock.RequestFields|fun(): websock.RequestFields?, any called for each attempt
+---@field backoff? websock.BackoffOptions how long to wait after a failure
+---@field on_retry? websock.OnRetry called before each wait; false ends the loop
+---@field fatal_codes? integer[] ends of a connection after which there is no other ({1002, 1003, 1007, 1010})
+
+---delay is nil after a failure that lasts; the last is the connection that has ended.
+---@alias websock.OnRetry fun(err, delay?: number, n: integer, response?: websock.Response, ws?: websock.Connection): any
+
+---Of the random time to wait.
+---@class websock.BackoffOptions
+---@field min? number seconds: the most after the first failure (0.5)
+---@field max? number seconds: the most after any (60)
+---@field factor? number by which the most grows with each failure in a row (2)
 
 ---Of a connection to a server, however it came.
 ---@class websock.ServedOptions: websock.ConnectionOptions
@@ -353,6 +372,15 @@ function Server:set_tls(settings) end
 ---@return websock.Response? response with "refused"
 function websock.connect(url, options) end
 
+---Yields a fresh connection whenever the last has ended: for ws in websock.reconnect(url) do ... end
+---@param url string|fun(): string?, any called for each attempt; nil, err: it has failed
+---@param options? websock.ReconnectOptions
+---@return fun(state: table): websock.Connection? iterate
+---@return table state
+---@return nil
+---@return table closing ends it
+function websock.reconnect(url, options) end
+
 ---Binds a server, now; it runs whenever the loop does.
 ---@param options websock.ListenOptions
 ---@return websock.Server? server
@@ -384,7 +412,7 @@ function websock.run() end
 ---@return boolean work whether work remains
 function websock.step(timeout) end
 
----Ends `run` after the turn it is in.
+---Ends `run` after the turn it is in, and every loop over `reconnect`.
 function websock.stop() end
 
 ---Runs f(...) in a coroutine of the loop, from the next turn on.
@@ -433,9 +461,6 @@ function websock.pollfd() end
 ---Seconds until a timer is due; 0 when work is ready, nil without timers.
 ---@return number?
 function websock.timeout() end
-
----Raises: comes with a later version.
-function websock.reconnect(...) end
 
 ---Reads settings of TLS once, for connections and servers to share.
 ---@param settings websock.TlsOptions

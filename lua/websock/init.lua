@@ -11,6 +11,7 @@ local errors = require "websock.io.errors"
 local log = require "websock.base.log"
 local misuse = require "websock.base.misuse"
 local options = require "websock.base.options"
+local reconnect = require "websock.client.reconnect"
 local server = require "websock.server.server"
 local socket = require "websock.link.socket"
 local tls = require "websock.base.tls"
@@ -33,6 +34,14 @@ local websock = {_VERSION = "websock " .. version}
 ---@return table? response # with "refused": status, reason, headers, body
 function websock.connect(url, opts)
   return loop.call(client.connect, loop, url, opts)
+end
+
+--- Yields a fresh connection whenever the last one has ended, for a generic for loop.
+---@param url string|fun(): string? # called for each attempt
+---@param opts? table # those of connect but `socket`, and backoff, on_retry, fatal_codes
+---@return function iterate, table state, nil, table closing
+function websock.reconnect(url, opts)
+  return reconnect(loop, url, opts)
 end
 
 --- Binds a server, now; it runs whenever the loop does.
@@ -77,7 +86,7 @@ function websock.step(timeout)
   return loop.step(timeout)
 end
 
---- Ends `run` after the turn it is in.
+--- Ends `run` after the turn it is in, and every loop over `reconnect`.
 function websock.stop()
   loop.stop()
 end
@@ -196,11 +205,6 @@ function websock.signal(name, f)
     misuse('signal: %s: %s (names are "TERM", "INT", "HUP" ...)', options.show(name),
       err)
   end
-end
-
---- Reconnecting comes with a later version.
-function websock.reconnect()
-  misuse("reconnect comes with a later version of websock")
 end
 
 --- A context of TLS settings, built once, that connections and servers share.

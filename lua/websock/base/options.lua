@@ -41,6 +41,10 @@ local function positive(value)
   return type(value) == "number" and value > 0, "a number of seconds above 0"
 end
 
+local function at_least_one(value)
+  return type(value) == "number" and value >= 1 and value < math.huge, "a number from 1 up"
+end
+
 -- A string for C: without zero bytes.
 local function plain(value)
   return type(value) == "string" and not value:find("\0", 1, true),
@@ -165,6 +169,33 @@ options.connect = extend(connection, {
   socket = {nil, is_socket,
     "a connected socket object; owned by the connection from the call on"},
 })
+
+local function is_list_of_codes(value)
+  local expected = "a list of integers from 1000 to 4999"
+  if type(value) ~= "table" then return false, expected end
+  for _, code in ipairs(value) do
+    if not integer(1000, 4999)(code) then return false, expected end
+  end
+  return true, expected
+end
+
+options.reconnect = extend(options.connect, {
+  headers = {nil, any_of(headers, callable),
+    "more fields of the request: as in connect, or function() -> those"},
+  backoff = {{}, is "table", "how long to wait after a failure: a table of its options"},
+  on_retry = {nil, callable,
+    "function(err, delay or nil, attempt, response, ws), called before each wait; false ends"},
+  fatal_codes = {{1002, 1003, 1007, 1010}, is_list_of_codes,
+    "codes of a connection's end after which there is no other"},
+})
+options.reconnect.socket = nil  -- it is good for one connection
+
+-- Options of the option `backoff`.
+options.backoff = {
+  min = {0.5, positive, "the most seconds after the first failure"},
+  max = {60, positive, "the most seconds after any"},
+  factor = {2, at_least_one, "by which the most grows with each failure in a row"},
+}
 
 -- Options that listen and accept share.
 local served = extend(connection, {
@@ -299,13 +330,14 @@ local APART = {
   },
 }
 APART.serve = APART.listen
+APART.reconnect = {{"family", "unix"}}
 
 -- Options that mean nothing without another.
 local NEEDS = {on_open = "on_message", on_drain = "on_message"}
 
 -- The role of a function's option `tls`; websock.tls serves both.
 local ROLES = {
-  connect = "client", listen = "server", serve = "server", accept = "server",
+  connect = "client", reconnect = "client", listen = "server", serve = "server", accept = "server",
   set_tls = "server",
 }
 
@@ -411,9 +443,10 @@ function options.check(where, given)
   end
   local checked = check_table(where, options[where], given)
   check_pairs(where, given or {})
-  if type(checked.compress) == "table" then
-    checked.compress = check_table(where .. ": compress", options.compress,
-      checked.compress)
+  for _, name in ipairs {"compress", "backoff"} do
+    if type(checked[name]) == "table" then
+      checked[name] = check_table(where .. ": " .. name, options[name], checked[name])
+    end
   end
   if type(checked.tls) == "table" and getmetatable(checked.tls) ~= options.Context then
     checked.tls = check_table(where .. ": tls", options.tls, checked.tls, ROLES[where])

@@ -114,9 +114,19 @@ function loop.step(timeout)
   return scheduler.has_work()
 end
 
+-- What `stop` ends beside `run`.
+local stoppable = setmetatable({}, {__mode = "k"})
+
+--- Has object:stop() called by `stop`.
+function loop.at_stop(object) stoppable[object] = true end
+
+--- Ends that.
+function loop.not_at_stop(object) stoppable[object] = nil end
+
 --- Ends `run` after the turn it is in.
 function loop.stop()
   stopped = true
+  for object in pairs(stoppable) do errors.guarded(object, "stop") end
 end
 
 -- Calls from outside ----------------------------------------------------------

@@ -88,8 +88,8 @@ describe("connect", function()
     end)
 
     it("is without a field that is false in `headers`", function()
-      local _, fields = request_of({origin = "http://a", headers = {origin = false, AUTHORIZATION = false, ["X-A"] = false}},
-        "a:a@")
+      local _, fields = request_of({origin = "http://a",
+        headers = {origin = false, AUTHORIZATION = false, ["X-A"] = false}}, "a:a@")
       assert.same({}, {fields.origin, fields.authorization, fields["x-a"]})
       assert.error_matches(function() websock.connect("ws://127.0.0.1:1", {headers = {["X-A"] = true}}) end,
         "header 'X%-A': string expected, got boolean")
