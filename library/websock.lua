@@ -73,7 +73,8 @@ local websock = {}
 ---@field max_header? integer most bytes of the answer's head (16 KiB)
 ---@field family? "any"|"inet"|"inet6" which addresses to try ("any")
 ---@field unix? string path of a Unix socket to dial in place of the URL's host
----@field redirects? 0
+---@field redirects? integer|fun(url: string): boolean how many to follow, or whether to follow this one (0)
+---@field cookies? websock.Cookies of websock.cookies()
 ---@field proxy? websock.LaterBoolean
 
 ---@class websock.ConnectOptions: websock.DialOptions
@@ -88,7 +89,7 @@ local websock = {}
 ---@field fatal_codes? integer[] ends of a connection after which there is no other ({1002, 1003, 1007, 1010})
 
 ---delay is nil after a failure that lasts; the last is the connection that has ended.
----@alias websock.OnRetry fun(err, delay?: number, n: integer, response?: websock.Response, ws?: websock.Connection): any
+---@alias websock.OnRetry fun(err, delay?: number, n: integer, answer?: websock.Response, ws?: websock.Connection): any
 
 ---Of the random time to wait.
 ---@class websock.BackoffOptions
@@ -160,7 +161,8 @@ local websock = {}
 ---@field reason? string
 ---@field headers table<string, string> any case may be indexed; repeats joined by ", ", of Set-Cookie by "\n"
 ---@field fields string[][] each field as {name, value}, in order of arrival, names as sent
----@field url string without user and password
+---@field url string where redirects ended, without user and password
+---@field not_followed? string why a redirect was not followed
 ---@field body? string of a refusal: what came of it, at most 64 KiB
 
 -- Connections -----------------------------------------------------------------
@@ -362,6 +364,43 @@ function Server:broadcast(message, kind, options) end
 ---@return string? err "tls: ..."; then nothing has changed
 function Server:set_tls(settings) end
 
+-- Cookies -----------------------------------------------------------------------
+
+---@class websock.CookiesOptions
+---@field domains? string[] whose hosts share the cookies that are set for them
+
+---@class websock.Cookie
+---@field name string
+---@field value string
+---@field domain string a host, if host_only
+---@field host_only boolean
+---@field path string
+---@field secure boolean
+---@field http_only boolean
+---@field expires? number seconds since 1970
+
+---Keeps what servers set, for later requests.
+---@class websock.Cookies
+local Jar = {}
+
+---The value of a cookie for this URL, or without a name the field Cookie.
+---@param url string
+---@param name? string
+---@return string? text
+---@return string? err "url: ..."
+function Jar:get(url, name) end
+
+---Sets a cookie as if the server of this URL had.
+---@param url string
+---@param line string the value of a Set-Cookie field (RFC 6265 section 4.1)
+---@return true? done
+---@return string? err "url: ...", "cookie: ..."
+function Jar:set(url, line) end
+
+---Iterates over copies of all cookies.
+---@return fun(): websock.Cookie?
+function Jar:each() end
+
 -- Functions -------------------------------------------------------------------
 
 ---Connects to a WebSocket server (RFC 6455 section 4.1).
@@ -461,6 +500,11 @@ function websock.pollfd() end
 ---Seconds until a timer is due; 0 when work is ready, nil without timers.
 ---@return number?
 function websock.timeout() end
+
+---Creates a jar of cookies (RFC 6265) for the option `cookies`.
+---@param options? websock.CookiesOptions
+---@return websock.Cookies
+function websock.cookies(options) end
 
 ---Reads settings of TLS once, for connections and servers to share.
 ---@param settings websock.TlsOptions

@@ -322,7 +322,8 @@ end
 -- Methods of a server that only its listeners call.
 local INTERNAL = {cannot_accept = true, new_link = true, welcome = true}
 
-local WHERE = {"accept", "backoff", "compress", "connect", "listen", "publish", "reconnect", "send", "tls", "writer"}
+local WHERE = {"accept", "backoff", "compress", "connect", "cookies", "listen",
+  "publish", "reconnect", "send", "tls", "writer"}
 
 describe("docs/reference.md", function()
   local options = require "websock.base.options"
@@ -412,8 +413,10 @@ describe("library/websock.lua", function()
     assert(loadfile "library/websock.lua")
   end)
 
-  for where, class in pairs {accept = "Accept", backoff = "Backoff", compress = "Compress", connect = "Connect",
-    listen = "Listen", publish = "Publish", reconnect = "Reconnect", send = "Send", tls = "Tls", writer = "Writer"} do
+  for where, class in pairs {accept = "Accept", backoff = "Backoff", compress = "Compress",
+    connect = "Connect", cookies = "Cookies",
+    listen = "Listen", publish = "Publish", reconnect = "Reconnect", send = "Send",
+    tls = "Tls", writer = "Writer"} do
     it("has the options of " .. where, function()
       local fields = fields_of("websock." .. class .. "Options")
       assert.same(sorted(require("websock.base.options")[where]), sorted(fields))

@@ -7,6 +7,7 @@ local loop = require "websock.io.loop"
 local accept = require "websock.server.accept"
 local client = require "websock.client.connect"
 local connection = require "websock.link.connection"
+local cookies = require "websock.client.cookies"
 local errors = require "websock.io.errors"
 local log = require "websock.base.log"
 local misuse = require "websock.base.misuse"
@@ -205,6 +206,13 @@ function websock.signal(name, f)
     misuse('signal: %s: %s (names are "TERM", "INT", "HUP" ...)', options.show(name),
       err)
   end
+end
+
+--- A jar of cookies (RFC 6265), for the option `cookies` of connect and reconnect.
+---@param opts? {domains: string[]?}
+---@return table
+function websock.cookies(opts)
+  return cookies(opts)
 end
 
 --- A context of TLS settings, built once, that connections and servers share.

@@ -66,6 +66,15 @@ local function is_list_of_strings(value)
   return true, expected
 end
 
+local function is_list_of_domains(value)
+  local expected = "a list of domain names"
+  if not is_list_of_strings(value) then return false, expected end
+  for _, name in ipairs(value) do
+    if not name:find "^%.?[%w%-_]+[%w%-_.]*$" or name:find "^[%d.]+$" then return false, expected end
+  end
+  return true
+end
+
 --- Whether it can be called like a function; if not, "a function" was expected.
 function options.callable(value)
   local meta = getmetatable(value)
@@ -119,6 +128,13 @@ local count_or_none = either(integer(1), false)
 local boolean, text = is "boolean", is "string"
 local headers = is "table"
 
+--- The metatable of jars, which websock.cookies() returns.
+options.Jar = {__name = "websock.cookies"}
+
+local function is_jar(value)
+  return getmetatable(value) == options.Jar, "what websock.cookies() has made"
+end
+
 -- Options that listen, accept and connect share.
 local connection = {
   max_message = {MiB, size_or_none,
@@ -161,8 +177,9 @@ options.connect = extend(connection, {
     "more fields of the request: a map (a value may be a list), or a list of pairs"},
   origin = {nil, text, "the Origin field"},
   max_header = {16 * KiB, integer(64), "most bytes of the answer's head"},
-  redirects = {0, later("following redirects", 0),
-    "redirects to follow (with a later version)"},
+  cookies = {nil, is_jar, "a jar of websock.cookies(): keeps cookies for later requests"},
+  redirects = {0, any_of(integer(0), callable),
+    "how many redirects to follow, or function(url) -> whether to follow this one"},
   proxy = {nil, later("proxies", false), "a proxy (with a later version)"},
   family = {"any", one_of("any", "inet", "inet6"), "which addresses to try"},
   unix = {nil, filled, "path of a Unix socket to dial in place of the URL's host"},
@@ -295,6 +312,11 @@ options.compress = {
   level = {1, integer(0, 9), "zlib's level: 0 (none), 1 (fastest) to 9 (best)"},
   mem_level = {5, integer(1, 9), "zlib's memory level: 1 (least) to 9 (most)"},
   threshold = {256, integer(0), "smallest message that is compressed"},
+}
+
+options.cookies = {
+  domains = {nil, is_list_of_domains,
+    "domains whose hosts share the cookies that are set for them"},
 }
 
 options.serve = options.listen

@@ -3,6 +3,7 @@
 local attempt = require "websock.client.attempt"
 local misuse = require "websock.base.misuse"
 local options = require "websock.base.options"
+local redirect = require "websock.client.redirect"
 local socket = require "websock.link.socket"
 local tls = require "websock.base.tls"
 local url = require "websock.client.url"
@@ -38,13 +39,29 @@ function client.prepare(loop, where, text, o)
   return {visit = visit, link = attempt.prepare(loop, visit)}
 end
 
---- Connects.
+-- Makes the visit, and keeps the cookies that its answer sets.
+local function visited(loop, link, visit, deadline)
+  local ws, err, response = attempt.run(loop, link, visit, deadline)
+  local answer, jar = response or ws and ws.response, visit.o.cookies
+  if answer and jar then jar:store(visit.target, answer.fields) end
+  return ws, err, response
+end
+
+--- Connects, to where redirects lead.
 ---@return table|nil ws, string? err, table? response
 function client.open(loop, prepared)
-  local visit = prepared.visit
+  local visit, link = prepared.visit, prepared.link
   local timeout = visit.o.timeout
   if timeout == 0 then return nil, "timeout" end  -- it cannot succeed without waiting
-  return attempt.run(loop, prepared.link, visit, timeout and loop.now() + timeout)
+  local deadline, trail = timeout and loop.now() + timeout, redirect.trail(visit)
+  while true do
+    local ws, err, response = visited(loop, link, visit, deadline)
+    if err ~= "refused" then return ws, err end
+    local following
+    following, response.not_followed = redirect.following(trail, visit, response)
+    if not following then return nil, err, response end
+    visit, link = following, attempt.prepare(loop, following)
+  end
 end
 
 --- See docs/reference.md.

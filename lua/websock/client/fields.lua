@@ -33,5 +33,6 @@ return function(where, o, target)
   add_one(where, flat, removed, "User-Agent", USER_AGENT)
   add_one(where, flat, removed, "Origin", o.origin)
   add_one(where, flat, removed, "Authorization", authorization(target))
+  add_one(where, flat, removed, "Cookie", o.cookies and o.cookies:field(target))
   return flat
 end

@@ -6,7 +6,8 @@ local headers = require "websock.base.headers"
 local Response = {__name = "websock.response"}
 
 function Response:__tostring()
-  return self.reason == "" and tostring(self.status) or self.status .. " " .. self.reason
+  local line = self.reason == "" and tostring(self.status) or self.status .. " " .. self.reason
+  return self.not_followed and ("%s (not followed: %s)"):format(line, self.not_followed) or line
 end
 
 --- Returns the answer that a conn has received.

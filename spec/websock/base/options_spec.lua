@@ -1,6 +1,7 @@
 -- The tables of options against the contract, and each check at its limits.
 
 local options = require "websock.base.options"
+local websock = require "websock"
 
 local function accepts(where, name, ...)
   for _, value in ipairs {...} do
@@ -124,6 +125,17 @@ describe("options", function()
     refuses("connect", "headers", print, "A: 1")
   end)
 
+  it("check redirects and jars", function()
+    accepts("connect", "redirects", 0, 1, 5, print)
+    refuses("connect", "redirects", -1, 1.5, true, "5", {})
+    accepts("connect", "cookies", websock.cookies())
+    refuses("connect", "cookies", {}, true, "a=b")
+    for _, domains in ipairs {{}, {"a.example"}, {".a.example"}, {"localhost"}} do
+      options.check("cookies", {domains = domains})
+    end
+    refuses("cookies", "domains", "a", {""}, {"."}, {"127.0.0.1"}, {"a b"}, {"a/b"}, {1})
+  end)
+
   it("check choices", function()
     accepts("connect", "family", "any", "inet", "inet6")
     refuses("connect", "family", "ipv4", 4, true)
@@ -175,14 +187,13 @@ describe("options", function()
   it("accept values that turn a later feature off", function()
     accepts("connect", "compress", false)
     accepts("connect", "ping_interval", false)
-    accepts("connect", "redirects", 0)
     accepts("connect", "scheduler", "loop")
     accepts("listen", "idle_timeout", false)
   end)
 
   it("say that a feature comes with a later version", function()
     local later = {
-      connect = {redirects = 3, proxy = "http://a:1", scheduler = "copas"},
+      connect = {proxy = "http://a:1", scheduler = "copas"},
       listen = {scheduler = {}},
     }
     for where, set in pairs(later) do
@@ -260,7 +271,6 @@ describe("options", function()
     end)
 
     it("settings of TLS that need another one", function()
-      local websock = require "websock"
       local function needs(one, other, given)
         assert.error_matches(function() websock.tls(given) end,
           ("tls: option '%s' needs '%s'$"):format(one, other))
