@@ -70,11 +70,11 @@ describe("a jar", function()
     it("attack 12: of many blanks or semicolons in linear time #slow", function()
       local function seconds(line)
         local begun = os.clock()
-        for _ = 1, 20 do sent(line) end
+        for _ = 1, 5 do sent(line) end
         return os.clock() - begun
       end
       for _, piece in ipairs {" ", ";", "=", "\t", " ;", "; Expires=1 ", ",1"} do
-        local n = 1 << 16
+        local n = 1 << 13
         local few = seconds("a=b; c=d" .. piece:rep(n // #piece) .. "e")
         local many = seconds("a=b; c=d" .. piece:rep(8 * n // #piece) .. "e")
         assert.is_true(many < 30 * few + 0.5, piece)  -- 64 times, if it were quadratic
