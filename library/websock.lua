@@ -17,6 +17,7 @@ local websock = {}
 ---@alias websock.Log fun(level: websock.Level, event: string, fields: table<string, string|number>)
 ---@alias websock.Kind "text"|"binary"
 ---@alias websock.Fields table<string, string|number|(string|number)[]>|[string, string|number][]
+---@alias websock.RequestFields table<string, string|number|false|(string|number)[]>|[string, string|number|false][]
 ---@alias websock.LaterBoolean false only false in this version
 
 -- Options ---------------------------------------------------------------------
@@ -81,18 +82,39 @@ local websock = {}
 
 ---@alias websock.Scheduler "loop"|"copas"|"cqueues"|"luv"|websock.Adapter|userdata
 
----@class websock.ConnectOptions: websock.ConnectionOptions
----@field scheduler? websock.Scheduler whose coroutine calls, where it is not recognised
+---Of `connect` and `reconnect`.
+---@class websock.DialOptions: websock.ConnectionOptions
 ---@field timeout? number|false seconds for look-up, connect and handshake together (10)
 ---@field protocols? string[] subprotocols to offer, the preferred one first
----@field headers? websock.Fields more fields of the request
 ---@field origin? string the Origin field
 ---@field max_header? integer most bytes of the answer's head (16 KiB)
 ---@field family? "any"|"inet"|"inet6" which addresses to try ("any")
+---@field attempt_delay? number|false seconds between the addresses of a host that are tried (0.25)
 ---@field unix? string path of a Unix socket to dial in place of the URL's host
----@field socket? any a connected socket object, owned from the call on
----@field redirects? 0
+---@field redirects? integer|fun(url: string): boolean how many to follow, or whether to follow this one (0)
+---@field cookies? websock.Cookies of websock.cookies()
 ---@field proxy? websock.LaterBoolean
+
+---@class websock.ConnectOptions: websock.DialOptions
+---@field scheduler? websock.Scheduler whose coroutine calls, where it is not recognised
+---@field headers? websock.RequestFields more fields of the request; false: not sent
+---@field socket? any a connected socket object, owned from the call on
+
+---`timeout` is that of each attempt.
+---@class websock.ReconnectOptions: websock.DialOptions
+---@field headers? websock.RequestFields|fun(): websock.RequestFields?, any called for each attempt
+---@field backoff? websock.BackoffOptions how long to wait after a failure
+---@field on_retry? websock.OnRetry called before each wait; false ends the loop
+---@field fatal_codes? integer[] ends of a connection after which there is no other ({1002, 1003, 1007, 1010})
+
+---delay is nil after a failure that lasts; the last is the connection that has ended.
+---@alias websock.OnRetry fun(err, delay?: number, n: integer, answer?: websock.Response, ws?: websock.Connection): any
+
+---Of the random time to wait.
+---@class websock.BackoffOptions
+---@field min? number seconds: the most after the first failure (0.5)
+---@field max? number seconds: the most after any (60)
+---@field factor? number by which the most grows with each failure in a row (2)
 
 ---Of a connection to a server, however it came.
 ---@class websock.ServedOptions: websock.ConnectionOptions
@@ -159,6 +181,8 @@ local websock = {}
 ---@field reason? string
 ---@field headers table<string, string> any case may be indexed; repeats joined by ", ", of Set-Cookie by "\n"
 ---@field fields string[][] each field as {name, value}, in order of arrival, names as sent
+---@field url string where redirects ended, without user and password
+---@field not_followed? string why a redirect was not followed
 ---@field body? string of a refusal: what came of it, at most 64 KiB
 
 -- Connections -----------------------------------------------------------------
@@ -360,6 +384,43 @@ function Server:broadcast(message, kind, options) end
 ---@return string? err "tls: ..."; then nothing has changed
 function Server:set_tls(settings) end
 
+-- Cookies -----------------------------------------------------------------------
+
+---@class websock.CookiesOptions
+---@field domains? string[] whose hosts share the cookies that are set for them
+
+---@class websock.Cookie
+---@field name string
+---@field value string
+---@field domain string a host, if host_only
+---@field host_only boolean
+---@field path string
+---@field secure boolean
+---@field http_only boolean
+---@field expires? number seconds since 1970
+
+---Keeps what servers set, for later requests.
+---@class websock.Cookies
+local Jar = {}
+
+---The value of a cookie for this URL, or without a name the field Cookie.
+---@param url string
+---@param name? string
+---@return string? text
+---@return string? err "url: ..."
+function Jar:get(url, name) end
+
+---Sets a cookie as if the server of this URL had.
+---@param url string
+---@param line string the value of a Set-Cookie field (RFC 6265 section 4.1)
+---@return true? done
+---@return string? err "url: ...", "cookie: ..."
+function Jar:set(url, line) end
+
+---Iterates over copies of all cookies.
+---@return fun(): websock.Cookie?
+function Jar:each() end
+
 -- Functions -------------------------------------------------------------------
 
 ---Connects to a WebSocket server (RFC 6455 section 4.1).
@@ -369,6 +430,15 @@ function Server:set_tls(settings) end
 ---@return string? err "timeout", "refused", "url: ...", "dns: ...", "connect: ...", "tls: ...", "handshake: ..."
 ---@return websock.Response? response with "refused"
 function websock.connect(url, options) end
+
+---Yields a fresh connection whenever the last has ended: for ws in websock.reconnect(url) do ... end
+---@param url string|fun(): string?, any called for each attempt; nil, err: it has failed
+---@param options? websock.ReconnectOptions
+---@return fun(state: table): websock.Connection? iterate
+---@return table state
+---@return nil
+---@return table closing ends it
+function websock.reconnect(url, options) end
 
 ---Binds a server, now; it runs whenever the loop does.
 ---@param options websock.ListenOptions
@@ -405,7 +475,7 @@ function websock.step(timeout) end
 ---@param scheduler websock.Scheduler but not "loop"
 function websock.use(scheduler) end
 
----Ends `run` after the turn it is in.
+---Ends `run` after the turn it is in, and every loop over `reconnect`.
 function websock.stop() end
 
 ---Runs f(...) in a coroutine of the loop, from the next turn on.
@@ -455,8 +525,10 @@ function websock.pollfd() end
 ---@return number?
 function websock.timeout() end
 
----Raises: comes with a later version.
-function websock.reconnect(...) end
+---Creates a jar of cookies (RFC 6265) for the option `cookies`.
+---@param options? websock.CookiesOptions
+---@return websock.Cookies
+function websock.cookies(options) end
 
 ---Reads settings of TLS once, for connections and servers to share.
 ---@param settings websock.TlsOptions

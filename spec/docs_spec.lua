@@ -293,10 +293,12 @@ local UNITS = {MiB = 1024 * 1024, KiB = 1024}
 
 -- A default in the form of the tables; `required` and none are both nil.
 local function value_of(text)
-  local number, unit = text:match "^(%d+) ?(%a*)$"
+  local number, unit = text:match "^([%d.]+) ?(%a*)$"
   if number then return tonumber(number) * (UNITS[unit] or 1) end
   if text == "none" or text == "required" then return nil end
   if text == "true" or text == "false" then return text == "true" end
+  local list = text:match "^`({.*})`$"
+  if list then return load("return " .. list)() end
   return text:match '^`"(.*)"`$' or error("what default is " .. text)
 end
 
@@ -320,7 +322,8 @@ end
 -- Methods of a server that only its listeners call.
 local INTERNAL = {cannot_accept = true, new_link = true, welcome = true}
 
-local WHERE = {"accept", "compress", "connect", "listen", "publish", "send", "tls", "writer"}
+local WHERE = {"accept", "backoff", "compress", "connect", "cookies", "listen",
+  "publish", "reconnect", "send", "tls", "writer"}
 
 describe("docs/reference.md", function()
   local options = require "websock.base.options"
@@ -332,7 +335,7 @@ describe("docs/reference.md", function()
       assert.same(sorted(options[where]), sorted(documented[where]))
       for name, option in pairs(options[where]) do
         local default = documented[where][name].default
-        assert.equal(option[1], default, where .. ": " .. name)
+        assert.same(option[1], default, where .. ": " .. name)
       end
     end
   end)
@@ -410,8 +413,10 @@ describe("library/websock.lua", function()
     assert(loadfile "library/websock.lua")
   end)
 
-  for where, class in pairs {accept = "Accept", compress = "Compress", connect = "Connect",
-    listen = "Listen", publish = "Publish", send = "Send", tls = "Tls", writer = "Writer"} do
+  for where, class in pairs {accept = "Accept", backoff = "Backoff", compress = "Compress",
+    connect = "Connect", cookies = "Cookies",
+    listen = "Listen", publish = "Publish", reconnect = "Reconnect", send = "Send",
+    tls = "Tls", writer = "Writer"} do
     it("has the options of " .. where, function()
       local fields = fields_of("websock." .. class .. "Options")
       assert.same(sorted(require("websock.base.options")[where]), sorted(fields))

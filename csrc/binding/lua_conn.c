@@ -358,6 +358,15 @@ static int l_base64 (lua_State *L) {
   return 1;
 }
 
+/* core.random() -> a number from 0 up, below 1, of OpenSSL's random bytes */
+static int l_random (lua_State *L) {
+  uint64_t bits;
+  if (ws_random_openssl(NULL, &bits, sizeof bits) != 0)
+    return luaL_error(L, "no random bytes to be had");
+  lua_pushnumber(L, (lua_Number)(bits >> 11) * 0x1p-53);
+  return 1;
+}
+
 /* core.is_utf8(text) -> whether it is valid UTF-8 (RFC 3629) */
 static int l_is_utf8 (lua_State *L) {
   size_t n;
@@ -379,6 +388,7 @@ static const luaL_Reg functions[] = {{"base64", l_base64},
                                      {"is_close_code", l_is_close_code},
                                      {"is_utf8", l_is_utf8},
                                      {"link", l_link},
+                                     {"random", l_random},
                                      {NULL, NULL}};
 
 typedef struct constant {

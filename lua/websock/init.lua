@@ -7,20 +7,23 @@ local loop = require "websock.io.loop"
 local accept = require "websock.server.accept"
 local client = require "websock.client.connect"
 local connection = require "websock.link.connection"
+local cookies = require "websock.client.cookies"
 local errors = require "websock.io.errors"
 local log = require "websock.base.log"
 local misuse = require "websock.base.misuse"
 local options = require "websock.base.options"
+local reconnect = require "websock.client.reconnect"
 local server = require "websock.server.server"
 local socket = require "websock.link.socket"
 local tls = require "websock.base.tls"
+local version = require "websock.base.version"
 
 local core = require "websock.core"
 
 connection.wrap_for(loop)
 server.wrap_for(loop)
 
-local websock = {_VERSION = "websock 0.1.0"}
+local websock = {_VERSION = "websock " .. version}
 
 -- Connections -----------------------------------------------------------------
 
@@ -35,6 +38,14 @@ function websock.connect(url, opts)
   local host = named and loop.find_host("connect", named)
   if host then return loop.call_as(host, client.connect, loop, url, opts) end
   return loop.call(client.connect, loop, url, opts)
+end
+
+--- Yields a fresh connection whenever the last one has ended, for a generic for loop.
+---@param url string|fun(): string? # called for each attempt
+---@param opts? table # those of connect but `socket`, and backoff, on_retry, fatal_codes
+---@return function iterate, table state, nil, table closing
+function websock.reconnect(url, opts)
+  return reconnect(loop, url, opts)
 end
 
 --- Binds a server, now; it runs whenever the loop does.
@@ -86,7 +97,7 @@ function websock.use(scheduler)
   loop.use(scheduler)
 end
 
---- Ends `run` after the turn it is in.
+--- Ends `run` after the turn it is in, and every loop over `reconnect`.
 function websock.stop()
   loop.stop()
 end
@@ -207,9 +218,11 @@ function websock.signal(name, f)
   end
 end
 
---- Reconnecting comes with a later version.
-function websock.reconnect()
-  misuse("reconnect comes with a later version of websock")
+--- A jar of cookies (RFC 6265), for the option `cookies` of connect and reconnect.
+---@param opts? {domains: string[]?}
+---@return table
+function websock.cookies(opts)
+  return cookies(opts)
 end
 
 --- A context of TLS settings, built once, that connections and servers share.

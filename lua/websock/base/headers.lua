@@ -11,9 +11,13 @@ local function value_text(where, name, value)
   misuse("%s: header '%s': string expected, got %s", where, name, type(value))
 end
 
-local function add(flat, where, name, value)
+local function add(flat, where, name, value, removed)
   if type(name) ~= "string" then
     misuse("%s: header names are strings, got %s", where, type(name))
+  end
+  if value == false and removed then
+    removed[name:lower()] = true
+    return
   end
   if type(value) ~= "table" then value = {value_text(where, name, value)} end
   for _, one in ipairs(value) do
@@ -30,8 +34,10 @@ end
 --- name -> value or list of values, sorted by name.
 ---@param where string # named in the error that a wrong type raises
 ---@param given table?
+---@param removed? table<string, true> # a value may be false: its name goes here, in
+---   lower case
 ---@return string[]
-function headers.flatten(where, given)
+function headers.flatten(where, given, removed)
   local flat, names = {}, {}
   if given == nil then return flat end
   if type(given) ~= "table" then
@@ -41,13 +47,13 @@ function headers.flatten(where, given)
     if type(pair) ~= "table" then
       misuse("%s: headers: {name, value} expected, got %s", where, type(pair))
     end
-    add(flat, where, pair[1], pair[2])
+    add(flat, where, pair[1], pair[2], removed)
   end
   for name in pairs(given) do
     if math.type(name) ~= "integer" then names[#names + 1] = name end
   end
   table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
-  for _, name in ipairs(names) do add(flat, where, name, given[name]) end
+  for _, name in ipairs(names) do add(flat, where, name, given[name], removed) end
   return flat
 end
 

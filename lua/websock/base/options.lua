@@ -41,6 +41,10 @@ local function positive(value)
   return type(value) == "number" and value > 0, "a number of seconds above 0"
 end
 
+local function at_least_one(value)
+  return type(value) == "number" and value >= 1 and value < math.huge, "a number from 1 up"
+end
+
 -- A string for C: without zero bytes.
 local function plain(value)
   return type(value) == "string" and not value:find("\0", 1, true),
@@ -60,6 +64,15 @@ local function is_list_of_strings(value)
     if type(value[i]) ~= "string" then return false, expected end
   end
   return true, expected
+end
+
+local function is_list_of_domains(value)
+  local expected = "a list of domain names"
+  if not is_list_of_strings(value) then return false, expected end
+  for _, name in ipairs(value) do
+    if not name:find "^%.?[%w%-_]+[%w%-_.]*$" or name:find "^[%d.]+$" then return false, expected end
+  end
+  return true
 end
 
 --- Whether it can be called like a function; if not, "a function" was expected.
@@ -121,6 +134,13 @@ local count_or_none = either(integer(1), false)
 local boolean, text = is "boolean", is "string"
 local headers = is "table"
 
+--- The metatable of jars, which websock.cookies() returns.
+options.Jar = {__name = "websock.cookies"}
+
+local function is_jar(value)
+  return getmetatable(value) == options.Jar, "what websock.cookies() has made"
+end
+
 -- Options that listen, accept and connect share.
 local connection = {
   max_message = {MiB, size_or_none,
@@ -164,14 +184,44 @@ options.connect = extend(connection, {
     "more fields of the request: a map (a value may be a list), or a list of pairs"},
   origin = {nil, text, "the Origin field"},
   max_header = {16 * KiB, integer(64), "most bytes of the answer's head"},
-  redirects = {0, later("following redirects", 0),
-    "redirects to follow (with a later version)"},
+  cookies = {nil, is_jar, "a jar of websock.cookies(): keeps cookies for later requests"},
+  redirects = {0, any_of(integer(0), callable),
+    "how many redirects to follow, or function(url) -> whether to follow this one"},
   proxy = {nil, later("proxies", false), "a proxy (with a later version)"},
   family = {"any", one_of("any", "inet", "inet6"), "which addresses to try"},
+  attempt_delay = {0.25, either(positive, false),
+    "seconds between the addresses of a host that are tried; false: one after the other"},
   unix = {nil, filled, "path of a Unix socket to dial in place of the URL's host"},
   socket = {nil, is_socket,
     "a connected socket object; owned by the connection from the call on"},
 })
+
+local function is_list_of_codes(value)
+  local expected = "a list of integers from 1000 to 4999"
+  if type(value) ~= "table" then return false, expected end
+  for _, code in ipairs(value) do
+    if not integer(1000, 4999)(code) then return false, expected end
+  end
+  return true, expected
+end
+
+options.reconnect = extend(options.connect, {
+  headers = {nil, any_of(headers, callable),
+    "more fields of the request: as in connect, or function() -> those"},
+  backoff = {{}, is "table", "how long to wait after a failure: a table of its options"},
+  on_retry = {nil, callable,
+    "function(err, delay or nil, attempt, response, ws), called before each wait; false ends"},
+  fatal_codes = {{1002, 1003, 1007, 1010}, is_list_of_codes,
+    "codes of a connection's end after which there is no other"},
+})
+options.reconnect.socket = nil  -- it is good for one connection
+
+-- Options of the option `backoff`.
+options.backoff = {
+  min = {0.5, positive, "the most seconds after the first failure"},
+  max = {60, positive, "the most seconds after any"},
+  factor = {2, at_least_one, "by which the most grows with each failure in a row"},
+}
 
 -- Options that listen and accept share.
 local served = extend(connection, {
@@ -276,6 +326,11 @@ options.compress = {
   threshold = {256, integer(0), "smallest message that is compressed"},
 }
 
+options.cookies = {
+  domains = {nil, is_list_of_domains,
+    "domains whose hosts share the cookies that are set for them"},
+}
+
 options.serve = options.listen
 
 options.set_tls = {
@@ -301,7 +356,8 @@ options.broadcast = options.publish
 
 -- Pairs of options that exclude each other.
 local APART = {
-  connect = {{"unix", "socket"}, {"family", "unix"}, {"family", "socket"}},
+  connect = {{"unix", "socket"}, {"family", "unix"}, {"family", "socket"},
+    {"attempt_delay", "unix"}, {"attempt_delay", "socket"}},
   listen = {
     {"handler", "on_message"},
     {"unix", "socket"}, {"host", "unix"}, {"port", "unix"}, {"reuseport", "unix"},
@@ -309,13 +365,14 @@ local APART = {
   },
 }
 APART.serve = APART.listen
+APART.reconnect = {{"family", "unix"}, {"attempt_delay", "unix"}}
 
 -- Options that mean nothing without another.
 local NEEDS = {on_open = "on_message", on_drain = "on_message"}
 
 -- The role of a function's option `tls`; websock.tls serves both.
 local ROLES = {
-  connect = "client", listen = "server", serve = "server", accept = "server",
+  connect = "client", reconnect = "client", listen = "server", serve = "server", accept = "server",
   set_tls = "server",
 }
 
@@ -421,9 +478,10 @@ function options.check(where, given)
   end
   local checked = check_table(where, options[where], given)
   check_pairs(where, given or {})
-  if type(checked.compress) == "table" then
-    checked.compress = check_table(where .. ": compress", options.compress,
-      checked.compress)
+  for _, name in ipairs {"compress", "backoff"} do
+    if type(checked[name]) == "table" then
+      checked[name] = check_table(where .. ": " .. name, options[name], checked[name])
+    end
   end
   if type(checked.tls) == "table" and getmetatable(checked.tls) ~= options.Context then
     checked.tls = check_table(where .. ": tls", options.tls, checked.tls, ROLES[where])

@@ -131,12 +131,47 @@ function tls.of(where, given, role)
   return context
 end
 
+-- Settings that tell a server who a client is, or whom it expects.
+local IDENTITY = {cert = true, key = true, password = true, server_name = true, client_ca = true}
+
+local function without_identity(o)
+  local rest = {}
+  for name, value in pairs(o) do
+    if not IDENTITY[name] then rest[name] = value end
+  end
+  return rest
+end
+
+-- The same, to build a context of later: files are read now.
+local function keep_rest(o)
+  if not o.cert and not o.server_name then return nil end
+  local rest = without_identity(o)
+  rest.ca_file = content_of(rest.ca_file)
+  return rest
+end
+
+--- Returns the same settings without what belongs to one server: client certificate and
+--- `server_name`.
+---@param given table # as for tls.of
+---@return table|nil, string? err
+function tls.anonymous(given)
+  if getmetatable(given) ~= Context then return without_identity(given) end
+  if not given.rest then return given end
+  local err
+  if not given.other then given.other, err = new(given.rest) end
+  return given.other, err
+end
+
 --- See docs/reference.md.
 function tls.new(given)
   if given == nil then misuse("tls: table expected, got nil") end
   local o = options.check("tls", given)
   check_needs("tls", o)
-  return new(o)
+  local rest = keep_rest(o)
+  local context, err = new(o)
+  if not context then return nil, err end
+  context.rest = rest
+  return context
 end
 
 return tls

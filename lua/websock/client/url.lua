@@ -39,13 +39,15 @@ local function parse_port(text, scheme)
   return #text <= 5 and port >= 1 and port <= 65535 and port or nil
 end
 
-local function host_field(parsed)
-  local host = parsed.host
-  if host:find(":", 1, true) then
-    host = "[" .. host:gsub("%%.*", "") .. "]"  -- a zone is never sent (RFC 6874)
-  end
+-- Adds brackets to an IPv6 address, and a port that is not the scheme's own.
+local function place_of(parsed, host)
+  if host:find(":", 1, true) then host = "[" .. host .. "]" end
   if parsed.port == PORTS[parsed.scheme] then return host end
   return host .. ":" .. parsed.port
+end
+
+local function host_field(parsed)
+  return place_of(parsed, (parsed.host:gsub("%%.*", "")))  -- a zone is never sent (RFC 6874)
 end
 
 --- Parses a URL. Raises on CR, LF and NUL, which no URL contains by accident.
@@ -83,6 +85,59 @@ function url.parse(text, where)
   end
   parsed.field = host_field(parsed)
   return parsed
+end
+
+-- Removes "." and ".." (RFC 3986 section 5.2.4).
+local function remove_dots(path)
+  local kept = {}
+  for segment in path:gmatch "[^/]*" do
+    if segment == ".." then
+      if #kept > 1 then kept[#kept] = nil end
+    elseif segment ~= "." then
+      kept[#kept + 1] = segment
+    end
+  end
+  local last = path:match "[^/]*$"
+  if last == "." or last == ".." then kept[#kept + 1] = "" end
+  return table.concat(kept, "/")
+end
+
+-- Returns the target that a reference without scheme and authority means.
+local function relative_target(base, reference)
+  local path, query = reference:match "^([^?]*)(.*)$"
+  local base_path, base_query = base.target:match "^([^?]*)(.*)$"
+  if path == "" then return base_path .. (query ~= "" and query or base_query) end
+  if path:sub(1, 1) ~= "/" then path = base_path:match "^.*/" .. path end
+  return remove_dots(path) .. query
+end
+
+--- Returns the URL, as text, that a reference means (RFC 3986 section 5.2), without its
+--- fragment.
+---@param base table # of url.parse
+---@param reference string
+---@return string
+function url.resolve(base, reference)
+  reference = reference:gsub("#.*$", "")
+  local scheme, rest = reference:match "^(%a[%w+.-]*:)(.*)$"
+  local authority, target = (rest or reference):match "^(//[^/?]*)(.*)$"
+  if authority then
+    local path, query = target:match "^([^?]*)(.*)$"
+    return (scheme or base.scheme .. ":") .. authority .. remove_dots(path) .. query
+  end
+  if scheme then return reference end  -- such as mailto: no host
+  return base.scheme .. "://" .. place_of(base, base.host) .. relative_target(base, reference)
+end
+
+--- Whether two parsed URLs have the same origin (RFC 6454 section 5).
+---@return boolean
+function url.is_same_origin(a, b)
+  return a.scheme == b.scheme and a.host:lower() == b.host:lower() and a.port == b.port
+end
+
+--- Returns a parsed URL as text, without user and password.
+---@return string
+function url.text(parsed)
+  return parsed.scheme .. "://" .. place_of(parsed, parsed.host) .. parsed.target
 end
 
 return url

@@ -372,6 +372,11 @@ function connection.new(link)
   return ws
 end
 
+--- Closes a ws as a to-be-closed variable would, after this error or none.
+function connection.leave(ws, err)
+  Connection.__close(ws, err)
+end
+
 --- Returns the link of a ws, nil for anything else.
 function connection.link(ws)
   return getmetatable(ws) == Connection and core.link(ws[CONN]) or nil

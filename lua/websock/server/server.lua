@@ -156,7 +156,7 @@ function server.serve(loop, given)
   if not self then return nil, err, place end
   local _ <close> = self  -- also when this coroutine is closed
   if how == "yield" then return loop.call(wait_for_end, self, loop) end
-  self.serving = loop.stop
+  self.serving = loop.end_run
   return loop.run()
 end
 

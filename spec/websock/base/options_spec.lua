@@ -1,6 +1,7 @@
 -- The tables of options against the contract, and each check at its limits.
 
 local options = require "websock.base.options"
+local websock = require "websock"
 
 local function accepts(where, name, ...)
   for _, value in ipairs {...} do
@@ -95,6 +96,8 @@ describe("options", function()
     accepts("listen", "close_timeout", 0, 3)
     refuses("listen", "close_timeout", false, -1, NAN)
     accepts("connect", "ping_timeout", 0.1)
+    accepts("connect", "attempt_delay", 0.001, 5, false)
+    refuses("connect", "attempt_delay", 0, -1, true, "1")
     refuses("connect", "ping_timeout", -1)
     accepts("send", "timeout", 0)
     refuses("send", "timeout", -1, "x", NAN)
@@ -122,6 +125,17 @@ describe("options", function()
     accepts("listen", "headers", {}, print, callable)
     refuses("listen", "headers", "A: 1", 1)
     refuses("connect", "headers", print, "A: 1")
+  end)
+
+  it("check redirects and jars", function()
+    accepts("connect", "redirects", 0, 1, 5, print)
+    refuses("connect", "redirects", -1, 1.5, true, "5", {})
+    accepts("connect", "cookies", websock.cookies())
+    refuses("connect", "cookies", {}, true, "a=b")
+    for _, domains in ipairs {{}, {"a.example"}, {".a.example"}, {"localhost"}} do
+      options.check("cookies", {domains = domains})
+    end
+    refuses("cookies", "domains", "a", {""}, {"."}, {"127.0.0.1"}, {"a b"}, {"a/b"}, {1})
   end)
 
   it("check choices", function()
@@ -175,14 +189,13 @@ describe("options", function()
   it("accept values that turn a later feature off", function()
     accepts("connect", "compress", false)
     accepts("connect", "ping_interval", false)
-    accepts("connect", "redirects", 0)
     accepts("connect", "scheduler", "loop")
     accepts("listen", "idle_timeout", false)
   end)
 
   it("say that a feature comes with a later version", function()
     local later = {
-      connect = {redirects = 3, proxy = "http://a:1"},
+      connect = {proxy = "http://a:1"},
     }
     for where, set in pairs(later) do
       for name, value in pairs(set) do
@@ -209,9 +222,10 @@ describe("options", function()
 
     it("one of a pair of which only one can count", function()
       local VALUES = {unix = "/a", socket = {}, family = "inet", host = "*", port = 80, reuseport = true,
-        backlog = 5}
+        backlog = 5, attempt_delay = 1}
       for where, pairs_of in pairs {
-        connect = {"unix socket", "family unix", "family socket"},
+        connect = {"unix socket", "family unix", "family socket", "attempt_delay unix", "attempt_delay socket"},
+        reconnect = {"family unix", "attempt_delay unix"},
         listen = {"unix socket", "host unix", "port unix", "reuseport unix", "host socket", "port socket",
           "reuseport socket", "backlog socket"},
       } do
@@ -259,7 +273,6 @@ describe("options", function()
     end)
 
     it("settings of TLS that need another one", function()
-      local websock = require "websock"
       local function needs(one, other, given)
         assert.error_matches(function() websock.tls(given) end,
           ("tls: option '%s' needs '%s'$"):format(one, other))

@@ -71,6 +71,30 @@ describe("connect", function()
       end
     end)
 
+    it("names the library in User-Agent, unless `headers` has one or false", function()
+      local _, fields = request_of()
+      assert.equal((websock._VERSION:gsub(" ", "/")), fields["user-agent"])
+      for _, given in ipairs {{["user-agent"] = "mine"}, {{"USER-AGENT", "mine"}}} do
+        _, fields = request_of {headers = given}
+        assert.equal("mine", fields["user-agent"])
+      end
+      for _, given in ipairs {{["User-agent"] = false}, {{"user-agent", false}}} do
+        _, fields = request_of {headers = given}
+        assert.is_nil(fields["user-agent"])
+      end
+      assert.error_matches(function()
+        websock.connect("ws://127.0.0.1:1", {headers = {["User-Agent"] = {"a", "b"}}})
+      end, "header 'User%-Agent': given twice")
+    end)
+
+    it("is without a field that is false in `headers`", function()
+      local _, fields = request_of({origin = "http://a",
+        headers = {origin = false, AUTHORIZATION = false, ["X-A"] = false}}, "a:a@")
+      assert.same({}, {fields.origin, fields.authorization, fields["x-a"]})
+      assert.error_matches(function() websock.connect("ws://127.0.0.1:1", {headers = {["X-A"] = true}}) end,
+        "header 'X%-A': string expected, got boolean")
+    end)
+
     it("takes each of them from the source that has it", function()
       local _, fields = request_of({origin = "http://a", headers = {Authorization = "Bearer b"}}, "a:a@")
       assert.same({"http://a", "Bearer b"}, {fields.origin, fields.authorization})
@@ -145,8 +169,7 @@ describe("connect", function()
     end)
 
     it("of later versions raise", function()
-      for name, value in pairs {redirects = 1, proxy = true,
-        scheduler = "copas"} do
+      for name, value in pairs {proxy = true, scheduler = "copas"} do
         assert.error_matches(function() websock.connect("ws://127.0.0.1:1", {[name] = value}) end,
           "'" .. name .. "': .*later version")
       end

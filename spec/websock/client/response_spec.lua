@@ -103,6 +103,18 @@ describe("connect", function()
       assert.equal("101 Switching Protocols", tostring(ends.client().response))
     end)
 
+    it("has the URL without user and password", function()
+      local url = serve(function(peer)
+        peer:head()
+        peer:send "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"
+      end)
+      local _, _, response = websock.connect((url:gsub("//", "//me:secret@")) .. "?q")
+      assert.equal(url .. "/?q", response.url)
+      local ws, peer = ends.client()
+      local _, port = peer.sock:getsockname()
+      assert.equal(("ws://127.0.0.1:%d/"):format(port), ws.response.url)
+    end)
+
     it("refused without a length has the body up to the end", function()
       local _, err, response = answered "HTTP/1.1 503 \r\n\r\nall of this"
       assert.same({"refused", 503, "", "all of this"},

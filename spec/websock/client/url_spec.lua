@@ -46,6 +46,44 @@ describe("url", function()
       parts "ws://[::ffff:1.2.3.4]/")
   end)
 
+  it("gives a URL back as text, without what it need not say", function()
+    for given, expected in pairs {["HTTPS://me:pw@A.example:443"] = "wss://A.example/",
+      ["ws://[::1]:8080/a?b"] = "ws://[::1]:8080/a?b", ["ws://[fe80::1%lo]:80"] = "ws://[fe80::1%lo]/"} do
+      assert.equal(expected, url.text(assert(url.parse(given))))
+    end
+  end)
+
+  -- The examples of RFC 3986 section 5.4, without those that keep a fragment.
+  it("resolves references (RFC 3986 5.2)", function()
+    local base = assert(url.parse "ws://a/b/c/d;p?q")
+    for reference, expected in pairs {
+      ["ws://h/x"] = "ws://h/x", ["g"] = "ws://a/b/c/g", ["./g"] = "ws://a/b/c/g", ["g/"] = "ws://a/b/c/g/",
+      ["/g"] = "ws://a/g", ["//g"] = "ws://g", ["?y"] = "ws://a/b/c/d;p?y", ["g?y"] = "ws://a/b/c/g?y",
+      ["#s"] = "ws://a/b/c/d;p?q", ["g#s"] = "ws://a/b/c/g", [";x"] = "ws://a/b/c/;x", ["g;x"] = "ws://a/b/c/g;x",
+      [""] = "ws://a/b/c/d;p?q", ["."] = "ws://a/b/c/", ["./"] = "ws://a/b/c/", [".."] = "ws://a/b/",
+      ["../"] = "ws://a/b/", ["../g"] = "ws://a/b/g", ["../.."] = "ws://a/", ["../../"] = "ws://a/",
+      ["../../g"] = "ws://a/g", ["../../../g"] = "ws://a/g", ["../../../../g"] = "ws://a/g", ["/./g"] = "ws://a/g",
+      ["/../g"] = "ws://a/g", ["g."] = "ws://a/b/c/g.", [".g"] = "ws://a/b/c/.g", ["g.."] = "ws://a/b/c/g..",
+      ["..g"] = "ws://a/b/c/..g", ["./../g"] = "ws://a/b/g", ["./g/."] = "ws://a/b/c/g/",
+      ["g/./h"] = "ws://a/b/c/g/h", ["g/../h"] = "ws://a/b/c/h", ["g;x=1/./y"] = "ws://a/b/c/g;x=1/y",
+      ["g;x=1/../y"] = "ws://a/b/c/y", ["g?y/./x"] = "ws://a/b/c/g?y/./x", ["g?y/../x"] = "ws://a/b/c/g?y/../x",
+      ["wss://h/x/../y#z"] = "wss://h/y", ["//u@h:1?z"] = "ws://u@h:1?z", ["mailto:a"] = "mailto:a",
+    } do
+      assert.equal(expected, url.resolve(base, reference), reference)
+    end
+    assert.equal("wss://[::1]:8/b", url.resolve(assert(url.parse "wss://me:pw@[::1]:8"), "b"))
+  end)
+
+  it("tells origins apart (RFC 6454 5)", function()
+    local function same(a, b) return url.is_same_origin(assert(url.parse(a)), assert(url.parse(b))) end
+    for _, other in ipairs {"ws://a/x?y", "http://a:80", "ws://me@A/"} do
+      assert.is_true(same("ws://a", other), other)
+    end
+    for _, other in ipairs {"wss://a", "ws://a:81", "ws://b", "ws://a.b", "wss://a:80"} do
+      assert.is_false(same("ws://a", other), other)
+    end
+  end)
+
   it("keeps an address's zone out of the Host field (RFC 6874)", function()
     local parsed = assert(url.parse "ws://[fe80::1%lo]:81/")
     assert.equal("fe80::1%lo", parsed.host)

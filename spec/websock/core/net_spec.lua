@@ -136,6 +136,22 @@ describe("core.base64", function()
   end)
 end)
 
+describe("core.random", function()
+  it("is from 0 up, below 1, and leaves math.random alone", function()
+    math.randomseed(1)
+    local first = math.random()
+    math.randomseed(1)
+    local least, most = 1, 0
+    for _ = 1, 1000 do
+      local x = core.random()
+      assert.is_true(x >= 0 and x < 1)
+      least, most = math.min(least, x), math.max(most, x)
+    end
+    assert.is_true(least < 0.1 and most > 0.9)  -- else once in 10^45 runs
+    assert.equal(first, math.random())
+  end)
+end)
+
 describe("a descriptor", function()
   it("is any number with an integer value from 0 up", function()
     local client, fd = connection()
