@@ -93,10 +93,10 @@ local websock = {}
 ---@field unix? string path of a Unix socket to dial in place of the URL's host
 ---@field redirects? integer|fun(url: string): boolean how many to follow, or whether to follow this one (0)
 ---@field cookies? websock.Cookies of websock.cookies()
+---@field scheduler? websock.Scheduler whose coroutine calls, where it is not recognised
 ---@field proxy? websock.LaterBoolean
 
 ---@class websock.ConnectOptions: websock.DialOptions
----@field scheduler? websock.Scheduler whose coroutine calls, where it is not recognised
 ---@field headers? websock.RequestFields more fields of the request; false: not sent
 ---@field socket? any a connected socket object, owned from the call on
 
