@@ -103,6 +103,8 @@ SHARED_LINK = libwebsock.so
 LIBRARY = -shared -Wl,-z,nodelete,-z,defs,-soname,$(SONAME)
 endif
 
+LIBRARIES = build/libwebsock.a build/$(SHARED)
+
 build/libwebsock.a: $(MODULE_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
@@ -134,10 +136,11 @@ test:
 	@scripts/deps test
 	@$(MAKE) -s --no-print-directory test-built
 
+# Specs that install at the same time must find everything built.
 test-built:
 	@$(MAKE) -s -j$(J) --no-print-directory all build/soak/heap.so \
 	  build/support/unistd.so build/support/allocator.so build/support/states.so \
-	  build/support/clock.so
+	  build/support/clock.so $(LIBRARIES)
 	@$(MAKE) -s -k -j$(J) --no-print-directory c-tests || rm -rf build/test
 	@scripts/test c spec poll gc interop $(C_TEST_BIN)
 
@@ -196,7 +199,7 @@ sanitize:
 	@$(MAKE) -s --no-print-directory sanitize-built
 
 sanitize-built:
-	@$(MAKE) -s -j$(J) --no-print-directory build/san/websock/core.so
+	@$(MAKE) -s -j$(J) --no-print-directory build/san/websock/core.so all $(LIBRARIES)
 	@$(MAKE) -s -k -j$(J) --no-print-directory c-tests || rm -rf build/test
 	@WEBSOCK_BUILD=$(CURDIR)/build/san SANITIZED="$$($(CC) -print-file-name=libasan.so)" \
 	  scripts/test c spec poll $(C_TEST_BIN)
@@ -228,7 +231,7 @@ apicheck:
 	@scripts/deps apicheck
 	@$(MAKE) -s --no-print-directory apicheck-built
 
-apicheck-built: all build/soak/heap.so build/apicheck/lua
+apicheck-built: all build/soak/heap.so build/apicheck/lua $(LIBRARIES)
 	@LUA=$(CURDIR)/build/apicheck/lua scripts/test apicheck
 
 build/apicheck/lua: scripts/apicheck
@@ -330,7 +333,7 @@ install: all install-c
 	  echo '  export LUA_CPATH="$(HOME_OF_LIB)/?.so;;"'; })
 
 # Where the dynamic linker has a cache, it learns of a library in a system's folder.
-install-c: build/libwebsock.a build/$(SHARED)
+install-c: $(LIBRARIES)
 	@mkdir -p "$(INCDIR)" "$(CLIBDIR)/pkgconfig"
 	install -m 644 $(HEADERS) "$(INCDIR)"
 	install -m 644 build/libwebsock.a "$(CLIBDIR)/libwebsock.a"

@@ -26,6 +26,16 @@ static const char *trouble (net_tls_settings s) {
   return why;
 }
 
+TEST(settings_begin_safe) {
+  net_tls_settings s;
+  memset(&s, 0xFF, sizeof s);
+  net_tls_settings_init(&s, 0);
+  CHECK(!s.server && s.verify == 1 && s.min_version == 12);
+  CHECK(s.cert == NULL && s.ca_file == NULL && s.keylog == NULL);
+  net_tls_settings_init(&s, 1);
+  CHECK(s.server == 1 && s.nalpn == 0);
+}
+
 TEST(wrong_settings_have_errors) {
   net_tls_settings s = settings(1);
   s.cert = path("none");
