@@ -35,9 +35,8 @@ local websock = {_VERSION = "websock " .. version}
 ---@return table? response # with "refused": status, reason, headers, body
 function websock.connect(url, opts)
   local named = type(opts) == "table" and opts.scheduler
-  local host = named and loop.find_host("connect", named)
-  if host then return loop.call_as(host, client.connect, loop, url, opts) end
-  return loop.call(client.connect, loop, url, opts)
+  if not named then return loop.call(client.connect, loop, url, opts) end
+  return loop.call_as(loop.find_host("connect", named), client.connect, loop, url, opts)
 end
 
 --- Yields a fresh connection whenever the last one has ended, for a generic for loop.

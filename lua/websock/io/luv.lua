@@ -65,6 +65,11 @@ function Handles.new(uv, pump)
   return self
 end
 
+function Handles:close()
+  self.timer:close()
+  if self.poll then self.poll:close() end
+end
+
 -- Has the handles keep libuv's loop running, or not.
 function Handles:count(counts)
   local set = counts and self.uv.ref or self.uv.unref
@@ -111,6 +116,7 @@ local function new(uv)
   function adapter.spawn(f, ...) threads:add(coroutine.create(f), ...) end
 
   function adapter.begin(pump)
+    if handles then handles:close() end  -- of a pump that has failed
     handles = Handles.new(uv, pump)
     handles:kick()
   end
