@@ -61,7 +61,7 @@ TSAN_OBJ := $(call OBJ,build/tsan/obj,$(CORE_SRC) $(NET_SRC) $(BINDING_SRC))
 SAN_LIB_OBJ := $(call OBJ,build/san/obj,$(CORE_SRC) $(NET_SRC))
 C_TEST_BIN := $(patsubst spec/%.c,build/test/%,$(C_TESTS))
 
-.PHONY: all run test deps check portable big-endian format sanitize tsan apicheck fuzz bench soak browser \
+.PHONY: all run test deps check portable big-endian windows format sanitize tsan apicheck fuzz bench soak browser \
   install install-c uninstall clean help deps-run c-tests test-built sanitize-built tsan-built \
   apicheck-built fuzz-built bench-built soak-built
 .DELETE_ON_ERROR:
@@ -179,15 +179,20 @@ check:
 	@scripts/deps check
 	@scripts/check
 
-# Strict C99 and C11 by gcc and clang, 32 bits, musl, big-endian.
+# Strict C99 and C11 by gcc and clang, 32 bits, musl, Windows, big-endian.
 portable:
-	@scripts/deps check
+	@scripts/deps portable
 	@scripts/portable
 
 # The C tests on such a system. Neither make test nor CI runs it.
 big-endian:
 	@scripts/deps big_endian
 	@scripts/portable big-endian
+
+# The C tests of the core, and the transport's of Windows, by wine. The same.
+windows:
+	@scripts/deps windows
+	@scripts/windows build/windows
 
 format:
 	@scripts/deps check
@@ -392,6 +397,7 @@ help:
 	@echo 'make check              lint, formatting, layers, musl'
 	@echo 'make portable           what other compilers and systems say'
 	@echo 'make big-endian         the C tests for s390x, by qemu'
+	@echo 'make windows            C tests for Windows, by mingw-w64 and wine'
 	@echo 'make format             lay the C files out by .clang-format'
 	@echo 'make sanitize           the specs under ASan and UBSan'
 	@echo 'make tsan               Lua states in threads, under ThreadSanitizer'

@@ -64,7 +64,7 @@ typedef struct turn {
   lua_Integer room;        /* its length up to which marking needs no memory */
 } turn;
 
-enum { NOBODY = UINT32_MAX };
+#define NOBODY UINT32_MAX
 
 #define TURN_TYPE "websock.turn"
 extern const char websock_turn_type[];
