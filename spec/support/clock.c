@@ -1,8 +1,8 @@
 /*
 ** clock.c - a monotonic clock that specs put forward, and waits for descriptors
-** that they interrupt. scripts/test preloads it into the process of a spec file,
-** so that twenty seconds take no time, and no spec needs short intervals, which
-** a busy machine would exceed.
+** that they interrupt. scripts/test preloads it into the process of a spec
+** file, so that twenty seconds take no time, and no spec needs short intervals,
+** which a busy machine would exceed.
 */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -67,8 +67,8 @@ int poll (struct pollfd *fds, nfds_t n, int milliseconds) {
   return system_poll(fds, n, milliseconds);
 }
 
-/* interrupt(n): so many of the next waits are interrupted as by a signal. Counts
-   waits anew. */
+/* interrupt(n): so many of the next waits are interrupted as by a signal.
+   Counts waits anew. */
 int interrupt (lua_State *L) {
   interruptions = (int)luaL_checkinteger(L, 1);
   waits = longest = 0;
