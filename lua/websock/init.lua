@@ -32,9 +32,8 @@ local websock = {_VERSION = "websock 0.1.0"}
 ---@return table? response # with "refused": status, reason, headers, body
 function websock.connect(url, opts)
   local named = type(opts) == "table" and opts.scheduler
-  local host = named and loop.find_host("connect", named)
-  if host then return loop.call_as(host, client.connect, loop, url, opts) end
-  return loop.call(client.connect, loop, url, opts)
+  if not named then return loop.call(client.connect, loop, url, opts) end
+  return loop.call_as(loop.find_host("connect", named), client.connect, loop, url, opts)
 end
 
 --- Binds a server, now; it runs whenever the loop does.

@@ -144,8 +144,8 @@ local connection = {
   on_close = {nil, callable,
     "function(ws, code, reason, clean), called once the connection has ended"},
   scheduler = {nil, is_scheduler,
-    'the scheduler that is called from: "loop" (the built-in one), "copas", "cqueues" or a'
-    .. ' controller of it, "luv", or a table; nil: it is recognised'},
+    'the scheduler whose coroutine calls: "copas", "cqueues" or a controller of it, "luv",'
+    .. ' a table, or "loop" for none of these; nil: it is recognised'},
 }
 
 local function extend(base, more)

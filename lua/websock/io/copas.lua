@@ -16,17 +16,17 @@ Bell.__index = Bell
 function Bell:getfd() return self.pump.pollfd() end
 
 -- LuaSocket's select asks for this too, and does not wait if it is true.
-function Bell:dirty() return self.stops end
+function Bell:dirty() return self.stops or self.pump.is_over end
 
 function Bell:receive()
-  if self.stops then return "" end
+  if self:dirty() then return "" end
   self.turn()
   return nil, "timeout"
 end
 
 -- Rings until `stop`.
 local function ring(copas, bell)
-  repeat copas.receive(bell, 1) until bell.stops
+  repeat copas.receive(bell, 1) until bell:dirty()
   bell.stopped = true
 end
 
@@ -108,7 +108,7 @@ local function new(copas)
   return adapter
 end
 
---- Returns finder, adapter_for: see guests.lua.
+--- Returns owns, adapter_for: see guests.lua.
 return function(copas)
   if not copas.pause or not copas.wakeup then
     return nil, function() return nil, "Copas 4 or later expected" end

@@ -1,5 +1,6 @@
 -- The loop as a guest in cqueues: see guests.lua. Each controller is a host with a pump
--- of its own, a thread of it.
+-- of its own, a thread of it. cqueues by its name is whichever controller runs: in a turn
+-- of the loop, that of the pump.
 
 local LOOK = 0.25   -- seconds after which a pump without work looks whether to end
 local BLIND = 0.01  -- seconds between turns where the poller has no descriptor
@@ -68,9 +69,29 @@ local function new_common(cqueues)
   return common
 end
 
---- Returns finder, adapter_for: see guests.lua.
+local NONE = "no controller of cqueues runs here: name it itself as the scheduler"
+
+-- Returns the adapter for cqueues by its name. It has no pump: controllers have.
+local function new_named(common, cqueues)
+  local adapter = {name = "cqueues"}
+  for name, f in pairs(common) do adapter[name] = f end
+
+  function adapter.spawn(f, ...)
+    local controller = cqueues.running() or error(NONE, 0)
+    controller:wrap(f, ...)
+  end
+
+  function adapter.begin() end
+
+  function adapter.kick() end
+
+  return adapter
+end
+
+--- Returns owns, adapter_for: see guests.lua.
 return function(cqueues)
   local common, adapters = new_common(cqueues), weak_keys()
+  local named = new_named(common, cqueues)
 
   local function adapter_of(controller)
     if not adapters[controller] then
@@ -81,8 +102,7 @@ return function(cqueues)
 
   local function adapter_for(controller)
     controller = controller or cqueues.running()
-    if controller then return adapter_of(controller) end
-    return nil, "no controller is running here: name it itself"
+    return controller and adapter_of(controller) or named
   end
 
   return common.owns, adapter_for

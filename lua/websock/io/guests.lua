@@ -29,6 +29,8 @@
 --                     hosts that know of their waiting coroutines themselves
 --   pump.due          when the next turn is due, a time of websock.now()
 --   pump.ended()      to be called when the pump ends; `begin` follows if it is needed
+--   pump.is_over      whether it has ended: a turn that raises, raises in `turn` and
+--                     ends it
 
 local misuse = require "websock.base.misuse"
 local reactor = require "websock.io.reactor"
@@ -61,7 +63,7 @@ local given = {}           -- users' tables
 local order = {}           -- of those that are asked: {owns, adapter_for}
 local pumps = weak_keys()  -- adapter -> its pump
 local used                 -- the adapter of `use`
-local chosen               -- the host of the next call: see `call_as`
+local chosen               -- the host of the next call, or "loop": see `call_as`
 
 -- Pumps -----------------------------------------------------------------------
 
@@ -78,24 +80,34 @@ local function note(pump)
   return pump.due
 end
 
+local IN_A_TURN = 0.01  -- seconds until a turn that was called for inside another one
+
+-- Ends a pump that cannot turn the loop any more, by an error that its host gets.
+local function fail(pump, err)
+  pump.ended()
+  error(err, 0)
+end
+
 -- One turn, unless this is called inside one.
 local function turn_as_guest(pump)
-  if turn:is_turning() or turn:is_current() then return 0.01 end
+  if turn:is_turning() then return IN_A_TURN end
   pump.due = AT_ONCE
-  guests.turn_once()
+  local ok, err = pcall(guests.turn_once)
+  if not ok then fail(pump, err) end
   local due = note(pump)
   if due == NEVER then return nil end
   return due == AT_ONCE and 0 or math.max(0, due - now())
 end
 
 local function new_pump(adapter)
-  local pump = {due = AT_ONCE, busy = nil, pollfd = reactor.pollfd}
+  local pump = {due = AT_ONCE, busy = nil, is_over = false, pollfd = reactor.pollfd}
   local mine = setmetatable({adapter}, {__mode = "v"})  -- the host may be dropped
   function pump.turn() return turn_as_guest(pump) end
   function pump.is_needed()
     return scheduler.has_work() or scheduler.has_callers(mine[1])
   end
   function pump.ended()
+    pump.is_over = true
     if mine[1] and pumps[mine[1]] == pump then pumps[mine[1]] = nil end
   end
   return pump
@@ -145,10 +157,16 @@ local function know(name, module)
   sort()
 end
 
+local function take_chosen()
+  local host = chosen
+  chosen = nil
+  if host ~= "loop" then return host end
+end
+
 --- Returns the adapter of the scheduler whose coroutine has called; false if that cannot
 --- yield; nil if it is nobody's.
 function guests.owner()
-  if chosen then return chosen end
+  if chosen then return take_chosen() end
   if loaded.copas then know("copas", loaded.copas) end
   if loaded.cqueues then know("cqueues", loaded.cqueues) end
   for i = 1, #order do
@@ -234,15 +252,19 @@ end
 
 -- Calling ---------------------------------------------------------------------
 
---- Calls f(...), wrapped by the loop, as for a coroutine of this host.
+-- Calls f(...); inside the loop nobody has asked for the owner.
+local function forget_chosen(f, ...)
+  chosen = nil
+  return f(...)
+end
+
+--- Calls f(...), wrapped by the loop, as for a coroutine of this host; nil: as for one
+--- that is nobody's.
 ---@param call function # loop.call
 function guests.call_as(host, call, f, ...)
-  join(host)
-  chosen = host
-  return call(function(...)
-    chosen = nil
-    return f(...)
-  end, ...)
+  if host then join(host) end
+  chosen = host or "loop"
+  return call(forget_chosen, f, ...)
 end
 
 local function with_traceback(err)

@@ -65,6 +65,11 @@ function Handles.new(uv, pump)
   return self
 end
 
+function Handles:close()
+  self.timer:close()
+  if self.poll then self.poll:close() end
+end
+
 -- Has the handles keep libuv's loop running, or not.
 function Handles:count(counts)
   local set = counts and self.uv.ref or self.uv.unref
@@ -111,6 +116,7 @@ local function new(uv)
   function adapter.spawn(f, ...) threads:add(coroutine.create(f), ...) end
 
   function adapter.begin(pump)
+    if handles then handles:close() end  -- of a pump that has failed
     handles = Handles.new(uv, pump)
     handles:kick()
   end
@@ -125,7 +131,7 @@ local function new(uv)
   return adapter
 end
 
---- Returns finder, adapter_for: see guests.lua. luv is recognised only once it was named.
+--- Returns owns, adapter_for: see guests.lua. luv is recognised only once it was named.
 return function(uv)
   local adapter = new(uv)
   return adapter.owns, function() return adapter end

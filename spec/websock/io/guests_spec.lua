@@ -78,6 +78,37 @@ describe("a user's scheduler", function()
     end)
   end)
 
+  it("is not the caller's if connect names the loop: then that is turned here", function()
+    inside(function(host)
+      local server, url = hosts.echo()
+      local before = host.parks
+      local ws = assert(websock.connect(url, {scheduler = "loop"}))
+      assert.equal(before, host.parks)
+      ws:ping()
+      assert.is_true(host.parks > before)
+      ws:close()
+      server:stop()
+    end)
+  end)
+
+  it("gets the error of a turn that fails, and a new pump", function()
+    local host = hosts.own()
+    local reactor = require "websock.io.reactor"
+    local begun, pump = 0, nil
+    function host.adapter.begin(given) begun, pump = begun + 1, given end
+    local server = websock.listen {port = false, handler = print, scheduler = host.adapter}
+    local poller = getmetatable(reactor.poller()).__index
+    local wait = poller.wait
+    poller.wait = function() return nil, "it is broken" end
+    assert.error_matches(function() pump.turn() end, "websock: poll: it is broken")
+    poller.wait = wait
+    assert.is_true(pump.is_over)
+    server:stop()
+    server = websock.listen {port = false, handler = print, scheduler = host.adapter}
+    assert.equal(2, begun)
+    server:stop()
+  end)
+
   it("needs all of its functions", function()
     local adapter = hosts.own().adapter
     local calls = {
