@@ -3,6 +3,10 @@
 --
 -- luv has no coroutines of its own: any coroutine that calls is taken for one that luv's
 -- callbacks resume, and is resumed by such a callback.
+--
+-- What is to be done at once is done by idle handles, once in each turn of libuv's loop: a
+-- timer of 0 ms that a timer starts is served in the same turn, and would let nothing else
+-- of the loop go on.
 
 local BLIND = 0.01  -- seconds between turns where the poller has no descriptor
 
@@ -14,6 +18,7 @@ Threads.__index = Threads
 local function resume_all(self)
   local list, failure = self.queue, nil
   self.queue = {}
+  self.idle:stop()
   for _, one in ipairs(list) do
     local thread = one.thread
     local ok, err = true, nil
@@ -26,7 +31,7 @@ local function resume_all(self)
 end
 
 function Threads.new(uv)
-  local self = setmetatable({uv = uv, queue = {}, timer = uv.new_timer()}, Threads)
+  local self = setmetatable({uv = uv, queue = {}, idle = uv.new_idle()}, Threads)
   self.parked = {}  -- thread -> true: nobody else keeps it alive
   function self.resume_all() resume_all(self) end
   return self
@@ -34,7 +39,7 @@ end
 
 function Threads:add(thread, ...)
   table.insert(self.queue, {thread = thread, n = select("#", ...), ...})
-  if #self.queue == 1 then self.timer:start(0, 0, self.resume_all) end
+  if #self.queue == 1 then self.idle:start(self.resume_all) end
 end
 
 -- Closing it ends a wait, also of a coroutine that is closed.
@@ -55,7 +60,8 @@ local Handles = {}
 Handles.__index = Handles
 
 function Handles.new(uv, pump)
-  local self = setmetatable({uv = uv, pump = pump, timer = uv.new_timer()}, Handles)
+  local self = setmetatable({uv = uv, pump = pump, timer = uv.new_timer(),
+    idle = uv.new_idle()}, Handles)
   function self.turn() self:turn_once() end
   local fd = pump.pollfd()
   if fd then
@@ -74,19 +80,23 @@ end
 function Handles:count(counts)
   local set = counts and self.uv.ref or self.uv.unref
   set(self.timer)
+  set(self.idle)
   if self.poll then set(self.poll) end
 end
 
 function Handles:kick()
   self:count(true)
-  self.timer:start(0, 0, self.turn)
+  self.idle:start(self.turn)
 end
 
 function Handles:turn_once()
   local seconds = self.pump.turn()
   if not self.poll then seconds = math.min(seconds or BLIND, BLIND) end
   self.timer:stop()
-  if seconds then
+  self.idle:stop()
+  if seconds == 0 then
+    self.idle:start(self.turn)
+  elseif seconds then
     self.uv.update_time()
     self.timer:start(math.ceil(seconds * 1000), 0, self.turn)
   end

@@ -251,8 +251,18 @@ function hosts.luv()
     return co
   end
 
+  -- A turn of libuv's loop: a timer of 0 seconds that is started by a timer is served
+  -- in the same turn.
+  local function next_turn(co)
+    local idle = uv.new_idle()
+    idle:start(function()
+      idle:close()
+      go_on(co)
+    end)
+  end
+
   function host.sleep(seconds)
-    after(seconds, go_on, running())
+    if seconds > 0 then after(seconds, go_on, running()) else next_turn(running()) end
     coroutine.yield()
   end
 

@@ -75,7 +75,7 @@ end
 
 describe("hosts", function()
   for _, row in ipairs(rows) do
-    describe(row.name .. (row.slow and " #slow" or ""), function()
+    describe(row.name .. (row.heavy and " #slow" or ""), function()
       local found
       for _, column in ipairs(columns) do
         if matrix.applies(row, column) then
