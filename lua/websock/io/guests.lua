@@ -32,16 +32,13 @@
 --   pump.is_over      whether it has ended: a turn that raises, raises in `turn` and
 --                     ends it
 
+local delegate = require "websock.io.delegate"
 local misuse = require "websock.base.misuse"
-local reactor = require "websock.io.reactor"
-local scheduler = require "websock.io.scheduler"
+local pumps = require "websock.io.pumps"
 local show = require("websock.base.options").show
 local text_of = require "websock.base.text"
-local trace = require "websock.base.trace"
-local now = require("websock.core").now
 
 local loaded = package.loaded
-local turn = reactor.turn
 
 -- Called with the module of a scheduler, each returns owns(), as above, and
 -- adapter_for(what), which returns the adapter of whose coroutine calls, or of a
@@ -52,89 +49,12 @@ local kinds = {
   luv = require "websock.io.luv",
 }
 
-local guests = {
-  turn_once = nil, has_more = nil, wake = nil,  -- set by the loop
-}
+local guests = {}
 
-local function weak_keys() return setmetatable({}, {__mode = "k"}) end
-
-local known = {}           -- name -> {module, owns, adapter_for}
-local given = {}           -- users' tables
-local order = {}           -- of those that are asked: {owns, adapter_for}
-local pumps = weak_keys()  -- adapter -> its pump
-local used                 -- the adapter of `use`
-local chosen               -- the host of the next call, or "loop": see `call_as`
-
--- Pumps -----------------------------------------------------------------------
-
-local NEVER, AT_ONCE = math.huge, -math.huge
-
--- When the next turn is due, a time of `now`.
-local function next_due()
-  if guests.has_more() then return AT_ONCE end
-  return reactor.first_due() or NEVER
-end
-
-local function note(pump)
-  pump.due, pump.busy = next_due(), scheduler.has_work()
-  return pump.due
-end
-
-local IN_A_TURN = 0.01  -- seconds until a turn that was called for inside another one
-
--- Ends a pump that cannot turn the loop any more, by an error that its host gets.
-local function fail(pump, err)
-  pump.ended()
-  error(err, 0)
-end
-
--- One turn, unless this is called inside one.
-local function turn_as_guest(pump)
-  if turn:is_turning() then return IN_A_TURN end
-  pump.due = AT_ONCE
-  local ok, err = pcall(guests.turn_once)
-  if not ok then fail(pump, err) end
-  local due = note(pump)
-  if due == NEVER then return nil end
-  return due == AT_ONCE and 0 or math.max(0, due - now())
-end
-
-local function new_pump(adapter)
-  local pump = {due = AT_ONCE, busy = nil, is_over = false, pollfd = reactor.pollfd}
-  local mine = setmetatable({adapter}, {__mode = "v"})  -- the host may be dropped
-  function pump.turn() return turn_as_guest(pump) end
-  function pump.is_needed()
-    return scheduler.has_work() or scheduler.has_callers(mine[1])
-  end
-  function pump.ended()
-    pump.is_over = true
-    if mine[1] and pumps[mine[1]] == pump then pumps[mine[1]] = nil end
-  end
-  return pump
-end
-
--- Makes sure that a host has a pump.
-local function join(adapter)
-  if pumps[adapter] then return end
-  reactor.poller()  -- early, so that its descriptor is small
-  turn:host()
-  local pump = new_pump(adapter)
-  pumps[adapter] = pump
-  adapter.begin(pump)
-end
-
---- Called after whatever was done outside a turn: tells the pumps if their next turn is
---- due earlier now, or work has begun or ended.
-function guests.touch()
-  local due, busy = next_due(), scheduler.has_work()
-  for adapter, pump in pairs(pumps) do
-    if due < pump.due or busy ~= pump.busy then
-      pump.due, pump.busy = due, busy
-      adapter.kick()
-    end
-  end
-  if used and not pumps[used] and (busy or due < NEVER) then join(used) end
-end
+local known = {}  -- name -> {module, owns, adapter_for}
+local given = {}  -- users' tables
+local order = {}  -- of those that are asked: {owns, adapter_for}
+local chosen      -- the host of the next call, or "loop": see `call_as`
 
 -- Recognising -----------------------------------------------------------------
 
@@ -173,7 +93,7 @@ function guests.owner()
     local owns = order[i].owns()
     if owns then
       local host = order[i].adapter_for()
-      join(host)
+      pumps.join(host)
       return host
     end
     if owns == false then return false end
@@ -237,13 +157,13 @@ function guests.use(value)
     misuse('use: scheduler: "copas", "cqueues" (or a controller), "luv" or a table '
       .. "expected, got %s", show(value))
   end
-  join(adapter)
-  used = adapter
+  pumps.join(adapter)
+  pumps.used = adapter
 end
 
 --- Raises if another scheduler turns the loop, or one of its coroutines has called.
 function guests.check_turnable(where)
-  if used then
+  if pumps.used then
     misuse("%s: the loop runs inside another scheduler (websock.use), which turns it", where)
   elseif guests.owner() ~= nil then
     misuse("%s: called inside another scheduler, which turns the loop", where)
@@ -262,46 +182,9 @@ end
 --- that is nobody's.
 ---@param call function # loop.call
 function guests.call_as(host, call, f, ...)
-  if host then join(host) end
+  if host then pumps.join(host) end
   chosen = host or "loop"
   return call(forget_chosen, f, ...)
-end
-
-local function with_traceback(err)
-  return {err = err, traceback = trace.of(coroutine.running(), err)}
-end
-
--- What runs in the host's coroutine. If that is closed or dropped, the caller goes on
--- without results.
-local Run = {}
-
-local function finish(self)
-  if self.call.told then return end
-  self.call.told = true
-  guests.wake(self.call, self.call.thread)
-end
-
-Run.__close, Run.__gc = finish, finish
-
-local function perform(call, f, ...)
-  local _ <close> = setmetatable({call = call}, Run)
-  call.results = table.pack(xpcall(f, with_traceback, ...))
-end
-
---- Returns a function that runs f in a coroutine of the host, and returns or raises what
---- f does. It waits, in a thread of the loop.
-function guests.delegate(adapter, f)
-  return function(...)
-    local call = {thread = coroutine.running()}
-    join(adapter)
-    adapter.spawn(perform, call, f, ...)
-    repeat scheduler.park(nil, call) until call.told
-    local results = call.results
-    if not results then return end
-    if results[1] then return table.unpack(results, 2, results.n) end
-    trace.keep(call.thread, results[2].traceback)
-    error(results[2].err, 0)
-  end
 end
 
 local HOOKS = {"handler", "on_open", "on_message", "on_drain", "on_close", "authorize",
@@ -313,9 +196,9 @@ local HOOKS = {"handler", "on_open", "on_message", "on_drain", "on_close", "auth
 function guests.place_hooks(where, o, callable)
   local adapter = guests.find(where, o.scheduler)
   if not adapter then return end
-  join(adapter)
+  pumps.join(adapter)
   for _, name in ipairs(HOOKS) do
-    if callable(o[name]) then o[name] = guests.delegate(adapter, o[name]) end
+    if callable(o[name]) then o[name] = delegate.to(adapter, o[name]) end
   end
 end
 

@@ -3,9 +3,11 @@
 -- loop runs both, in a fixed order. A call that has to wait outside any coroutine
 -- turns the loop itself.
 
+local delegate = require "websock.io.delegate"
 local errors = require "websock.io.errors"
 local guests = require "websock.io.guests"
 local misuse = require "websock.base.misuse"
+local pumps = require "websock.io.pumps"
 local reactor = require "websock.io.reactor"
 local scheduler = require "websock.io.scheduler"
 local signal = require "websock.io.signal"
@@ -112,9 +114,9 @@ function loop.timeout()
   return has_more() and 0 or reactor.timeout()
 end
 
-guests.has_more = has_more
+pumps.has_more = has_more
 
-function guests.turn_once() turn_once(0) end
+function pumps.turn_once() turn_once(0) end
 
 local function check_outside(name)
   guests.check_turnable(name)
@@ -165,7 +167,7 @@ end
 
 -- What a call from outside asks for: see turn_wrap in lua_threads.c.
 local outside = {
-  owner = guests.owner, touch = guests.touch, wait = scheduler.waiter(turn_once),
+  owner = guests.owner, touch = pumps.touch, wait = scheduler.waiter(turn_once),
 }
 
 --- Returns a function that calls f; if it is called outside the loop, in a thread of
@@ -188,7 +190,7 @@ loop.call = loop.wrap(function(f, ...) return f(...) end)
 --- See scheduler.park and watch.wait.
 loop.park, loop.wait = loop.wrap(scheduler.park), loop.wrap(watch.wait)
 
-guests.wake = loop.wrap(scheduler.wake)
+delegate.wake = loop.wrap(scheduler.wake)
 
 --- Calls f(...) wrapped; if the caller is outside the loop, as a coroutine of this host.
 function loop.call_as(host, f, ...)
