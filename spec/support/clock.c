@@ -41,7 +41,7 @@ int skip (lua_State *L) {
 
 /* Waits of the loop: how many are still to be interrupted, how many there were,
    and the longest of them in milliseconds, where -1 is for ever. */
-static int interruptions, waits, longest;
+static int interruptions, reason, waits, longest;
 
 static int is_interrupted (int milliseconds) {
   waits++;
@@ -49,7 +49,7 @@ static int is_interrupted (int milliseconds) {
     longest = milliseconds;
   if (interruptions == 0) return 0;
   interruptions--;
-  errno = EINTR;
+  errno = reason;
   return 1;
 }
 
@@ -71,7 +71,15 @@ int poll (struct pollfd *fds, nfds_t n, int milliseconds) {
    Counts waits anew. */
 int interrupt (lua_State *L) {
   interruptions = (int)luaL_checkinteger(L, 1);
+  reason = EINTR;
   waits = longest = 0;
+  return 0;
+}
+
+/* break_waits(n): so many of the next waits fail with EBADF. */
+int break_waits (lua_State *L) {
+  interrupt(L);
+  reason = EBADF;
   return 0;
 }
 

@@ -14,6 +14,9 @@ clock.skip = assert(package.loadlib(FILE, "skip"))
 ---waits from now on.
 clock.interrupt = assert(package.loadlib(FILE, "interrupt"))
 
+---break_waits(n): so many of the loop's next waits fail: "bad descriptor".
+clock.break_waits = assert(package.loadlib(FILE, "break_waits"))
+
 ---Returns the number of waits since then, and the longest timeout in milliseconds.
 clock.waited = assert(package.loadlib(FILE, "waited"))
 
