@@ -223,6 +223,52 @@ describe("with a debug hook in every coroutine", function()
   end
 end)
 
+describe("a sandboxed script", function()
+  after_each(ends.finish)
+
+  -- Has nothing but the module and a function for what it has seen.
+  local SCRIPT = [[
+    local server = websock.listen {port = 0, handler = function(ws)
+      for message, kind in ws:messages() do ws:send(message, kind) end
+      error "the handler's"
+    end, on_error = function(err) seen(err) end,
+      authorize = function(request) return request.path == "/" end,
+      http = function() return 200, {}, "hello" end}
+    local _, port = server:getsockname()
+    local url = "ws://localhost:" .. port
+    websock.spawn(function()
+      local ws <close> = websock.connect(url, {compress = true})
+      local writer = ws:writer()
+      writer:write "in "
+      writer:finish "pieces"
+      seen(ws:receive())
+      seen(ws:ping() >= 0)
+      seen(ws:close(1000, "done"))
+      seen(ws.close_code)
+      local _, err, response = websock.connect(url .. "/other")
+      seen(err)
+      seen(response.status)
+      server:stop()
+    end)
+    seen(websock.run())
+    seen(type)
+  ]]
+
+  it("has all of the library, and no global of ours", function()
+    local list = {}
+    local env = {websock = websock, seen = function(...)
+      list[#list + 1] = table.pack(...)[1] or "nothing"
+    end}
+    local names = {}
+    for name in pairs(_G) do names[name] = true end
+    assert(load(SCRIPT, "=script", "t", env))()
+    table.sort(list, function(a, b) return tostring(a) < tostring(b) end)
+    assert.same({1000, 403, "in pieces", "nothing", "refused", "script:4: the handler's", true,
+      true, true}, list)
+    for name in pairs(_G) do assert.is_true(names[name], name) end
+  end)
+end)
+
 describe("lua_close", function()
   -- Where os.exit(7, true) is called, given a server and options of its: all of them
   -- while other connections are open.
