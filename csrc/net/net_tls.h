@@ -1,5 +1,6 @@
 /*
-** net_tls.h - TLS over a non-blocking descriptor, by OpenSSL (1.1.1 or 3).
+** net_tls.h - TLS over a non-blocking descriptor, or over another TLS, by
+** OpenSSL (1.1.1 or 3).
 **
 ** A net_tls_ctx holds settings that many connections share; a net_tls is one
 ** connection. The verbs and their results are those of net.h; the handshake
@@ -62,6 +63,17 @@ int net_tls_is_name (const char *name);
    name. */
 net_tls *net_tls_new (net_tls_ctx *ctx, net_fd fd, const char *name,
                       const char *place);
+
+/* The same for a client over the TLS of `under`, whose handshake is over; t
+   owns it, and ends and frees it with itself. If it returns NULL, `under` still
+   is the caller's. What is said of fd below then means `under`. */
+net_tls *net_tls_over (net_tls_ctx *ctx, net_tls *under, const char *name,
+                       const char *place);
+
+/* Continues the handshake: 1 once it is over, NET_AGAIN (which needs fd to be
+   readable, or writable if net_tls_unsent) or NET_ERROR. The verbs below do so
+   as well. */
+long net_tls_shake (net_tls *t);
 
 /* Adds bytes that were read from fd before. Returns 1, or 0 without memory. */
 int net_tls_give (net_tls *t, const void *p, size_t n);

@@ -180,7 +180,9 @@ options.connect = extend(connection, {
   cookies = {nil, is_jar, "a jar of websock.cookies(): keeps cookies for later requests"},
   redirects = {0, any_of(integer(0), callable),
     "how many redirects to follow, or function(url) -> whether to follow this one"},
-  proxy = {nil, later("proxies", false), "a proxy (with a later version)"},
+  proxy = {nil, any_of(is "string", is "boolean"),
+    "the URL of a proxy; true: the one that the environment names; false: none"},
+  proxy_tls = {nil, is "table", "TLS to an https proxy: as `tls`"},
   family = {"any", one_of("any", "inet", "inet6"), "which addresses to try"},
   unix = {nil, filled, "path of a Unix socket to dial in place of the URL's host"},
   socket = {nil, is_socket,
@@ -344,7 +346,8 @@ options.broadcast = options.publish
 
 -- Pairs of options that exclude each other.
 local APART = {
-  connect = {{"unix", "socket"}, {"family", "unix"}, {"family", "socket"}},
+  connect = {{"unix", "socket"}, {"family", "unix"}, {"family", "socket"},
+    {"proxy", "unix"}, {"proxy", "socket"}},
   listen = {
     {"handler", "on_message"},
     {"unix", "socket"}, {"host", "unix"}, {"port", "unix"}, {"reuseport", "unix"},
@@ -352,10 +355,10 @@ local APART = {
   },
 }
 APART.serve = APART.listen
-APART.reconnect = {{"family", "unix"}}
+APART.reconnect = {{"family", "unix"}, {"proxy", "unix"}}
 
 -- Options that mean nothing without another.
-local NEEDS = {on_open = "on_message", on_drain = "on_message"}
+local NEEDS = {on_open = "on_message", on_drain = "on_message", proxy_tls = "proxy"}
 
 -- The role of a function's option `tls`; websock.tls serves both.
 local ROLES = {
@@ -470,8 +473,11 @@ function options.check(where, given)
       checked[name] = check_table(where .. ": " .. name, options[name], checked[name])
     end
   end
-  if type(checked.tls) == "table" and getmetatable(checked.tls) ~= options.Context then
-    checked.tls = check_table(where .. ": tls", options.tls, checked.tls, ROLES[where])
+  for _, name in ipairs {"tls", "proxy_tls"} do
+    local given_tls = checked[name]
+    if type(given_tls) == "table" and getmetatable(given_tls) ~= options.Context then
+      checked[name] = check_table(where .. ": " .. name, options.tls, given_tls, ROLES[where])
+    end
   end
   return checked
 end

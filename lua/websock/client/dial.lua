@@ -1,27 +1,8 @@
--- Connects a socket to a host and port: looks the name up on a helper thread, then
--- tries one address after the other until one answers.
+-- Connects a socket to a host and port: looks the name up, then tries one address after the
+-- other until one answers.
 
 local core = require "websock.core"
-
-local function look_up(loop, host, family, deadline)
-  local lookup <close>, err = core.lookup(host, family)
-  if not lookup then return nil, "dns: " .. err end
-  local ok, why = loop.wait(lookup:fd(), "r", deadline)
-  if not ok then return nil, why end
-  local list, reason = lookup:take()
-  if not list then return nil, "dns: " .. reason end
-  return list
-end
-
--- Returns the addresses of a host: a list of {host=, family=}.
-local function resolve(loop, host, family, deadline)
-  local address, kind = core.numeric(host)
-  if not address then return look_up(loop, host, family, deadline) end
-  if family ~= "any" and family ~= kind then
-    return nil, "dns: no address of family " .. family
-  end
-  return {{host = address, family = kind}}
-end
+local resolve = require "websock.client.resolve"
 
 -- Closes the descriptor of an attempt that has failed.
 local Attempt = {__close = function(self)
