@@ -135,6 +135,7 @@ build = {
     ["websock.client.dial"] = "lua/websock/client/dial.lua",
     ["websock.client.fields"] = "lua/websock/client/fields.lua",
     ["websock.client.proxy"] = "lua/websock/client/proxy.lua",
+    ["websock.client.race"] = "lua/websock/client/race.lua",
     ["websock.client.reconnect"] = "lua/websock/client/reconnect.lua",
     ["websock.client.redirect"] = "lua/websock/client/redirect.lua",
     ["websock.client.resolve"] = "lua/websock/client/resolve.lua",

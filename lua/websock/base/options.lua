@@ -184,6 +184,8 @@ options.connect = extend(connection, {
     "the URL of a proxy; true: the one that the environment names; false: none"},
   proxy_tls = {nil, is "table", "TLS to an https proxy: as `tls`"},
   family = {"any", one_of("any", "inet", "inet6"), "which addresses to try"},
+  attempt_delay = {0.25, either(positive, false),
+    "seconds between the addresses of a host that are tried; false: one after the other"},
   unix = {nil, filled, "path of a Unix socket to dial in place of the URL's host"},
   socket = {nil, is_socket,
     "a connected socket object; owned by the connection from the call on"},
@@ -347,7 +349,7 @@ options.broadcast = options.publish
 -- Pairs of options that exclude each other.
 local APART = {
   connect = {{"unix", "socket"}, {"family", "unix"}, {"family", "socket"},
-    {"proxy", "unix"}, {"proxy", "socket"}},
+    {"attempt_delay", "unix"}, {"attempt_delay", "socket"}, {"proxy", "unix"}, {"proxy", "socket"}},
   listen = {
     {"handler", "on_message"},
     {"unix", "socket"}, {"host", "unix"}, {"port", "unix"}, {"reuseport", "unix"},
@@ -355,7 +357,7 @@ local APART = {
   },
 }
 APART.serve = APART.listen
-APART.reconnect = {{"family", "unix"}, {"proxy", "unix"}}
+APART.reconnect = {{"family", "unix"}, {"attempt_delay", "unix"}, {"proxy", "unix"}}
 
 -- Options that mean nothing without another.
 local NEEDS = {on_open = "on_message", on_drain = "on_message", proxy_tls = "proxy"}

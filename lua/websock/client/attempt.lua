@@ -46,9 +46,10 @@ end
 -- Returns the way to the target: a route of route.lua; or nil, err.
 local function route_of(visit)
   local o, target = visit.o, visit.target
+  if o.unix then return {unix = o.unix, attempt_delay = false} end
   local through, err = proxy.choose(o.proxy, target)
   if err then return nil, err end
-  return {host = target.host, port = target.port, unix = o.unix, family = o.family,
+  return {host = target.host, port = target.port, family = o.family,
     attempt_delay = o.attempt_delay, proxy = through, proxy_tls = o.proxy_tls}
 end
 

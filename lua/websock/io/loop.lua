@@ -25,6 +25,7 @@ local loop = {
 
   at = reactor.at, advance = reactor.advance, cancel = reactor.cancel,
   register = reactor.register, unregister = reactor.unregister,
+  watch = reactor.watch, unwatch = reactor.unwatch,
   rearm = nil,  -- set below, once the poller is known
   again = reactor.again, mark = reactor.mark,
   poller = reactor.poller, pollfd = reactor.pollfd,
