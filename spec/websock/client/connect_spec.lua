@@ -169,7 +169,7 @@ describe("connect", function()
     end)
 
     it("of later versions raise", function()
-      for name, value in pairs {proxy = true, scheduler = "copas"} do
+      for name, value in pairs {scheduler = "copas"} do
         assert.error_matches(function() websock.connect("ws://127.0.0.1:1", {[name] = value}) end,
           "'" .. name .. "': .*later version")
       end
