@@ -41,7 +41,9 @@ static long fetch_from_under (net_tls *t, void *p, size_t n) {
   t->drained = !net_tls_more(t->under);
   t->dry = net_tls_dry(t->under) != 0;
   t->heard |= net_tls_heard(t->under) != 0;
-  if (got == NET_ERROR) failed_under(t);
+  if (got != NET_ERROR) return got;
+  if (strcmp(net_tls_why(t->under), "eof") == 0) return NET_EOF;
+  failed_under(t);
   return got;
 }
 
