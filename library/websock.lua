@@ -18,7 +18,6 @@ local websock = {}
 ---@alias websock.Kind "text"|"binary"
 ---@alias websock.Fields table<string, string|number|(string|number)[]>|[string, string|number][]
 ---@alias websock.RequestFields table<string, string|number|false|(string|number)[]>|[string, string|number|false][]
----@alias websock.LaterBoolean false only false in this version
 
 -- Options ---------------------------------------------------------------------
 
@@ -76,7 +75,8 @@ local websock = {}
 ---@field unix? string path of a Unix socket to dial in place of the URL's host
 ---@field redirects? integer|fun(url: string): boolean how many to follow, or whether to follow this one (0)
 ---@field cookies? websock.Cookies of websock.cookies()
----@field proxy? websock.LaterBoolean
+---@field proxy? string|boolean the URL of a proxy ("http://user:password@host:port", https, socks5h, socks5, socks4a); true: the one that the environment names
+---@field proxy_tls? websock.TlsOptions|websock.TlsContext TLS to an https proxy
 
 ---@class websock.ConnectOptions: websock.DialOptions
 ---@field headers? websock.RequestFields more fields of the request; false: not sent
