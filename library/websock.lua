@@ -75,7 +75,7 @@ local websock = {}
 ---@field unix? string path of a Unix socket to dial in place of the URL's host
 ---@field redirects? integer|fun(url: string): boolean how many to follow, or whether to follow this one (0)
 ---@field cookies? websock.Cookies of websock.cookies()
----@field proxy? string|boolean the URL of a proxy ("http://user:password@host:port", https, socks5h, socks5, socks4a); true: the one that the environment names
+---@field proxy? string|boolean URL of a proxy (http, https, socks5h, socks5, socks4a); true: of the environment
 ---@field proxy_tls? websock.TlsOptions|websock.TlsContext TLS to an https proxy
 
 ---@class websock.ConnectOptions: websock.DialOptions

@@ -125,8 +125,11 @@ function loop.at_stop(object) stoppable[object] = true end
 function loop.not_at_stop(object) stoppable[object] = nil end
 
 --- Ends `run` after the turn it is in.
+function loop.end_run() stopped = true end
+
+--- The same, and ends what at_stop was called for.
 function loop.stop()
-  stopped = true
+  loop.end_run()
   for object in pairs(stoppable) do errors.guarded(object, "stop") end
 end
 
