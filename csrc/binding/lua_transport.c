@@ -120,9 +120,9 @@ static net_tls *cover (conn *c, net_tls_ctx *ctx, const char *name,
 }
 
 /* conn:secure(tls, received [, name, place]) -> true | nil, err: starts TLS on
-   the descriptor, or over the TLS of a stream that was attached, from which `received` was read already. A client must give
-   the server's name, which is sent and checked; sessions are kept by name and
-   place ("host:port"). */
+   the descriptor, or over the TLS of a stream that was attached, from which
+   `received` was read already. A client must give the server's name, which is
+   sent and checked; sessions are kept by name and place ("host:port"). */
 static int conn_secure (lua_State *L) {
   conn *c = websock_toconn(L);
   size_t n;

@@ -1,9 +1,8 @@
 /*
-** net_tls_bio.c - the BIO by which OpenSSL uses the descriptor, or the TLS under
-** it. OpenSSL's own
-** would call write() once per record, which raises SIGPIPE; ours gathers
-** records for one send. After a short read it reads no more until the poller
-** reports the descriptor again.
+** net_tls_bio.c - the BIO by which OpenSSL uses the descriptor, or another TLS
+** under it. OpenSSL's own would call write() once per record, which raises
+** SIGPIPE; ours gathers records for one send. After a short read it reads no
+** more until the poller reports the descriptor again.
 */
 #include "net_posix.h"
 

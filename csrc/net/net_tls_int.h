@@ -68,8 +68,8 @@ struct net_tls {
 };
 
 /* ---- net_tls_bio.c */
-/* Returns a BIO for both directions, which reads by t->fetch until that is drained
-   and gathers what is written. NULL without memory. */
+/* Returns a BIO for both directions, which reads by t->fetch until that is
+   drained and gathers what is written. NULL without memory. */
 BIO *net_tls_bio (net_tls *t);
 int net_tls_bytes_add (net_tls_bytes *b, const void *p, size_t n);
 void net_tls_bytes_free (net_tls_bytes *b);
