@@ -22,16 +22,28 @@ local function accepts(port)
   return sock.sock:connect("127.0.0.1", port) ~= nil
 end
 
--- Starts a program that listens on a port, until the test ends; returns the port.
-local function start(port, words)
-  local child = process.start(words)
-  ends.at_end(function() child:stop() end)
+-- Waits until it listens; returns whether it does.
+local function is_up(child, port)
   local deadline = socket.gettime() + raw.patience
   while not accepts(port) do
-    assert(not child:ended() and socket.gettime() < deadline, child:output())
+    if child:ended() then return false end
+    assert(socket.gettime() < deadline, "it took too long")
     socket.sleep(0.01)
   end
-  return port
+  return true
+end
+
+-- Starts a program that listens, until the test ends; returns its port. Another process may
+-- take a port that was free: then it tries one more.
+local function start(words_for)
+  local child
+  for _ = 1, 5 do
+    local port = free_port()
+    child = process.start(words_for(port))
+    ends.at_end(function() child:stop() end)
+    if is_up(child, port) then return port end
+  end
+  error("no proxy: " .. child:output())
 end
 
 local function spill(text)
@@ -45,31 +57,35 @@ end
 ---An HTTP proxy; returns its port.
 ---@param user? string # "user password"
 function proxies.http(user)
-  local port = free_port()
-  return start(port, {"tinyproxy", "-d", "-c", spill(table.concat({
-    "Port " .. port, "Listen 127.0.0.1", "Timeout 600", "MaxClients 20",
-    user and "BasicAuth " .. user or nil,
-  }, "\n") .. "\n")})
+  return start(function(port)
+    return {"tinyproxy", "-d", "-c", spill(table.concat({
+      "Port " .. port, "Listen 127.0.0.1", "Timeout 600", "MaxClients 20",
+      user and "BasicAuth " .. user or nil,
+    }, "\n") .. "\n")}
+  end)
 end
 
 ---The same behind TLS, with a certificate of ours.
 ---@param name? string # the certificate ("server")
 function proxies.https(user, name)
-  local port, made = free_port(), certificates[name or "server"]
-  return start(port, {"socat",
-    ("OPENSSL-LISTEN:%d,bind=127.0.0.1,reuseaddr,fork,verify=0,cert=%s,key=%s"):format(
-      port, made.chain, made.key),
-    "TCP:127.0.0.1:" .. proxies.http(user)})
+  local made, plain = certificates[name or "server"], proxies.http(user)
+  return start(function(port)
+    return {"socat",
+      ("OPENSSL-LISTEN:%d,bind=127.0.0.1,reuseaddr,fork,verify=0,cert=%s,key=%s"):format(
+        port, made.chain, made.key),
+      "TCP:127.0.0.1:" .. plain}
+  end)
 end
 
 ---A SOCKS 5 proxy; returns its port.
 ---@param user? string
 ---@param password? string
 function proxies.socks5(user, password)
-  local port = free_port()
-  local words = {"microsocks", "-i", "127.0.0.1", "-p", port}
-  if user then table.move({"-u", user, "-P", password}, 1, 4, #words + 1, words) end
-  return start(port, words)
+  return start(function(port)
+    local words = {"microsocks", "-i", "127.0.0.1", "-p", port}
+    if user then table.move({"-u", user, "-P", password}, 1, 4, #words + 1, words) end
+    return words
+  end)
 end
 
 -- Reads up to a zero byte.

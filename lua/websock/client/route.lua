@@ -44,7 +44,6 @@ local function through(loop, way, host, deadline)
   local fd, err = reach(loop, way, deadline)
   if not fd then return nil, url.failure(proxy, err) end
   local guard <close> = setmetatable({stream = core.stream(fd)}, Guard)
-  core.nodelay(fd, true)
   local link = source(loop, guard.stream, deadline)
   local ok, received
   ok, err = secure(link, way)

@@ -17,6 +17,7 @@ local ERRORS = {eof = "the connection ended before its answer", reset = "connect
 ---@return string|nil received # what was read behind the proxy's answer
 ---@return string? err # "proxy: ...", "timeout"
 return function(source, proxy, host, port)
+  host = host:gsub("%%.*", "")  -- a zone means something to this machine only (RFC 4007)
   local reader = stream.new(source)
   local ok, err = PROTOCOLS[proxy.scheme](reader, proxy, host, port)
   if ok then return reader:rest() end

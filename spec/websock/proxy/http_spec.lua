@@ -37,6 +37,10 @@ describe("a proxy of HTTP", function()
       sent(plain, "::1", 443))
   end)
 
+  it("is told no zone of an address", function()
+    assert.matches("^CONNECT %[fe80::1%]:443 HTTP", sent(plain, "fe80::1%eth0", 443))
+  end)
+
   it("gets user and password", function()  -- the example of RFC 7617 section 2
     assert.matches("\r\nProxy%-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n$",
       sent(with_user, "a.example", 443))
