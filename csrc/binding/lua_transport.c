@@ -132,6 +132,8 @@ static int conn_secure (lua_State *L) {
   net_tls_ctx *ctx = websock_totls(L, 2);
   net_tls *tls;
   luaL_argcheck(L, c->fd != NET_NONE, 1, "no descriptor");
+  luaL_argcheck(L, c->tls == NULL || net_tls_done(c->tls), 1,
+                "in a handshake of TLS");
   if (!net_tls_is_server(ctx) && !net_tls_is_name(name))
     return websock_nil(L, "tls: not a host name");
   tls = cover(c, ctx, name, place);
