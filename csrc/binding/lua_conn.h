@@ -249,6 +249,10 @@ extern const luaL_Reg websock_head_methods[], websock_peer_methods[],
     websock_recv_methods[], websock_seat_methods[], websock_send_methods[],
     websock_transport_methods[], websock_upgrade_methods[];
 
+/* ---- lua_stream.c: gives up the descriptor of the websock.stream at arg, and
+   the TLS over it (or NULL), to the caller; raises if it is closed. */
+net_fd websock_take_stream (lua_State *L, int arg, net_tls **tls);
+
 /* Returns the context of the websock.tls at arg, or raises. */
 net_tls_ctx *websock_totls (lua_State *L, int arg);
 

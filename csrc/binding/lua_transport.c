@@ -64,10 +64,14 @@ conn *websock_check_bare (lua_State *L, int arg) {
   return c;
 }
 
-/* conn:attach(fd): takes ownership of a non-blocking descriptor. */
+/* conn:attach(fd or stream): takes ownership of a non-blocking descriptor, or
+   of all that a stream (lua_stream.c) has. */
 static int conn_attach (lua_State *L) {
   conn *c = websock_check_bare(L, 1);
-  c->fd = websock_checkfd(L, 2);
+  if (lua_type(L, 2) == LUA_TUSERDATA)
+    c->fd = websock_take_stream(L, 2, &c->tls);
+  else
+    c->fd = websock_checkfd(L, 2);
   return 0;
 }
 
@@ -108,10 +112,17 @@ static int conn_shutdown (lua_State *L) {
 
 /* --------------------------------------------------------------------- TLS */
 
+/* TLS over the conn's transport; NULL without memory. */
+static net_tls *cover (conn *c, net_tls_ctx *ctx, const char *name,
+                       const char *place) {
+  if (c->tls == NULL) return net_tls_new(ctx, c->fd, name, place);
+  return net_tls_over(ctx, c->tls, name, place);
+}
+
 /* conn:secure(tls, received [, name, place]) -> true | nil, err: starts TLS on
-   the descriptor, from which `received` was read already. A client must give
-   the server's name, which is sent and checked; sessions are kept by name and
-   place ("host:port"). */
+   the descriptor, or over the TLS of a stream that was attached, from which
+   `received` was read already. A client must give the server's name, which is
+   sent and checked; sessions are kept by name and place ("host:port"). */
 static int conn_secure (lua_State *L) {
   conn *c = websock_toconn(L);
   size_t n;
@@ -119,12 +130,16 @@ static int conn_secure (lua_State *L) {
   const char *name = luaL_optstring(L, 4, NULL);
   const char *place = luaL_optstring(L, 5, "");
   net_tls_ctx *ctx = websock_totls(L, 2);
-  luaL_argcheck(L, c->fd != NET_NONE && c->tls == NULL, 1,
-                "no plain descriptor");
+  net_tls *tls;
+  luaL_argcheck(L, c->fd != NET_NONE, 1, "no descriptor");
+  luaL_argcheck(L, c->tls == NULL || net_tls_done(c->tls), 1,
+                "in a handshake of TLS");
   if (!net_tls_is_server(ctx) && !net_tls_is_name(name))
     return websock_nil(L, "tls: not a host name");
-  c->tls = net_tls_new(ctx, c->fd, name, place);
-  if (c->tls == NULL || !net_tls_give(c->tls, received, n))
+  tls = cover(c, ctx, name, place);
+  if (tls == NULL) return websock_nil(L, "tls: not enough memory");
+  c->tls = tls;
+  if (!net_tls_give(tls, received, n))
     return websock_nil(L, "tls: not enough memory");
   lua_pushboolean(L, 1);
   return 1;

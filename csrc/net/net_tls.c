@@ -20,6 +20,46 @@
 /* Bytes of plaintext encrypted for one send. */
 enum { BATCH = 8 * NET_TLS_RECORD };
 
+/* ----------------------------------------------------- what TLS is over */
+
+static long fetch_from_fd (net_tls *t, void *p, size_t n) {
+  long got = net_recv(t->fd, p, n);
+  t->drained = got < (long)n;
+  t->dry = got == NET_AGAIN;
+  t->heard |= got > 0;
+  if (got == NET_ERROR) t->saved = net_error();
+  return got;
+}
+
+/* Keeps an error in place of errno's, for a layer that has failed under t. */
+static void failed_under (net_tls *t) {
+  t->saved = t->under->saved ? t->under->saved : ECONNRESET;
+}
+
+static long fetch_from_under (net_tls *t, void *p, size_t n) {
+  long got = net_tls_recv(t->under, p, n);
+  t->drained = !net_tls_more(t->under);
+  t->dry = net_tls_dry(t->under) != 0;
+  t->heard |= net_tls_heard(t->under) != 0;
+  if (got != NET_ERROR) return got;
+  if (strcmp(net_tls_why(t->under), "eof") == 0) return NET_EOF;
+  failed_under(t);
+  return got;
+}
+
+/* Sends, and returns what net_sendv does. */
+static long pass_on (net_tls *t, const net_iov *v) {
+  long sent;
+  if (t->under == NULL) {
+    sent = net_sendv(t->fd, v, 1);
+    if (sent == NET_ERROR) t->saved = net_error();
+  } else {
+    sent = net_tls_sendv(t->under, v, 1);
+    if (sent == NET_ERROR) failed_under(t);
+  }
+  return sent;
+}
+
 /* -------------------------------------------------------------------- life */
 
 /* Returns "name place", the key of a session. */
@@ -49,19 +89,37 @@ static int begin (net_tls *t, const char *name, const char *place) {
   return 1;
 }
 
-net_tls *net_tls_new (net_tls_ctx *ctx, net_fd fd, const char *name,
-                      const char *place) {
+static net_tls *create (net_tls_ctx *ctx) {
   net_tls *t = calloc(1, sizeof *t);
   if (t == NULL) return NULL;
   ERR_clear_error();
   ctx->refs++;
   t->ctx = ctx;
-  t->fd = fd;
+  t->out = &ctx->out;
+  t->fetch = fetch_from_fd;
   t->pid = getpid();
   t->ssl = SSL_new(ctx->ssl);
+  return t;
+}
+
+net_tls *net_tls_new (net_tls_ctx *ctx, net_fd fd, const char *name,
+                      const char *place) {
+  net_tls *t = create(ctx);
+  if (t == NULL) return NULL;
+  t->fd = fd;
   if (begin(t, name, place)) return t;
   net_tls_free(t);
   return NULL;
+}
+
+net_tls *net_tls_over (net_tls_ctx *ctx, net_tls *under, const char *name,
+                       const char *place) {
+  net_tls *t = net_tls_new(ctx, under->fd, name, place);
+  if (t == NULL) return NULL;
+  t->under = under;
+  t->out = &t->own_out;
+  t->fetch = fetch_from_under;
+  return t;
 }
 
 /* A session can be resumed however its connection ended (RFC 8446 appendix C.4
@@ -74,6 +132,7 @@ static void drop (net_tls *t) {
   t->ssl = NULL;
   net_tls_bytes_free(&t->given);
   net_tls_bytes_free(&t->left);
+  net_tls_bytes_free(&t->own_out);
   net_tls_ctx_free(t->ctx);
   t->ctx = NULL;
   free(t->place);
@@ -83,11 +142,13 @@ static void drop (net_tls *t) {
 void net_tls_end (net_tls *t) {
   net_tls_shutdown(t);
   drop(t);
+  if (t->under) net_tls_end(t->under);
 }
 
 void net_tls_free (net_tls *t) {
   if (t == NULL) return;
   drop(t);
+  net_tls_free(t->under);
   if (t->ctx) net_tls_ctx_free(t->ctx);
   free(t->error);
   free(t);
@@ -95,10 +156,10 @@ void net_tls_free (net_tls *t) {
 
 /* ---------------------------------------------------------- bytes that left */
 
-/* Begins each verb: empties the buffer that all connections share, and
-   OpenSSL's queue of errors. */
+/* Begins each verb: empties the buffer that all connections over a descriptor
+   share, and OpenSSL's queue of errors. */
 static void enter (net_tls *t) {
-  t->ctx->out.at = t->ctx->out.n = 0;
+  t->out->at = t->out->n = 0;
   ERR_clear_error();
 }
 
@@ -108,8 +169,7 @@ static int send_bytes (net_tls *t, net_tls_bytes *b) {
   long sent;
   if (b->at == b->n) return 1; /* b->p may be NULL */
   v = (net_iov){b->p + b->at, b->n - b->at};
-  sent = net_sendv(t->fd, &v, 1);
-  if (sent == NET_ERROR) t->saved = net_error();
+  sent = pass_on(t, &v);
   if (sent < 0) return (int)sent;
   b->at += (size_t)sent;
   t->sent += (uint64_t)sent;
@@ -118,7 +178,7 @@ static int send_bytes (net_tls *t, net_tls_bytes *b) {
 
 /* Moves what the kernel did not take out of the shared buffer. */
 static int set_aside (net_tls *t) {
-  const net_tls_bytes *out = &t->ctx->out;
+  const net_tls_bytes *out = t->out;
   size_t n = out->n - out->at;
   unsigned char *p = malloc(n);
   if (p == NULL) {
@@ -138,7 +198,7 @@ static int settle (net_tls *t, int r) {
 
 /* Sends what was written since `enter`, unless older bytes are unsent. */
 static int send_out (net_tls *t) {
-  net_tls_bytes *out = &t->ctx->out;
+  net_tls_bytes *out = t->out;
   int r;
   if (t->broken) return NET_ERROR;
   if (t->left.n > 0) return NET_AGAIN;
@@ -148,14 +208,31 @@ static int send_out (net_tls *t) {
   return settle(t, r);
 }
 
-int net_tls_flush (net_tls *t) {
-  if (t->ssl == NULL || t->broken) return NET_ERROR;
-  return t->left.n > 0 ? settle(t, send_bytes(t, &t->left)) : 1;
+/* Flushes what is under t. */
+static int flush_under (net_tls *t) {
+  int r = t->under ? net_tls_flush(t->under) : 1;
+  if (r == NET_ERROR) failed_under(t);
+  return r;
 }
 
-size_t net_tls_unsent (const net_tls *t) { return t->left.n - t->left.at; }
+int net_tls_flush (net_tls *t) {
+  int r;
+  if (t->ssl == NULL || t->broken) return NET_ERROR;
+  r = flush_under(t);
+  if (r == NET_ERROR) return settle(t, r);
+  return r > 0 && t->left.n > 0 ? settle(t, send_bytes(t, &t->left)) : r;
+}
 
-uint64_t net_tls_sent (const net_tls *t) { return t->sent; }
+/* Bytes of its own that are unsent. */
+static size_t left (const net_tls *t) { return t->left.n - t->left.at; }
+
+size_t net_tls_unsent (const net_tls *t) {
+  return left(t) + (t->under ? net_tls_unsent(t->under) : 0);
+}
+
+uint64_t net_tls_sent (const net_tls *t) {
+  return t->under ? net_tls_sent(t->under) : t->sent;
+}
 
 /* ------------------------------------------------------------ the handshake */
 
@@ -185,7 +262,10 @@ static long shake_hands (net_tls *t) {
 
 int net_tls_done (const net_tls *t) { return t->done; }
 
-int net_tls_writable (const net_tls *t) { return t->done && t->left.n == 0; }
+int net_tls_writable (const net_tls *t) {
+  if (t->under && !net_tls_writable(t->under)) return 0;
+  return t->done && t->left.n == 0;
+}
 
 int net_tls_resumed (const net_tls *t) {
   return t->ssl != NULL && SSL_session_reused(t->ssl);
@@ -215,12 +295,26 @@ int net_tls_give (net_tls *t, const void *p, size_t n) {
   return n == 0 || net_tls_bytes_add(&t->given, p, n);
 }
 
+/* Begins a verb that reads. */
+static void enter_to_read (net_tls *t) {
+  enter(t);
+  t->drained = t->dry = t->reads = 0;
+}
+
+long net_tls_shake (net_tls *t) {
+  long r;
+  if (t->ssl == NULL || t->failed) return NET_ERROR;
+  enter_to_read(t);
+  r = shake_hands(t);
+  send_out(t);
+  return r;
+}
+
 long net_tls_recv (net_tls *t, void *p, size_t n) {
   long r;
   t->more = 0;
   if (t->ssl == NULL || t->failed) return NET_ERROR;
-  enter(t);
-  t->drained = t->dry = t->reads = 0;
+  enter_to_read(t);
   r = shake_hands(t);
   if (r > 0) r = read_records(t, p, n);
   if (r > 0 || r == NET_AGAIN) t->more |= !t->drained;
@@ -239,6 +333,7 @@ int net_tls_heard (net_tls *t) {
 }
 
 int net_tls_unread (const net_tls *t) {
+  if (t->under && net_tls_unread(t->under)) return 1;
   return t->ssl != NULL && (t->more || t->given.n > 0);
 }
 
@@ -298,7 +393,7 @@ static long encrypt_batch (net_tls *t, const net_iov *v, int n, size_t from) {
 /* Returns how many bytes of the offered plaintext have left for certain: all
    but as many as there are encrypted bytes unsent. */
 static size_t taken (net_tls *t) {
-  size_t unsent = net_tls_unsent(t);
+  size_t unsent = left(t);
   size_t n = t->offered > unsent ? t->offered - unsent : 0;
   t->offered -= n;
   return n;
@@ -333,11 +428,16 @@ const char *net_tls_why (const net_tls *t) {
 
 const char *net_tls_error (const net_tls *t) { return t->error; }
 
-void net_tls_shutdown (net_tls *t) {
+static void notify (net_tls *t) {
   if (t->ssl == NULL || t->failed || t->broken || !net_tls_writable(t)) return;
   if (t->pid != getpid()) return; /* the stream is the parent's */
   if (SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN) return;
   enter(t);
   SSL_shutdown(t->ssl);
   send_out(t);
+}
+
+void net_tls_shutdown (net_tls *t) {
+  notify(t);
+  if (t->under) net_tls_shutdown(t->under);
 }

@@ -1,8 +1,8 @@
 /*
-** net_tls_bio.c - the BIO by which OpenSSL uses the descriptor. OpenSSL's own
-** would call write() once per record, which raises SIGPIPE; ours gathers
-** records for one send. After a short read it reads no more until the poller
-** reports the descriptor again.
+** net_tls_bio.c - the BIO by which OpenSSL uses the descriptor, or another TLS
+** under it. OpenSSL's own would call write() once per record, which raises
+** SIGPIPE; ours gathers records for one send. After a short read it reads no
+** more until the poller reports the descriptor again.
 */
 #include "net_posix.h"
 
@@ -55,17 +55,11 @@ static int bio_read (BIO *bio, char *p, int n) {
   if (t->given.n > 0) return read_given(t, p, n);
   if (!t->drained && t->reads < MOST_READS) {
     t->reads++;
-    got = net_recv(t->fd, p, (size_t)n);
-    t->drained = got < n;
-    t->dry = got == NET_AGAIN;
-    t->heard |= got > 0;
+    got = t->fetch(t, p, (size_t)n);
     if (got > 0) return (int)got;
     t->eof = got == NET_EOF;
     if (t->eof) return 0;
-    if (got == NET_ERROR) {
-      t->saved = net_error();
-      return -1;
-    }
+    if (got == NET_ERROR) return -1;
   }
   BIO_set_retry_read(bio);
   return -1;
@@ -73,7 +67,7 @@ static int bio_read (BIO *bio, char *p, int n) {
 
 static int bio_write (BIO *bio, const char *p, int n) {
   net_tls *t = BIO_get_data(bio);
-  net_tls_bytes *b = t->left.n > 0 ? &t->left : &t->ctx->out;
+  net_tls_bytes *b = t->left.n > 0 ? &t->left : t->out;
   BIO_clear_retry_flags(bio);
   if (b->n > MOST_LEFT || !net_tls_bytes_add(b, p, (size_t)n)) {
     t->saved = ENOMEM;

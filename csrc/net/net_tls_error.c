@@ -273,7 +273,7 @@ static void answer_plain (net_tls *t, unsigned long err) {
       "This port speaks TLS: use wss:// or https://\n";
   if (ERR_GET_LIB(err) == ERR_LIB_SSL && t->ctx->server && !t->done &&
       ERR_GET_REASON(err) == SSL_R_HTTP_REQUEST)
-    net_tls_bytes_add(&t->ctx->out, text, sizeof text - 1);
+    net_tls_bytes_add(t->out, text, sizeof text - 1);
 }
 
 void net_tls_failed (net_tls *t) {

@@ -46,6 +46,12 @@ struct net_tls {
   SSL *ssl; /* NULL once ended */
   net_tls_ctx *ctx;
   net_fd fd;
+  net_tls *under; /* what it is over in place of fd, or NULL */
+  /* Reads for the BIO: bytes, NET_AGAIN, NET_EOF or NET_ERROR. Sets drained,
+     dry, heard and saved. */
+  long (*fetch)(net_tls *t, void *p, size_t n);
+  net_tls_bytes *out;    /* where the BIO writes: ctx->out or own_out */
+  net_tls_bytes own_out; /* both layers of TLS over TLS are in a verb at once */
   pid_t pid; /* the process that owns it: a forked child sends nothing */
   net_tls_bytes given; /* see net_tls_give */
   net_tls_bytes left;  /* what the kernel has not taken */
@@ -62,8 +68,8 @@ struct net_tls {
 };
 
 /* ---- net_tls_bio.c */
-/* Returns a BIO for both directions, which reads from t->fd until it is drained
-   and gathers what is written. NULL without memory. */
+/* Returns a BIO for both directions, which reads by t->fetch until that is
+   drained and gathers what is written. NULL without memory. */
 BIO *net_tls_bio (net_tls *t);
 int net_tls_bytes_add (net_tls_bytes *b, const void *p, size_t n);
 void net_tls_bytes_free (net_tls_bytes *b);

@@ -67,6 +67,15 @@ function Relay:cut()
   for _, side in ipairs(self.sides) do side.sock:shutdown "both" end
 end
 
+---Moves bytes between two peers, both ways, until both have ended; in a coroutine.
+function relay.join(one, other)
+  local self = {up = 0, down = 0}
+  local back = websock.spawn(pump, self, other, one, "down")
+  local _ <close> = setmetatable({}, {__close = function() coroutine.close(back) end})
+  pump(self, one, other, "up")
+  while coroutine.status(back) ~= "dead" do websock.sleep(0.005) end
+end
+
 local function forget(self, end_side)
   for _, thread in ipairs(self.threads) do coroutine.close(thread) end
   for _, side in ipairs(self.sides) do end_side(side) end

@@ -114,14 +114,6 @@ local function is_scheduler(value)
     '"loop", "copas", "cqueues" or a controller of it, "luv", or a table'
 end
 
--- An option of a later version: only the values that mean "off" are allowed.
-local function later(what, off)
-  return function(value)
-    if value == off then return true end
-    return false, nil, what .. ": in a later version of websock"
-  end
-end
-
 -- A boolean, or a table of options of its own.
 local function switch_or_table(value)
   return type(value) == "boolean" or type(value) == "table", "a boolean or a table"
@@ -187,7 +179,9 @@ options.connect = extend(connection, {
   cookies = {nil, is_jar, "a jar of websock.cookies(): keeps cookies for later requests"},
   redirects = {0, any_of(integer(0), callable),
     "how many redirects to follow, or function(url) -> whether to follow this one"},
-  proxy = {nil, later("proxies", false), "a proxy (with a later version)"},
+  proxy = {nil, any_of(is "string", is "boolean"),
+    "the URL of a proxy; true: the one that the environment names; false: none"},
+  proxy_tls = {nil, is "table", "TLS to an https proxy: as `tls`"},
   family = {"any", one_of("any", "inet", "inet6"), "which addresses to try"},
   attempt_delay = {0.25, either(positive, false),
     "seconds between the addresses of a host that are tried; false: one after the other"},
@@ -357,7 +351,7 @@ options.broadcast = options.publish
 -- Pairs of options that exclude each other.
 local APART = {
   connect = {{"unix", "socket"}, {"family", "unix"}, {"family", "socket"},
-    {"attempt_delay", "unix"}, {"attempt_delay", "socket"}},
+    {"attempt_delay", "unix"}, {"attempt_delay", "socket"}, {"proxy", "unix"}, {"proxy", "socket"}},
   listen = {
     {"handler", "on_message"},
     {"unix", "socket"}, {"host", "unix"}, {"port", "unix"}, {"reuseport", "unix"},
@@ -365,10 +359,10 @@ local APART = {
   },
 }
 APART.serve = APART.listen
-APART.reconnect = {{"family", "unix"}, {"attempt_delay", "unix"}}
+APART.reconnect = {{"family", "unix"}, {"attempt_delay", "unix"}, {"proxy", "unix"}}
 
 -- Options that mean nothing without another.
-local NEEDS = {on_open = "on_message", on_drain = "on_message"}
+local NEEDS = {on_open = "on_message", on_drain = "on_message", proxy_tls = "proxy"}
 
 -- The role of a function's option `tls`; websock.tls serves both.
 local ROLES = {
@@ -483,8 +477,11 @@ function options.check(where, given)
       checked[name] = check_table(where .. ": " .. name, options[name], checked[name])
     end
   end
-  if type(checked.tls) == "table" and getmetatable(checked.tls) ~= options.Context then
-    checked.tls = check_table(where .. ": tls", options.tls, checked.tls, ROLES[where])
+  for _, name in ipairs {"tls", "proxy_tls"} do
+    local given_tls = checked[name]
+    if type(given_tls) == "table" and getmetatable(given_tls) ~= options.Context then
+      checked[name] = check_table(where .. ": " .. name, options.tls, given_tls, ROLES[where])
+    end
   end
   return checked
 end

@@ -7,14 +7,15 @@
 local callbacks = require "websock.link.callbacks"
 local core = require "websock.core"
 local connection = require "websock.link.connection"
-local dial = require "websock.client.dial"
 local driver = require "websock.link.driver"
 local fields_of = require "websock.client.fields"
 local Link = require "websock.link.link"
 local misuse = require "websock.base.misuse"
 local opening = require "websock.link.opening"
 local rehearse = require "websock.base.rehearse"
+local proxy = require "websock.client.proxy"
 local response_of = require "websock.client.response"
+local route = require "websock.client.route"
 local socket = require "websock.link.socket"
 local url = require "websock.client.url"
 
@@ -42,36 +43,41 @@ function attempt.prepare(loop, visit)
   return link
 end
 
--- Where to dial to: a route of dial.lua.
+-- Returns the way to the target: a route of route.lua; or nil, err.
 local function route_of(visit)
   local o, target = visit.o, visit.target
   if o.unix then return {unix = o.unix, attempt_delay = false} end
+  local through, err = proxy.choose(o.proxy, target)
+  if err then return nil, err end
   return {host = target.host, port = target.port, family = o.family,
-    attempt_delay = o.attempt_delay}
+    attempt_delay = o.attempt_delay, proxy = through, proxy_tls = o.proxy_tls}
 end
 
 -- Returns what socket.take does, for the socket of the options or one that is dialled.
 local function get_transport(loop, visit, deadline)
   local o = visit.o
   if o.socket then return socket.take(visit.where .. ": option 'socket'", o.socket) end
-  local fd, err = dial(loop, route_of(visit), deadline)
-  if not fd then return nil, err end
-  return fd, driver.native, nil, ""
+  local way, err = route_of(visit)
+  if not way then return nil, err end
+  local fd, stream, received = route.open(loop, way, deadline)
+  if not fd then return nil, stream end
+  return fd, driver.native, stream, received
 end
 
 -- Gives the link its transport. Returns the bytes that were read from it already.
 local function attach(loop, link, visit, deadline)
   local o = visit.o
-  local fd, how, foreign, received = get_transport(loop, visit, deadline)
+  local fd, how, object, received = get_transport(loop, visit, deadline)
   if not fd then return nil, how end
   if o.nodelay and how == driver.native and not o.unix then
     core.nodelay(fd, true)
   end
   link.driver, link.lent = how, visit.o.socket and true or nil
   if o.given then o.given.taken = true end
-  local ok, err = link:attach(fd, foreign)
+  local ok, err = link:attach(fd, object)
   if not ok then return nil, "connect: " .. err end
   link:set_deadline(deadline and deadline - loop.now())
+  link:read_on()
   return received
 end
 

@@ -3,6 +3,7 @@
 local attempt = require "websock.client.attempt"
 local misuse = require "websock.base.misuse"
 local options = require "websock.base.options"
+local proxy = require "websock.client.proxy"
 local redirect = require "websock.client.redirect"
 local socket = require "websock.link.socket"
 local tls = require "websock.base.tls"
@@ -35,6 +36,7 @@ function client.prepare(loop, where, text, o)
   loop.must(where)
   local context
   context, err = context_of(where, target, o)
+  if not err then err = proxy.prepare(where, o) end
   if err then return nil, err end
   local visit = {where = where, o = o, target = target, context = context}
   return {visit = visit, link = attempt.prepare(loop, visit)}

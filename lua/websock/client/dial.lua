@@ -1,28 +1,8 @@
--- Connects a socket along a route: looks the host's name up on a helper thread, then races
+-- Connects a socket along a route: looks the host's name up, then races
 -- its addresses.
 
-local core = require "websock.core"
 local race = require "websock.client.race"
-
-local function look_up(loop, host, family, deadline)
-  local lookup <close>, err = core.lookup(host, family)
-  if not lookup then return nil, "dns: " .. err end
-  local ok, why = loop.wait(lookup:fd(), "r", deadline)
-  if not ok then return nil, why end
-  local list, reason = lookup:take()
-  if not list then return nil, "dns: " .. reason end
-  return list
-end
-
--- Returns the addresses of a host: a list of {host=, family=}.
-local function resolve(loop, host, family, deadline)
-  local address, kind = core.numeric(host)
-  if not address then return look_up(loop, host, family, deadline) end
-  if family ~= "any" and family ~= kind then
-    return nil, "dns: no address of family " .. family
-  end
-  return {{host = address, family = kind}}
-end
+local resolve = require "websock.client.resolve"
 
 -- Returns the addresses of a route.
 local function addresses_of(loop, route, deadline)

@@ -1,18 +1,13 @@
 -- URLs of WebSockets (RFC 6455 section 3, RFC 3986): ws, wss and their synonyms
 -- http and https.
 
+local authority = require "websock.base.authority"
 local misuse = require "websock.base.misuse"
 
 local PORTS = {ws = 80, wss = 443}
 local SYNONYMS = {http = "ws", https = "wss", ws = "ws", wss = "wss"}
 
 local url = {}
-
-local function decode(text)
-  return (text:gsub("%%(%x%x)", function(hex)
-    return string.char(tonumber(hex, 16))
-  end))
-end
 
 -- Percent-encodes bytes that a request target cannot contain (RFC 3986 2.1).
 local function encode(text)
@@ -21,29 +16,9 @@ local function encode(text)
   end))
 end
 
--- "host:port", "host", "[v6]:port" -> host without brackets, port text or ""
-local function split_authority(authority)
-  local v6, rest = authority:match "^%[([%x:%.]+%%?[%w%.%-_~]*)%](.*)$"
-  if v6 then
-    local port = rest == "" and "" or rest:match "^:(%d*)$"
-    return v6, port
-  end
-  local host, tail = authority:match "^([%w%.%-_]+)(.*)$"
-  if tail == "" then return host, "" end
-  if tail and tail:sub(1, 1) == ":" then return host, tail:match "^:(%d*)$" end
-end
-
-local function parse_port(text, scheme)
-  if text == "" then return PORTS[scheme] end
-  local port = tonumber(text)
-  return #text <= 5 and port >= 1 and port <= 65535 and port or nil
-end
-
--- Adds brackets to an IPv6 address, and a port that is not the scheme's own.
+-- Leaves the scheme's own port out.
 local function place_of(parsed, host)
-  if host:find(":", 1, true) then host = "[" .. host .. "]" end
-  if parsed.port == PORTS[parsed.scheme] then return host end
-  return host .. ":" .. parsed.port
+  return authority.text(host, parsed.port, PORTS[parsed.scheme])
 end
 
 local function host_field(parsed)
@@ -71,18 +46,11 @@ function url.parse(text, where)
   if rest:find("#", 1, true) then
     return nil, "url: a fragment is not allowed (RFC 6455 3)"
   end
-  local authority, tail = rest:match "^([^/?]*)(.*)$"
-  local userinfo, hostport = authority:match "^(.*)@(.*)$"
-  local host, port_text = split_authority(hostport or authority)
-  if not host then return nil, "url: no valid host" end
-  local port = port_text and parse_port(port_text, scheme)
-  if not port then return nil, "url: no valid port" end
+  local place, tail = rest:match "^([^/?]*)(.*)$"
+  local parsed, err = authority.parse(place, PORTS[scheme])
+  if not parsed then return nil, "url: " .. err end
   if tail:sub(1, 1) ~= "/" then tail = "/" .. tail end
-  local parsed = {scheme = scheme, host = host, port = port, target = encode(tail)}
-  if userinfo then
-    local user, password = userinfo:match "^([^:]*):?(.*)$"
-    parsed.user, parsed.password = decode(user), decode(password)
-  end
+  parsed.scheme, parsed.target = scheme, encode(tail)
   parsed.field = host_field(parsed)
   return parsed
 end
@@ -119,10 +87,10 @@ end
 function url.resolve(base, reference)
   reference = reference:gsub("#.*$", "")
   local scheme, rest = reference:match "^(%a[%w+.-]*:)(.*)$"
-  local authority, target = (rest or reference):match "^(//[^/?]*)(.*)$"
-  if authority then
+  local place, target = (rest or reference):match "^(//[^/?]*)(.*)$"
+  if place then
     local path, query = target:match "^([^?]*)(.*)$"
-    return (scheme or base.scheme .. ":") .. authority .. remove_dots(path) .. query
+    return (scheme or base.scheme .. ":") .. place .. remove_dots(path) .. query
   end
   if scheme then return reference end  -- such as mailto: no host
   return base.scheme .. "://" .. place_of(base, base.host) .. relative_target(base, reference)

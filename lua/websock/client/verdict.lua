@@ -25,6 +25,23 @@ local function is_final(status)
   return status >= 400 and status <= 499 and status ~= 408 and status ~= 429
 end
 
+-- What SOCKS proxies say of a request that they will not grant the next time either.
+local SAID = {"user or password refused", "no way to authenticate", "no connection without",
+  "not allowed by its rules"}
+
+-- What a proxy said lasts if it is about us; so does a variable that cannot be read.
+local function is_about_proxy(err)
+  if err:find "^proxy: [%w_]+: " then return true end
+  local said = err:match "^proxy: .- says: (.*)$"
+  if not said then return is_about_certificate(err:match "^proxy: .-: (tls: .*)$" or "") end
+  local status = said:match "^%d%d%d"
+  if status then return is_final(tonumber(status)) end
+  for _, text in ipairs(SAID) do
+    if said:sub(1, #text) == text then return true end
+  end
+  return false
+end
+
 local function has(list, value)
   for _, one in ipairs(list) do
     if one == value then return true end
@@ -42,7 +59,7 @@ function verdict.is_fatal(failure, fatal_codes)
   if failure.lasts then return true end
   if failure.ws then return has(fatal_codes, failure.ws.close_code) end
   if err == "refused" then return is_final(failure.response.status) end
-  return type(err) == "string" and is_about_certificate(err)
+  return type(err) == "string" and (is_about_certificate(err) or is_about_proxy(err))
 end
 
 --- Describes a failure on a line.

@@ -12,8 +12,11 @@ local text_of = require "websock.base.text"
 
 local native = {}
 
-function native.open(link, fd)
-  link.conn:attach(fd)
+-- stream: a stream of the core, which has the descriptor; it may hold bytes that the
+-- poller does not see.
+function native.open(link, fd, stream)
+  link.conn:attach(stream or fd)
+  if stream then link.conn:more(true) end
 end
 
 function native.pull(link, want)

@@ -141,4 +141,30 @@ static inline unsigned char *pattern (size_t n) {
   return p;
 }
 
+/* Sends n bytes in pieces of at most `piece`, `step` bytes read at a time, and
+   compares. */
+static inline void carry (int from, size_t n, size_t piece, size_t step) {
+  unsigned char *p = pattern(n), *q = malloc(n + 1);
+  size_t sent = 0, got = 0;
+  if (q == NULL) abort();
+  for (int dry = 0; got < n && dry < 1000; dry++) {
+    net_iov v[NET_PIECES];
+    int k = 0;
+    size_t at = sent, room = n + 1 - got < step ? n + 1 - got : step;
+    for (; k < NET_PIECES && at < n; k++, at += v[k - 1].len) {
+      v[k].base = p + at;
+      v[k].len = n - at < piece ? n - at : piece;
+    }
+    long r = k > 0 ? net_tls_sendv(two.end[from], v, k) : 0;
+    if (r > 0) sent += (size_t)r;
+    if (!CHECK(r >= 0 || r == NET_AGAIN)) break;
+    r = get(1 - from, q + got, room);
+    if (!CHECK(r > 0 || r == NET_AGAIN)) break;
+    if (r > 0) got += (size_t)r, dry = 0;
+  }
+  CHECK(sent == n && got == n && memcmp(p, q, n) == 0);
+  free(p);
+  free(q);
+}
+
 #endif

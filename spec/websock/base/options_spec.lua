@@ -27,7 +27,7 @@ describe("options", function()
     assert.same({10, 1048576, 16384, 1048576, 5, true, "any", 0, false, 20},
       {o.timeout, o.max_message, o.max_fragments, o.max_queue, o.close_timeout, o.nodelay,
         o.family, o.redirects, o.compress, o.ping_timeout})
-    for _, name in ipairs {"protocols", "headers", "origin", "tls", "proxy", "unix", "socket",
+    for _, name in ipairs {"protocols", "headers", "origin", "tls", "proxy", "proxy_tls", "unix", "socket",
       "scheduler"} do
       assert.is_nil(o[name], name)
     end
@@ -193,18 +193,6 @@ describe("options", function()
     accepts("listen", "idle_timeout", false)
   end)
 
-  it("say that a feature comes with a later version", function()
-    local later = {
-      connect = {proxy = "http://a:1"},
-    }
-    for where, set in pairs(later) do
-      for name, value in pairs(set) do
-        assert.error_matches(function() options.check(where, {[name] = value}) end,
-          where .. ": option '" .. name .. "': .* later version")
-      end
-    end
-  end)
-
   it("check the timeout of a call", function()
     for _, value in ipairs {0, 0.5, 1, math.huge} do options.check_timeout(value) end
     options.check_timeout(nil)
@@ -222,10 +210,11 @@ describe("options", function()
 
     it("one of a pair of which only one can count", function()
       local VALUES = {unix = "/a", socket = {}, family = "inet", host = "*", port = 80, reuseport = true,
-        backlog = 5, attempt_delay = 1}
+        backlog = 5, attempt_delay = 1, proxy = true}
       for where, pairs_of in pairs {
-        connect = {"unix socket", "family unix", "family socket", "attempt_delay unix", "attempt_delay socket"},
-        reconnect = {"family unix", "attempt_delay unix"},
+        connect = {"unix socket", "family unix", "family socket", "attempt_delay unix", "attempt_delay socket",
+          "proxy unix", "proxy socket"},
+        reconnect = {"family unix", "attempt_delay unix", "proxy unix"},
         listen = {"unix socket", "host unix", "port unix", "reuseport unix", "host socket", "port socket",
           "reuseport socket", "backlog socket"},
       } do

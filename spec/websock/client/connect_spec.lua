@@ -168,13 +168,6 @@ describe("connect", function()
       raises("connect: url: string expected, got nil", nil)
     end)
 
-    it("of later versions raise", function()
-      for name, value in pairs {proxy = true} do
-        assert.error_matches(function() websock.connect("ws://127.0.0.1:1", {[name] = value}) end,
-          "'" .. name .. "': .*later version")
-      end
-    end)
-
     it("an invalid URL is an error that does not raise", function()
       local ws, err = websock.connect "ftp://a"
       assert.is_nil(ws)

@@ -29,6 +29,23 @@ describe("verdict", function()
     end
   end)
 
+  it("is fatal for what a proxy says of us", function()
+    for err, fatal in pairs {
+      ["http://a:1 says: 407 No (give user)"] = true, ["http://a:1 (from ALL_PROXY) says: 403 No"] = true,
+      ["http://a:1 says: 408"] = false, ["http://a:1 says: 429 Slow"] = false,
+      ["http://a:1 says: 502 Bad Gateway"] = false, ["http://a:1: connect: connection refused"] = false,
+      ["socks5://a:1 says: user or password refused"] = true,
+      ["socks5://a:1 says: not allowed by its rules"] = true,
+      ["socks5://a:1 says: host unreachable"] = false,
+      ["https://a:1: tls: certificate has expired"] = true,
+      ["https://a:1 (from X): tls: certificate is self-signed"] = true,
+      ["https://a:1: tls: certificate is not yet valid"] = false,
+      ["https://a:1: tls: not a TLS server"] = false, ["ALL_PROXY: no valid host"] = true,
+    } do
+      assert.equal(fatal, is_fatal {err = "proxy: " .. err}, err)
+    end
+  end)
+
   it("is fatal for what is wrong with URL or options, and not for a user's error", function()
     assert.is_true(is_fatal {err = "url: no valid host", lasts = true})
     assert.is_false(is_fatal {err = {}})
