@@ -263,8 +263,8 @@ describe("a sandboxed script", function()
     for name in pairs(_G) do names[name] = true end
     assert(load(SCRIPT, "=script", "t", env))()
     table.sort(list, function(a, b) return tostring(a) < tostring(b) end)
-    assert.same({1000, 403, "in pieces", "nothing", "refused", "script:3: attempt to call a nil value (global 'error')", true,
-      true, true}, list)
+    assert.same({1000, 403, "in pieces", "nothing", "refused",
+      "script:3: attempt to call a nil value (global 'error')", true, true, true}, list)
     for name in pairs(_G) do assert.is_true(names[name], name) end
   end)
 end)
