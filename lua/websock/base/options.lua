@@ -103,6 +103,12 @@ local function one_of(...)
   end
 end
 
+local function is_tap(value)
+  local meta = getmetatable(value)
+  return type(value) == "userdata" and meta ~= nil and meta.__name == "websock.tap",
+    "what core.tap() has returned"
+end
+
 local function is_socket(value)
   local kind = type(value)
   return kind == "userdata" or kind == "table", "a socket object"
@@ -182,6 +188,7 @@ options.connect = extend(connection, {
     "how many redirects to follow, or function(url) -> whether to follow this one"},
   proxy = {nil, later("proxies", false), "a proxy (with a later version)"},
   family = {"any", one_of("any", "inet", "inet6"), "which addresses to try"},
+  tap = {nil, is_tap, "what core.tap() has returned: it gets a copy of all bytes"},
   unix = {nil, filled, "path of a Unix socket to dial in place of the URL's host"},
   socket = {nil, is_socket,
     "a connected socket object; owned by the connection from the call on"},
