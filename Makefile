@@ -265,14 +265,16 @@ browser:
 LUADIR = $(DESTDIR)$(PREFIX)/share/lua/5.4
 LIBDIR = $(DESTDIR)$(PREFIX)/lib/lua/5.4
 BINDIR = $(DESTDIR)$(PREFIX)/bin
+MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
 
 install: all
 	@for file in $(MODULES:lua/%=%); do \
 	  mkdir -p "$(LUADIR)/$$(dirname $$file)" && \
 	  install -m 644 lua/$$file "$(LUADIR)/$$file" || exit 1; done
-	@mkdir -p "$(LIBDIR)/websock" "$(BINDIR)"
+	@mkdir -p "$(LIBDIR)/websock" "$(BINDIR)" "$(MANDIR)"
 	install -m 755 build/websock/core.so "$(LIBDIR)/websock/core.so"
 	install -m 755 bin/websock "$(BINDIR)/websock"
+	install -m 644 man/man1/websock.1 "$(MANDIR)/websock.1"
 	@$(if $(DESTDIR),,$(SEARCHED) || { \
 	  echo 'Lua does not search there by itself; for your own scripts:'; \
 	  echo '  export LUA_PATH="$(HOME_OF_LUA)/?.lua;$(HOME_OF_LUA)/?/init.lua;;"'; \
@@ -290,10 +292,10 @@ SEARCHED = env -u LUA_PATH -u LUA_PATH_5_4 -u LUA_CPATH -u LUA_CPATH_5_4 \
 # are the system's.
 uninstall:
 	rm -f $(patsubst lua/%,"$(LUADIR)/%",$(MODULES))
-	rm -f "$(LIBDIR)/websock/core.so" "$(BINDIR)/websock"
+	rm -f "$(LIBDIR)/websock/core.so" "$(BINDIR)/websock" "$(MANDIR)/websock.1"
 	-@find "$(LUADIR)/websock" "$(LIBDIR)/websock" -depth -type d -empty \
 	  -delete 2>/dev/null || true
-	-@for folder in "$(LUADIR)" "$(LIBDIR)"; do \
+	-@for folder in "$(LUADIR)" "$(LIBDIR)" "$(MANDIR)"; do \
 	  rmdir "$$folder" "$$(dirname "$$folder")" 2>/dev/null; done || true
 	-@$(if $(filter /usr /usr/local,$(abspath $(PREFIX))),,rmdir "$(BINDIR)" \
 	  "$(DESTDIR)$(PREFIX)/share" "$(DESTDIR)$(PREFIX)/lib" \

@@ -73,6 +73,7 @@ local websock = {}
 ---@field max_header? integer most bytes of the answer's head (16 KiB)
 ---@field family? "any"|"inet"|"inet6" which addresses to try ("any")
 ---@field unix? string path of a Unix socket to dial in place of the URL's host
+---@field tap? websock.Tap of websock.core.tap(): gets a copy of all bytes
 ---@field redirects? integer|fun(url: string): boolean how many to follow, or whether to follow this one (0)
 ---@field cookies? websock.Cookies of websock.cookies()
 ---@field proxy? websock.LaterBoolean

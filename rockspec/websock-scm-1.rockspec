@@ -176,6 +176,7 @@ build = {
     ["websock.server.tracking"] = "lua/websock/server/tracking.lua",
     -- end modules
   },
+  copy_directories = { "man" },
   install = {
     bin = { websock = "bin/websock" },
   },
