@@ -546,6 +546,20 @@ function core.config(role, limits) end
 ---@return websock.core.Conn
 function core.conn(config) end
 
+---@return websock.Tap
+function core.tap() end
+
+---A copy of the bytes that go through connections, without TLS.
+---@class websock.Tap
+local Tap = {}
+
+---@return ("new"|"sent"|"received")? what
+---@return string? bytes
+function Tap:take() end
+
+---@param conn websock.core.Conn
+function Tap:attach(conn) end
+
 ---One connection's state machine: bytes in, events out; messages in, bytes out.
 ---@class websock.core.Conn
 local Conn = {}
