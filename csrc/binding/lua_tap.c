@@ -75,7 +75,7 @@ void websock_untap (conn *c) {
   if (t) release(t);
 }
 
-/* ------------------------------------------------------------------- for Lua */
+/* ----------------------------------------------------------------- for Lua */
 
 /* Returns where the tap at arg is kept. NULL stands there once it is closed. */
 static tap **check (lua_State *L, int arg) {

@@ -66,9 +66,9 @@ end
 local function prepare(options)
   local files, err = read_files(options)
   if not files then return nil, err end
-  local screen, out = Screen.new(), nil
-  if options.json then out, err = json.output(screen) else out = Output.new(screen, options) end
-  if not out then return nil, err end
+  local screen = Screen.new()
+  local out, missing = (options.json and json.output or Output.new)(screen, options)
+  if not out then return nil, missing end
   local dial = dialling(options)
   local session = Session.new(options, out, dial, files)
   if options.verbose then

@@ -13,7 +13,7 @@ local input = {}
 ---@return string?
 function input.read()
   repeat
-    coroutine.yield()
+    websock.sleep(0)
     websock.wait(0, "r")
     local data, err = core.read(0, ROOM)
     if data then return data end

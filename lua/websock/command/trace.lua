@@ -55,7 +55,7 @@ end
 -- Describes the payload of a control frame.
 local function control(opcode, payload)
   if payload == "" then return "" end
-  if opcode ~= 8 or #payload < 2 then return (" %q"):format(payload) end
+  if opcode ~= 8 or #payload < 2 then return (' "%s"'):format(payload) end
   return (" %d %s"):format((">I2"):unpack(payload), payload:sub(3))
 end
 
