@@ -72,6 +72,7 @@ local websock = {}
 ---@field origin? string the Origin field
 ---@field max_header? integer most bytes of the answer's head (16 KiB)
 ---@field family? "any"|"inet"|"inet6" which addresses to try ("any")
+---@field attempt_delay? number|false seconds between the addresses of a host that are tried (0.25)
 ---@field unix? string path of a Unix socket to dial in place of the URL's host
 ---@field tap? websock.Tap of websock.core.tap(): gets a copy of all bytes
 ---@field redirects? integer|fun(url: string): boolean how many to follow, or whether to follow this one (0)

@@ -133,6 +133,7 @@ build = {
     ["websock.client.date"] = "lua/websock/client/date.lua",
     ["websock.client.dial"] = "lua/websock/client/dial.lua",
     ["websock.client.fields"] = "lua/websock/client/fields.lua",
+    ["websock.client.race"] = "lua/websock/client/race.lua",
     ["websock.client.reconnect"] = "lua/websock/client/reconnect.lua",
     ["websock.client.redirect"] = "lua/websock/client/redirect.lua",
     ["websock.client.response"] = "lua/websock/client/response.lua",

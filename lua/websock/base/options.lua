@@ -189,6 +189,8 @@ options.connect = extend(connection, {
   proxy = {nil, later("proxies", false), "a proxy (with a later version)"},
   family = {"any", one_of("any", "inet", "inet6"), "which addresses to try"},
   tap = {nil, is_tap, "what core.tap() has returned: it gets a copy of all bytes"},
+  attempt_delay = {0.25, either(positive, false),
+    "seconds between the addresses of a host that are tried; false: one after the other"},
   unix = {nil, filled, "path of a Unix socket to dial in place of the URL's host"},
   socket = {nil, is_socket,
     "a connected socket object; owned by the connection from the call on"},
@@ -351,7 +353,8 @@ options.broadcast = options.publish
 
 -- Pairs of options that exclude each other.
 local APART = {
-  connect = {{"unix", "socket"}, {"family", "unix"}, {"family", "socket"}},
+  connect = {{"unix", "socket"}, {"family", "unix"}, {"family", "socket"},
+    {"attempt_delay", "unix"}, {"attempt_delay", "socket"}},
   listen = {
     {"handler", "on_message"},
     {"unix", "socket"}, {"host", "unix"}, {"port", "unix"}, {"reuseport", "unix"},
@@ -359,7 +362,7 @@ local APART = {
   },
 }
 APART.serve = APART.listen
-APART.reconnect = {{"family", "unix"}}
+APART.reconnect = {{"family", "unix"}, {"attempt_delay", "unix"}}
 
 -- Options that mean nothing without another.
 local NEEDS = {on_open = "on_message", on_drain = "on_message"}

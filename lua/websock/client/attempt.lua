@@ -46,7 +46,9 @@ end
 -- Where to dial to: a route of dial.lua.
 local function route_of(visit)
   local o, target = visit.o, visit.target
-  return {host = target.host, port = target.port, unix = o.unix, family = o.family}
+  if o.unix then return {unix = o.unix, attempt_delay = false} end
+  return {host = target.host, port = target.port, family = o.family,
+    attempt_delay = o.attempt_delay}
 end
 
 -- Returns what socket.take does, for the socket of the options or one that is dialled.

@@ -53,7 +53,8 @@ function client.open(loop, prepared)
   local visit, link = prepared.visit, prepared.link
   local timeout = visit.o.timeout
   if timeout == 0 then return nil, "timeout" end  -- it cannot succeed without waiting
-  local deadline, trail = timeout and loop.now() + timeout, redirect.trail(visit)
+  local deadline = timeout and loop.now() + timeout or nil
+  local trail = redirect.trail(visit)
   while true do
     local ws, err, response = visited(loop, link, visit, deadline)
     if err ~= "refused" then return ws, err end

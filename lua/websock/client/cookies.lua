@@ -60,11 +60,15 @@ end
 
 -- Drops the cookies for which drops(cookie) is true.
 local function drop(jar, drops)
-  local kept = {}
-  for _, cookie in ipairs(jar.list) do
-    if not drops(cookie) then kept[#kept + 1] = cookie end
+  local list, kept = jar.list, 0
+  for i = 1, #list do
+    local cookie = list[i]
+    if not drops(cookie) then
+      kept = kept + 1
+      list[kept] = cookie
+    end
   end
-  jar.list = kept
+  for i = #list, kept + 1, -1 do list[i] = nil end
 end
 
 local function drop_expired(jar)
@@ -192,14 +196,15 @@ local function copy(cookie)
   return copied
 end
 
---- Iterates over copies of all cookies that have not expired.
+--- Iterates over copies of all cookies that have not expired. Meanwhile the jar may change.
 ---@return fun(): table?
 function Jar:each()
   drop_expired(self)
-  local list, i = self.list, 0
+  local copies, i = {}, 0
+  for n, cookie in ipairs(self.list) do copies[n] = copy(cookie) end
   return function()
     i = i + 1
-    return list[i] and copy(list[i])
+    return copies[i]
   end
 end
 

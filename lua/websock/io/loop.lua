@@ -25,6 +25,7 @@ local loop = {
 
   at = reactor.at, advance = reactor.advance, cancel = reactor.cancel,
   register = reactor.register, unregister = reactor.unregister,
+  watch = reactor.watch, unwatch = reactor.unwatch,
   rearm = nil,  -- set below, once the poller is known
   again = reactor.again, mark = reactor.mark,
   poller = reactor.poller, pollfd = reactor.pollfd,
@@ -124,8 +125,11 @@ function loop.at_stop(object) stoppable[object] = true end
 function loop.not_at_stop(object) stoppable[object] = nil end
 
 --- Ends `run` after the turn it is in.
+function loop.end_run() stopped = true end
+
+--- The same, and ends what at_stop was called for.
 function loop.stop()
-  stopped = true
+  loop.end_run()
   for object in pairs(stoppable) do errors.guarded(object, "stop") end
 end
 

@@ -147,7 +147,7 @@ function server.serve(loop, given)
   if not self then return nil, err, place end
   local _ <close> = self  -- also when this coroutine is closed
   if loop.how() == "turn" then
-    self.serving = loop.stop
+    self.serving = loop.end_run
     return loop.run()
   end
   local me = coroutine.running()

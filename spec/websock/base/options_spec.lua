@@ -96,6 +96,8 @@ describe("options", function()
     accepts("listen", "close_timeout", 0, 3)
     refuses("listen", "close_timeout", false, -1, NAN)
     accepts("connect", "ping_timeout", 0.1)
+    accepts("connect", "attempt_delay", 0.001, 5, false)
+    refuses("connect", "attempt_delay", 0, -1, true, "1")
     refuses("connect", "ping_timeout", -1)
     accepts("send", "timeout", 0)
     refuses("send", "timeout", -1, "x", NAN)
@@ -221,9 +223,10 @@ describe("options", function()
 
     it("one of a pair of which only one can count", function()
       local VALUES = {unix = "/a", socket = {}, family = "inet", host = "*", port = 80, reuseport = true,
-        backlog = 5}
+        backlog = 5, attempt_delay = 1}
       for where, pairs_of in pairs {
-        connect = {"unix socket", "family unix", "family socket"},
+        connect = {"unix socket", "family unix", "family socket", "attempt_delay unix", "attempt_delay socket"},
+        reconnect = {"family unix", "attempt_delay unix"},
         listen = {"unix socket", "host unix", "port unix", "reuseport unix", "host socket", "port socket",
           "reuseport socket", "backlog socket"},
       } do

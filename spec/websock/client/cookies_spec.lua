@@ -67,6 +67,20 @@ describe("a jar", function()
         http_only = true, expires = NOW + 5}, only())
     end)
 
+    it("attack 12: of many blanks or semicolons in linear time #slow", function()
+      local function seconds(line)
+        local begun = os.clock()
+        for _ = 1, 5 do sent(line) end
+        return os.clock() - begun
+      end
+      for _, piece in ipairs {" ", ";", "=", "\t", " ;", "; Expires=1 ", ",1"} do
+        local n = 1 << 13
+        local few = seconds("a=b; c=d" .. piece:rep(n // #piece) .. "e")
+        local many = seconds("a=b; c=d" .. piece:rep(8 * n // #piece) .. "e")
+        assert.is_true(many < 30 * few + 0.5, piece)  -- 64 times, if it were quadratic
+      end
+    end)
+
     it("no more than 4,096 bytes of name and value", function()
       assert.is_true(jar:set("ws://a", "a=" .. ("b"):rep(4095) .. "; Path=/"))
       assert.same({nil, "cookie: name and value have more than 4096 bytes"},
@@ -200,7 +214,7 @@ describe("a jar", function()
     assert.equal("n3=3; more=x", jar:get "ws://a/3")
   end)
 
-  it("holds 3,000 cookies", function()
+  it("holds 3,000 cookies #slow", function()
     for i = 1, 60 do
       for j = 1, 50 do jar:set("ws://h" .. i, "n" .. j .. "=1") end
     end
@@ -211,6 +225,17 @@ describe("a jar", function()
     assert.equal("a=b", jar:get "ws://other")
     assert.is_nil(jar:get("ws://h1", "n1"))
     assert.equal("1", jar:get("ws://h1", "n2"))
+  end)
+
+  it("may change while it is iterated over", function()
+    for i = 1, 4 do jar:set("ws://a", "n" .. i .. "=1") end
+    local names = {}
+    for cookie in jar:each() do
+      names[#names + 1] = cookie.name
+      jar:set("ws://a", cookie.name .. "=; Max-Age=0")
+    end
+    assert.same({"n1", "n2", "n3", "n4"}, names)
+    assert.is_nil(only())
   end)
 
   it("gives copies", function()

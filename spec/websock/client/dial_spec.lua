@@ -87,7 +87,7 @@ describe("connect", function()
       end)
     end
 
-    it("tries a host's addresses one after the other", function()
+    it("tries all of a host's addresses", function()
       resolve_to {{host = "127.0.0.3", family = "inet"}, {host = "::1", family = "inet6"},
         {host = "127.0.0.1", family = "inet"}, {host = "127.0.0.4", family = "inet"}}
       local port = serve(function(peer)

@@ -13,21 +13,21 @@ local raw = require "support.raw"
 -- the URL, and a function that counts the peers.
 local function counted(...)
   local handlers = {...}
-  local listener, count = raw.server(), 0
-  local thread = websock.spawn(function()
+  local listener, count, threads = raw.server(), 0, {}
+  threads[0] = websock.spawn(function()
     while true do
       local peer = listener:accept()
       if not peer then return end
       count = count + 1
       local handler = handlers[math.min(count, #handlers)]
-      websock.spawn(function()
+      threads[count] = websock.spawn(function()
         local mine <close> = peer
         handler(mine)
       end)
     end
   end)
   ends.at_end(function()
-    coroutine.close(thread)
+    for i = 0, count do coroutine.close(threads[i]) end
     listener:close()
   end)
   return "ws://127.0.0.1:" .. listener.port, function() return count end
@@ -382,6 +382,18 @@ describe("reconnect", function()
     end)
   end)
 
+  it("goes on when a server of `serve` is stopped", function()
+    local told = bot(serve(refuse(503)), {backoff = {min = 60}})
+    ends.turn_until(function() return told[1] end)
+    local path = os.tmpname()
+    os.remove(path)
+    websock.spawn(function() assert(websock.connect("ws://a", {unix = path})):receive() end)
+    assert.is_true(websock.serve {unix = path, handler = function(ws) ws.server:stop(0) end})
+    for _ = 1, 5 do websock.step(0) end
+    assert.is_nil(told.ended)
+    coroutine.close(told.thread)
+  end)
+
   it("survives ten restarts of its server, and every message arrives", function()
     local port = raw.server()
     local number, url = port.port, "ws://127.0.0.1:" .. port.port
@@ -405,6 +417,18 @@ describe("reconnect", function()
     end
     pass_to_end(told)
     assert.same({"1", "2", "3", "4", "5", "6", "7", "8", "9", "10"}, got)
+  end)
+
+  it("comes back when a server has vanished without a word", function()
+    local url, count = counted(function(peer)
+      peer:welcome()
+      websock.park()  -- reads nothing more, and answers no ping
+    end, stay)
+    local told = bot(url, {ping_interval = 20, ping_timeout = 20})
+    clock.pass_until(function() return told[1] end)
+    assert.same({"closed", 1006, "ping timeout"}, {told[1][1], told[1][5].close_code, told[1][5].close_reason})
+    clock.pass_until(function() return count() == 2 end)
+    coroutine.close(told.thread)
   end)
 
   it("that is dropped unfinished leaves nothing behind", function()
