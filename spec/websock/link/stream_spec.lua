@@ -6,7 +6,7 @@ local process = require "support.process"
 local websock = require "websock"
 
 local PIECE, PIECES = 65536, 16384  -- 1 GiB
-local ALLOWED = 16 * 1024           -- KiB: max_queue, reading ahead, the sockets' buffers
+local ALLOWED = 16 * 1024           -- KiB; measured: 1,100 where it is sent, 1,816 where it is received
 
 -- A server in a process of its own, which takes the message in parts and answers with
 -- how many bytes it has got, and how much its memory has grown.
