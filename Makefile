@@ -324,14 +324,16 @@ LIBDIR = $(DESTDIR)$(PREFIX)/lib/lua/5.4
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 CLIBDIR = $(DESTDIR)$(PREFIX)/lib
 INCDIR = $(DESTDIR)$(PREFIX)/include/websock
+MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
 
 install: all install-c
 	@for file in $(MODULES:lua/%=%); do \
 	  mkdir -p "$(LUADIR)/$$(dirname $$file)" && \
 	  install -m 644 lua/$$file "$(LUADIR)/$$file" || exit 1; done
-	@mkdir -p "$(LIBDIR)/websock" "$(BINDIR)"
+	@mkdir -p "$(LIBDIR)/websock" "$(BINDIR)" "$(MANDIR)"
 	install -m 755 build/websock/core.so "$(LIBDIR)/websock/core.so"
 	install -m 755 bin/websock "$(BINDIR)/websock"
+	install -m 644 man/man1/websock.1 "$(MANDIR)/websock.1"
 	@$(if $(DESTDIR),,$(SEARCHED) || { \
 	  echo 'Lua does not search there by itself; for your own scripts:'; \
 	  echo '  export LUA_PATH="$(HOME_OF_LUA)/?.lua;$(HOME_OF_LUA)/?/init.lua;;"'; \
@@ -368,14 +370,14 @@ SEARCHED = env -u LUA_PATH -u LUA_PATH_5_4 -u LUA_CPATH -u LUA_CPATH_5_4 \
 # are the system's.
 uninstall:
 	rm -f $(patsubst lua/%,"$(LUADIR)/%",$(MODULES))
-	rm -f "$(LIBDIR)/websock/core.so" "$(BINDIR)/websock"
+	rm -f "$(LIBDIR)/websock/core.so" "$(BINDIR)/websock" "$(MANDIR)/websock.1"
 	rm -f $(patsubst %,"$(INCDIR)/%",$(notdir $(HEADERS))) \
 	  $(patsubst %,"$(CLIBDIR)/%",libwebsock.a $(SHARED) $(SONAME) $(SHARED_LINK) \
 	    pkgconfig/websock.pc)
 	-@rmdir "$(INCDIR)" 2>/dev/null || true
 	-@find "$(LUADIR)/websock" "$(LIBDIR)/websock" -depth -type d -empty \
 	  -delete 2>/dev/null || true
-	-@for folder in "$(LUADIR)" "$(LIBDIR)"; do \
+	-@for folder in "$(LUADIR)" "$(LIBDIR)" "$(MANDIR)"; do \
 	  rmdir "$$folder" "$$(dirname "$$folder")" 2>/dev/null; done || true
 	-@$(if $(filter /usr /usr/local,$(abspath $(PREFIX))),,rmdir "$(BINDIR)" \
 	  "$(DESTDIR)$(PREFIX)/include" "$(CLIBDIR)/pkgconfig" \

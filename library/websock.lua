@@ -90,6 +90,7 @@ local websock = {}
 ---@field family? "any"|"inet"|"inet6" which addresses to try ("any")
 ---@field attempt_delay? number|false seconds between the addresses of a host that are tried (0.25)
 ---@field unix? string path of a Unix socket to dial in place of the URL's host
+---@field tap? websock.Tap of websock.core.tap(): gets a copy of all bytes
 ---@field redirects? integer|fun(url: string): boolean how many to follow, or whether to follow this one (0)
 ---@field cookies? websock.Cookies of websock.cookies()
 ---@field scheduler? websock.Scheduler whose coroutine calls, where it is not recognised
@@ -568,6 +569,20 @@ function core.config(role, limits) end
 ---@param config websock.core.Config
 ---@return websock.core.Conn
 function core.conn(config) end
+
+---@return websock.Tap
+function core.tap() end
+
+---A copy of the bytes that go through connections, without TLS.
+---@class websock.Tap
+local Tap = {}
+
+---@return ("new"|"sent"|"received")? what
+---@return string? bytes
+function Tap:take() end
+
+---@param conn websock.core.Conn
+function Tap:attach(conn) end
 
 ---One connection's state machine: bytes in, events out; messages in, bytes out.
 ---@class websock.core.Conn

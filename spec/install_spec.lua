@@ -57,6 +57,10 @@ describe("make install", function()
     assert.equal(0, status)
   end)
 
+  it("installs the manual page", function()
+    assert.equal(0, (shell "test -s a/share/man/man1/websock.1"))
+  end)
+
   it("prints variables that let scripts find it", function()
     local exports = said:match "  export LUA_PATH=.*$"
     local status, output = shell(exports .. [["$LUA" -e '

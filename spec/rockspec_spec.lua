@@ -90,4 +90,10 @@ describe("the rock #slow", function ()
     assert.matches("websock", output)
     assert.matches("%-%-listen", output)
   end)
+
+  it("installs the manual page", function ()
+    local page = tree .. "/lib/luarocks/rocks-5.4/websock/scm-1/man/man1/websock.1"
+    local ok, output = shell("test -s " .. process.quote { page })
+    assert.is_true(ok, output)
+  end)
 end)

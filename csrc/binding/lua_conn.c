@@ -48,6 +48,7 @@ static int conn_gc (lua_State *L) {
   c->tls = NULL;
   net_tls_free(tls);
   websock_free_peer(L, c);
+  websock_untap(c);
   if (c->alive) {
     c->alive = 0;
     ws_free(core(c));

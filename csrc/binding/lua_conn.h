@@ -4,6 +4,7 @@
 **
 **   lua_conn.c   its life, bytes in, its state
 **   lua_transport.c   its descriptor, and TLS
+**   lua_tap.c   copies of its bytes
 **   lua_peer.c   what is kept of a server's peer
 **   lua_head.c   the opening handshake
 **   lua_upgrade.c   a server's usual answer
@@ -111,12 +112,14 @@ enum {
 };
 
 typedef struct peer peer; /* lua_peer.c */
+typedef struct tap tap;   /* lua_tap.c */
 
 typedef struct conn {
   const char *type; /* websock_conn_type, see websock_check */
   net_fd fd;
   net_tls *tls;          /* over fd, or NULL; keeps its errors without fd */
   peer *peer;            /* NULL for a client */
+  tap *tap;              /* gets a copy of all bytes; usually NULL */
   unsigned char alive;   /* core is initialised */
   unsigned char blocked; /* the last write was short */
   unsigned char broken;  /* a write failed: nothing more is sent */
@@ -164,6 +167,13 @@ int websock_dry (const conn *c, long got);
 int websock_unsent (conn *c);
 /* The text of the NET_ERROR that one of these returned. */
 const char *websock_why (const conn *c);
+/* ---- lua_tap.c: notes bytes that the transport has given or taken: the first
+   `size` of those in v */
+void websock_tap_received (tap *t, const void *bytes, size_t size);
+void websock_tap_sent (tap *t, const net_iov *v, size_t size);
+/* Ends the copying. Idempotent. */
+void websock_untap (conn *c);
+
 /* Closes the descriptor. Idempotent. */
 void websock_closefd (conn *c);
 /* Reads once. Returns what websock_digest does, with flags of the read; -1 if

@@ -19,6 +19,7 @@ LUAMOD_API int luaopen_websock_core (lua_State *L) {
   websock_open_signal(L);
   websock_open_poll(L);
   websock_open_stream(L);
+  websock_open_tap(L);
   websock_open_timer(L);
   websock_open_tls(L);
   websock_open_turn(L);

@@ -111,7 +111,7 @@ static void keep (lua_State *L, conn *c, lua_Integer place) {
   c->marked = 1;
 }
 
-/* Conns for which memory runs out are tried once, and left for the next time. */
+/* Conns for which memory runs out are tried once, and left for next time. */
 void websock_flush (lua_State *L, turn *t) {
   lua_Integer kept = 0, end = t->last;
   lua_settop(L, ARG);

@@ -22,6 +22,7 @@ void websock_open_signal (lua_State *L);
 void websock_open_poll (lua_State *L);
 void websock_open_receive (lua_State *L);
 void websock_open_stream (lua_State *L);
+void websock_open_tap (lua_State *L);
 void websock_open_timer (lua_State *L);
 void websock_open_tls (lua_State *L);
 void websock_open_turn (lua_State *L);

@@ -1,7 +1,7 @@
 /*
-** lua_quick.c - the usual turn of the loop in one call: descriptors are ready or
-** timers due, and the queues of io/loop.lua are empty. If something comes into
-** them meanwhile, io/loop.lua does the rest of the turn.
+** lua_quick.c - the usual turn of the loop in one call: descriptors are ready
+** or timers due, and the queues of io/loop.lua are empty. If something comes
+** into them meanwhile, io/loop.lua does the rest of the turn.
 */
 #include "lua_serve.h"
 
@@ -42,9 +42,9 @@ static int wait (lua_State *L, turn *t) {
   return luaL_error(L, "websock: poll: %s", lua_tostring(L, -1));
 }
 
-/* turn:quick([limit]) -> true | nil if queues have something for the rest of the
-   turn | false if nothing was done, as there is more to do than this. Waits at
-   most `limit` seconds; nil: without limit. */
+/* turn:quick([limit]) -> true | nil if queues have something for the rest of
+   the turn | false if nothing was done, as there is more to do than this. Waits
+   at most `limit` seconds; nil: without limit. */
 static int turn_quick (lua_State *L) {
   turn *t = websock_toturn(L, SELF);
   lua_settop(L, LIMIT);
@@ -66,8 +66,8 @@ static int turn_quick (lua_State *L) {
   return lua_gettop(L);
 }
 
-/* turn:equip(poller, timers, expire): what `quick` needs; expire(time) is called
-   when a timer is due. */
+/* turn:equip(poller, timers, expire): what `quick` needs; expire(time) is
+   called when a timer is due. */
 static int turn_equip (lua_State *L) {
   websock_toturn(L, SELF);
   lua_settop(L, 4);

@@ -243,8 +243,8 @@ static void serve_other (lua_State *L, net_ready r) {
   websock_callmethod(L, 1);
 }
 
-/* A callback may close the poller. No event is taken from it unless its conn can
-   be marked if memory runs out. */
+/* A callback may close the poller. No event is taken from it unless its conn
+   can be marked if memory runs out. */
 void websock_serve (lua_State *L, turn *t) {
   net_poll *const *p = websock_topoll(L, ARG);
   net_ready r;

@@ -17,7 +17,9 @@ static long recv_tls (conn *c, void *p, size_t n) {
 }
 
 long websock_recv (conn *c, void *p, size_t n) {
-  return c->tls ? recv_tls(c, p, n) : net_recv(c->fd, p, n);
+  long r = c->tls ? recv_tls(c, p, n) : net_recv(c->fd, p, n);
+  if (c->tap && r > 0) websock_tap_received(c->tap, p, (size_t)r);
+  return r;
 }
 
 int websock_more (const conn *c, long got, size_t room) {
@@ -29,7 +31,9 @@ int websock_dry (const conn *c, long got) {
 }
 
 long websock_sendv (conn *c, const net_iov *v, int n) {
-  return c->tls ? net_tls_sendv(c->tls, v, n) : net_sendv(c->fd, v, n);
+  long r = c->tls ? net_tls_sendv(c->tls, v, n) : net_sendv(c->fd, v, n);
+  if (c->tap && r > 0) websock_tap_sent(c->tap, v, (size_t)r);
+  return r;
 }
 
 int websock_unsent (conn *c) {

@@ -89,8 +89,8 @@ void websock_prepare_memory (lua_State *L, int self);
 enum { CANNOT, CAN_YIELD, CAN_TURN };
 int websock_how (lua_State *L, const turn *t);
 /* Calls the function below the n arguments on the top, in the thread that turns
-   the loop, and returns the number of results that it has pushed. A Lua function
-   must not yield. */
+   the loop, and returns the number of results that it has pushed. A Lua
+   function must not yield. */
 int websock_enter (lua_State *L, turn *t, int self, int n);
 /* Calls the function at f, an upvalue, with all that is on the stack, and
    returns its results, in place of the C function that runs. It may yield. */

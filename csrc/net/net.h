@@ -141,9 +141,9 @@ int net_poll_watch (net_poll *p, net_fd fd, uint32_t slot, int what);
 /* Call before fd is closed. Nothing more is reported for fd then, not even
    events of the current batch. */
 void net_poll_del (net_poll *p, net_fd fd);
-/* The same for a descriptor that is closed next, and of which the caller has made
-   no duplicate: unless the process was forked since fd was registered, a kernel
-   that forgets a closed file by itself is not told. */
+/* The same for a descriptor that is closed next, and of which the caller has
+   made no duplicate: unless the process was forked since fd was registered, a
+   kernel that forgets a closed file by itself is not told. */
 void net_poll_drop (net_poll *p, net_fd fd);
 
 /* Waits at most timeout seconds (0: not at all, < 0: for ever) for a batch of

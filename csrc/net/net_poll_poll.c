@@ -1,8 +1,8 @@
 /*
 ** net_poll_poll.c - the poller's back end for all other systems. Masking makes
 ** it edge-triggered: a direction that was reported is not polled again until
-** net_poll_rearm, and a hangup is reported once. An entry's `own` identifies its
-** open file.
+** net_poll_rearm, and a hangup is reported once. An entry's `own` identifies
+** its open file.
 */
 #include "net_posix.h"
 

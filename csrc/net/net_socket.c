@@ -152,7 +152,7 @@ int net_listen (net_fd fd, int waiting) {
   return listen(fd, waiting) < 0 ? NET_ERROR : 0;
 }
 
-/* -------------------------------------------- addresses, binding, connecting */
+/* ------------------------------------------- addresses, binding, connecting */
 
 int net_peer (net_fd fd, net_address *a) {
   net_any from;

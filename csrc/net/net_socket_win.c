@@ -108,7 +108,7 @@ int net_reuse_port (net_fd fd) {
   return NET_ERROR;
 }
 
-/* -------------------------------------------- addresses, binding, connecting */
+/* ------------------------------------------- addresses, binding, connecting */
 
 int net_listen (net_fd fd, int waiting) {
   return result(listen(of(fd), waiting));
@@ -167,7 +167,7 @@ net_fd net_accept (net_fd listener, net_sockaddr *peer) {
   }
 }
 
-/* --------------------------------------------------------------------- pairs */
+/* -------------------------------------------------------------------- pairs */
 
 /* Connects `to` to the listener and accepts it; another process may come first,
    and is turned away. */

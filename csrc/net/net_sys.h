@@ -15,14 +15,14 @@
 /* ---- net_socket.c */
 /* Like net_recv, by read(2): for pipes and terminals. */
 long net_read (net_fd fd, void *p, size_t n);
-/* A pipe that a poller can wait for: ends to read and to write, non-blocking and
-   CLOEXEC. 0 or NET_ERROR. */
+/* A pipe that a poller can wait for: ends to read and to write, non-blocking
+   and CLOEXEC. 0 or NET_ERROR. */
 int net_pipe (net_fd ends[2]);
 void net_pipe_write (net_fd fd); /* one byte; if it is full, none */
-int net_unread (net_fd fd);    /* bytes to read (FIONREAD), 0 if unknown */
-int net_in_flight (net_fd fd); /* bytes written that the peer's system has not
+int net_unread (net_fd fd);      /* bytes to read (FIONREAD), 0 if unknown */
+int net_in_flight (net_fd fd);   /* bytes written that the peer's system has not
                                   acknowledged, 0 if unknown */
-net_fd net_dup (net_fd fd);    /* CLOEXEC; NET_NONE on error */
+net_fd net_dup (net_fd fd);      /* CLOEXEC; NET_NONE on error */
 
 /* ---- net_path.c: the paths of Unix sockets */
 /* Identifies the socket at a path; a symbolic link is none. While it is bound

@@ -16,7 +16,7 @@ int net_tls_is_server (const net_tls_ctx *ctx);
 /* ---- net_tls.c */
 /* As net_tls_new for a client, but over the TLS of `under`, whose handshake is
    over; the new one owns it, and ends and frees it with itself. If this returns
-   NULL, `under` still is the caller's. What is said of fd then means `under`. */
+   NULL, `under` still is the caller's. What is said of fd means `under`. */
 net_tls *net_tls_over (net_tls_ctx *ctx, net_tls *under, const char *name,
                        const char *place);
 /* Continues the handshake: 1 once it is over, NET_AGAIN (which needs fd to be

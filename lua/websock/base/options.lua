@@ -103,6 +103,12 @@ local function one_of(...)
   end
 end
 
+local function is_tap(value)
+  local meta = getmetatable(value)
+  return type(value) == "userdata" and meta ~= nil and meta.__name == "websock.tap",
+    "what core.tap() has returned"
+end
+
 local function is_socket(value)
   local kind = type(value)
   return kind == "userdata" or kind == "table", "a socket object"
@@ -183,6 +189,7 @@ options.connect = extend(connection, {
     "the URL of a proxy; true: the one that the environment names; false: none"},
   proxy_tls = {nil, is "table", "TLS to an https proxy: as `tls`"},
   family = {"any", one_of("any", "inet", "inet6"), "which addresses to try"},
+  tap = {nil, is_tap, "what core.tap() has returned: it gets a copy of all bytes"},
   attempt_delay = {0.25, either(positive, false),
     "seconds between the addresses of a host that are tried; false: one after the other"},
   unix = {nil, filled, "path of a Unix socket to dial in place of the URL's host"},

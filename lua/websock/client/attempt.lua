@@ -37,6 +37,7 @@ function attempt.prepare(loop, visit)
   local o, target = visit.o, visit.target
   local link = Link.new(ClientLink, core.config("client", o))
   link.loop, link.options = loop, o
+  if o.tap then o.tap:attach(link.conn) end
   local fields = fields_of(visit.where, o, target)
   local ok, rule = link.conn:request(target.field, target.target, o.protocols, fields)
   if not ok then blame(visit, fields, rule) end

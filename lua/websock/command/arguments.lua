@@ -1,49 +1,7 @@
--- The command's arguments, and its help: `parse` turns the arguments into a table, or
--- returns what is wrong with them.
+-- The command's arguments: `parse` turns them into a table, or returns what is wrong with
+-- them.
 
 local arguments = {}
-
-arguments.COMMANDS = [==[
-  /ping                  measure the round trip
-  /close [CODE [REASON]] close the connection; CODE is 1000 unless given, and
-                         may be 1000-1003, 1007-1014 or 3000-4999
-  /help                  list these
-]==]
-
-arguments.HELP = [==[
-usage: websock [options] URL            connect; lines go out, messages come in
-       websock [options] --listen PORT  echo server
-
-  -H, --header 'NAME: VALUE'  send this field with the handshake (repeatable)
-      --protocol NAME         offer (or accept) this subprotocol (repeatable)
-      --origin ORIGIN         send this Origin (or let its pages in, repeatable)
-      --timeout SECONDS       for connecting, and for a ping's answer (10)
-      --linger SECONDS        after the end of input, wait so long for messages
-      --max-message BYTES     largest message accepted (1048576; 0: no limit)
-      --binary                send binary messages, print binary ones raw
-      --quiet                 no status lines, only errors
-      --listen PORT           be an echo server (0: any free port)
-      --host HOST             where to listen (127.0.0.1)
-      --ca FILE               trust these authorities instead of the system's
-      --insecure              trust any server's certificate
-      --cert FILE, --key FILE certificate and its key (PEM): a server's, which
-                              then serves wss, or a client's
-      --version, --help
-
-Each line of input is sent as one message. A line that begins with a slash is
-a command; write // to send a slash.
-]==] .. arguments.COMMANDS .. [==[
-
-Messages are printed one per line on standard output, all else on standard
-error. On a terminal a message begins with "< ", its further lines with "| ",
-and control characters are spelled out (^[); pipes get it as it came.
-After the end of input the answers are still printed: it closes once the server
-has answered pings and sent nothing else meanwhile. Ctrl-C closes the connection
-or server, a second one ends the command at once.
-Exit status: 0 closed normally, 1 failed, 2 wrong usage. Normal are the codes
-1000, 1001 and 1005 (none given), and any with which you have closed. A line or
-a command that could not be sent makes it 1.
-]==]
 
 local function text(value)
   return value
@@ -61,6 +19,12 @@ local function whole(value)
   return nil, "not a whole number: " .. value
 end
 
+local function count(value)
+  local n = whole(value)
+  if n and n > 0 then return n end
+  return nil, "not a whole number from 1 up: " .. value
+end
+
 local function port(value)
   local n = whole(value)
   if n and n <= 65535 then return n end
@@ -73,27 +37,53 @@ local function header(value)
   return nil, "not of the form 'NAME: VALUE': " .. value
 end
 
+-- RFC 6265 section 4.2.1.
+local function cookie(value)
+  if value:find "^[^=;%s]+=[^;%c]*$" then return value end
+  return nil, "not of the form NAME=VALUE: " .. value
+end
+
+local function credentials(value)
+  if value:find "^[^:]*:" then return value end
+  return nil, "not of the form USER:PASSWORD"
+end
+
 -- Option -> field of the result, function that reads its value (none: a switch),
 -- whether it may be repeated, and which half it belongs to (none: both).
 local OPTIONS = {
-  ["--header"]      = {field = "headers", read = header, many = true, half = "client"},
-  ["--protocol"]    = {field = "protocols", read = text, many = true},
-  ["--origin"]      = {field = "origins", read = text, many = true},
-  ["--timeout"]     = {field = "timeout", read = number, half = "client"},
-  ["--linger"]      = {field = "linger", read = number, half = "client"},
-  ["--max-message"] = {field = "max_message", read = whole},
-  ["--binary"]      = {field = "binary", half = "client"},
-  ["--quiet"]       = {field = "quiet"},
-  ["--listen"]      = {field = "listen", read = port, half = "server"},
-  ["--host"]        = {field = "host", read = text, half = "server"},
-  ["--ca"]          = {field = "ca", read = text, half = "client"},
-  ["--insecure"]    = {field = "insecure", half = "client"},
-  ["--cert"]        = {field = "cert", read = text},
-  ["--key"]         = {field = "key", read = text},
-  ["--version"]     = {field = "version"},
-  ["--help"]        = {field = "help"},
+  ["--auth"]          = {field = "auth", read = credentials, half = "client"},
+  ["--binary"]        = {field = "binary", half = "client"},
+  ["--ca"]            = {field = "ca", read = text, half = "client"},
+  ["--cert"]          = {field = "cert", read = text},
+  ["--compress"]      = {field = "compress"},
+  ["--cookie"]        = {field = "cookies", read = cookie, many = true, half = "client"},
+  ["--count"]         = {field = "count", read = count, half = "client"},
+  ["--header"]        = {field = "headers", read = header, many = true, half = "client"},
+  ["--help"]          = {field = "help"},
+  ["--host"]          = {field = "host", read = text, half = "server"},
+  ["--insecure"]      = {field = "insecure", half = "client"},
+  ["--json"]          = {field = "json", half = "client"},
+  ["--key"]           = {field = "key", read = text},
+  ["--linger"]        = {field = "linger", read = number, half = "client"},
+  ["--listen"]        = {field = "listen", read = port, half = "server"},
+  ["--max-message"]   = {field = "max_message", read = whole},
+  ["--origin"]        = {field = "origins", read = text, many = true},
+  ["--ping-interval"] = {field = "ping_interval", read = number},
+  ["--protocol"]      = {field = "protocols", read = text, many = true},
+  ["--proxy"]         = {field = "proxy", read = text, half = "client"},
+  ["--quiet"]         = {field = "quiet"},
+  ["--reconnect"]     = {field = "reconnect", half = "client"},
+  ["--send-file"]     = {field = "files", read = text, many = true, half = "client"},
+  ["--timeout"]       = {field = "timeout", read = number, half = "client"},
+  ["--verbose"]       = {field = "verbose", half = "client"},
+  ["--version"]       = {field = "version"},
 }
-OPTIONS["-H"], OPTIONS["-h"] = OPTIONS["--header"], OPTIONS["--help"]
+arguments.OPTIONS = {}  -- their names, sorted
+for name in pairs(OPTIONS) do table.insert(arguments.OPTIONS, name) end
+table.sort(arguments.OPTIONS)
+
+OPTIONS["-H"], OPTIONS["-h"], OPTIONS["-v"] =
+  OPTIONS["--header"], OPTIONS["--help"], OPTIONS["--verbose"]
 
 local function store(result, option, value)
   if not option.many then
@@ -155,15 +145,23 @@ local function check_tls(result)
   return result
 end
 
--- Checks the arguments against each other.
-local function check(result)
+-- Rejects options of the other half.
+local function check_half(result)
   local half = result.listen and "server" or "client"
-  for name, option in pairs(OPTIONS) do
+  for _, name in ipairs(arguments.OPTIONS) do
+    local option = OPTIONS[name]
     if result[option.field] ~= nil and option.half and option.half ~= half then
       return nil, name .. (half == "server" and " does not go with --listen"
                            or " needs --listen")
     end
   end
+  return result
+end
+
+-- Checks the arguments against each other.
+local function check(result)
+  local ok, err = check_half(result)
+  if not ok then return nil, err end
   if result.url and result.origins and result.origins[2] then
     return nil, "more than one --origin"
   end
@@ -172,6 +170,7 @@ local function check(result)
   if result.url and not result.url:find("^%a[%w+.-]*://") then
     return nil, "not a WebSocket URL: " .. result.url .. suggestion(result.url)
   end
+  if result.json and result.binary then return nil, "--json does not go with --binary" end
   return check_tls(result)
 end
 

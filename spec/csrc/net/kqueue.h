@@ -144,7 +144,7 @@ static int kq_collect (kq *q, struct kevent *to, int room) {
   return n;
 }
 
-/* ----------------------------------------------------------------- the calls */
+/* ---------------------------------------------------------------- the calls */
 
 static kq *kq_of (int fd) {
   kq *q = kq_all;

@@ -1,7 +1,7 @@
 /*
-** test_net_poll.c - the poller's contract (net.h), each case with each back end:
-** those of the system, poll, and kqueue over Linux's means. Allocations are
-** made to fail through the copy of net_poll.c that is compiled here.
+** test_net_poll.c - the poller's contract (net.h), each case with each back
+** end: those of the system, poll, and kqueue over Linux's means. Allocations
+** are made to fail through the copy of net_poll.c that is compiled here.
 */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

@@ -1,5 +1,4 @@
--- The command `websock` as a client, a process against our own server in another, and
--- the commands that it obeys.
+-- The command `websock` as a client, a process against our own server in another, its options.
 
 local command = require "support.command"
 
@@ -122,6 +121,73 @@ describe("websock, the command", function()
       assert.matches("connected to %S+ speaking chat\n", err)
     end)
 
+    it("sends lines that begin with a slash", function()
+      local status, out = client("/close\n//\n/\n")
+      assert.equal("/close\n//\n/\n", out)
+      assert.equal(0, status)
+    end)
+
+    it("--cookie and --auth send their fields", function()
+      local _, out = client("do header cookie\ndo header authorization\n",
+        "--cookie", "a=1", "--cookie", "b=x y", "--auth", "Aladdin:open sesame")
+      assert.equal("a=1; b=x y\nBasic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\n", out)
+    end)
+
+    it("--count ends after so many messages", function()
+      local status, out, err = client("a\nb\nc\n", "--count", "2")
+      assert.equal("a\nb\n", out)
+      assert.matches("closed 1000\n$", err)
+      assert.equal(0, status)
+    end)
+
+    it("--count waits for them after the end of input", function()
+      local status, out = client("do later evening\n", "--count", "1")
+      assert.equal("evening\n", out)
+      assert.equal(0, status)
+    end)
+
+    it("--count fails if they do not come", function()
+      local status, out = client("do close 1000\n", "--count", "1")
+      assert.same({1, ""}, {status, out})
+    end)
+
+    it("--send-file sends a file as one message, before the lines", function()
+      local path = os.tmpname()
+      local file = assert(io.open(path, "wb"))
+      file:write(("line\n"):rep(200000), "/end")
+      file:close()
+      local status, out = client("after\n", "--send-file", path, "--json", "--max-message", "0")
+      assert.equal(1, status)  -- "after" is not JSON
+      local text = ("line\\n"):rep(200000) .. "/end"
+      assert.is_truthy(out:find('{"type":"text","data":"' .. text .. '"}\n', 1, true))
+      os.remove(path)
+    end)
+
+    it("--send-file - sends standard input as one message", function()
+      local status, out = client("a\n/b\r\n", "--send-file", "-")
+      assert.equal("a\n/b\r\n\n", out)
+      assert.equal(0, status)
+    end)
+
+    it("--send-file needs text without --binary, and a file that can be read", function()
+      local status, _, err = client("\xff", "--send-file", "-")
+      assert.matches("^websock: %-%-send%-file: %-: not UTF%-8", err)
+      assert.equal(2, status)
+      local out
+      status, out = client("\xff", "--send-file", "-", "--binary")
+      assert.same({0, "\xff\n"}, {status, out})
+      for _, name in ipairs {"/nonexistent", "/"} do
+        status, _, err = client("", "--send-file", name)
+        assert.matches("^websock: %-%-send%-file: ", err)
+        assert.equal(2, status)
+      end
+    end)
+
+    it("--compress agrees on compression", function()
+      local _, _, err = client(("a"):rep(1000) .. "\n", "--compress", "--verbose")
+      assert.matches("\n%*> Sec%-WebSocket%-Extensions: permessage%-deflate", err)
+    end)
+
     it("--max-message refuses larger messages", function()
       local status, out = client("do size 100\n", "--max-message", "100")
       assert.equal(("x"):rep(100) .. "\n", out)
@@ -140,80 +206,6 @@ describe("websock, the command", function()
     end)
   end)
 
-  describe("commands", function()
-    it("/ping prints the round trip", function()
-      local status, out, err = client("/ping\n")
-      assert.equal("", out)
-      assert.matches("ping: %d+%.%d+ ms\n", err)
-      assert.equal(0, status)
-    end)
-
-    it("/close closes with the code and the reason given", function()
-      local status, _, err = client("/close 4000 bye bye\nnever sent\n")
-      assert.matches("closed 4000 bye bye\n$", err)
-      assert.equal(0, status)
-    end)
-
-    it("/close alone closes with 1000", function()
-      local running <close> = command.start {url}
-      running:write("/close\n")
-      local status, _, err = running:wait()
-      assert.matches("closed 1000\n$", err)
-      assert.equal(0, status)
-    end)
-
-    it("/close with a code that may not be sent is refused", function()
-      local codes = {"abc", "12x", "-1000", "1e3", "99", "999", "1004", "1005",
-        "1006", "1015", "2999", "5000", "99999", ("9"):rep(30)}
-      local status, out, err = client("/close " .. table.concat(codes, " bye\n/close ")
-        .. "\nstill here\n")
-      assert.equal("still here\n", out)
-      local expected = "connected to " .. url .. "\n"
-      for _, code in ipairs(codes) do
-        expected = expected .. "websock: /close: not a code that may be sent: " .. code
-          .. " (1000-1003, 1007-1014, 3000-4999)\n"
-      end
-      assert.equal(expected .. "closed 1000\n", err)
-      assert.equal(1, status)
-    end)
-
-    it("/close takes the codes that may be sent", function()
-      for _, code in ipairs {1000, 1003, 1007, 1014, 3000, 4999} do
-        local status, _, err = client("/close " .. code .. " bye\n")
-        assert.matches("\nclosed " .. code .. " bye\n$", err)
-        assert.equal(0, status)
-      end
-    end)
-
-    it("/close with a reason that is too long is refused", function()
-      local status, _, err = client("/close 1000 " .. ("x"):rep(124) .. "\n")
-      assert.matches("\nwebsock: close: [^\n]*\nclosed 1000\n$", err)
-      assert.equal(1, status)
-    end)
-
-    it("/help lists them", function()
-      local status, out, err = client("/help\n", "--quiet")
-      assert.equal("", out)
-      assert.matches("^  /ping .*\n  /close .*\n  /help [^\n]*\n$", err)
-      local _, help = command.run {"--help"}
-      assert.is_truthy(help:find(err, 1, true))
-      assert.equal(0, status)
-    end)
-
-    it("// sends a slash", function()
-      local _, out = client("//ping\n///\n")
-      assert.equal("/ping\n//\n", out)
-    end)
-
-    it("unknown ones are reported and not sent", function()
-      local status, out, err = client("/etc/passwd\n/\nhi\n")
-      assert.equal("hi\n", out)
-      assert.matches("not sent: /etc/passwd\nThere are /ping, /close and /help;", err)
-      assert.matches("not sent: /\n", err)
-      assert.equal(1, status)
-    end)
-  end)
-
   describe("asked about itself", function()
     it("--help prints the usage", function()
       local status, out, err = command.run {"--help"}
@@ -224,16 +216,14 @@ describe("websock, the command", function()
 
     it("--help names every option", function()
       local _, out = command.run {"-h"}
-      for _, name in ipairs {"header", "protocol", "origin", "timeout", "linger",
-          "max%-message", "binary", "quiet", "listen", "host", "ca", "insecure", "cert", "key",
-          "version", "help"} do
-        assert.matches("%-%-" .. name, out)
+      for _, name in ipairs(require "websock.command.arguments".OPTIONS) do
+        assert.is_truthy(out:find(name, 1, true), name)
       end
     end)
 
     it("--help says which close codes are normal", function()
       local _, out = command.run {"--help"}
-      assert.matches("Normal are the codes\n1000, 1001 and 1005", out)
+      assert.matches("closed normally: with 1000, 1001, 1005 %(no code%)", out)
     end)
 
     it("--version prints the version", function()

@@ -1,0 +1,261 @@
+-- One run of the client: its connection or, with --reconnect, its connections one after
+-- the other; its input; and the status to exit with.
+
+local printable = require "websock.base.printable"
+local process = require "websock.command.process"
+local websock = require "websock"
+
+local MOST_BODY = 1024  -- bytes of a refusal's body that are shown
+local FAILED, OK = process.FAILED, process.OK
+
+-- `ws`: the connection, nil while there is none; `finishing`: it is to be the last one;
+-- `ours`: we, not the server, have begun to close it; `ended`: there is no more; `failed`:
+-- something could not be sent.
+local Session = {}
+Session.__index = Session
+
+--- Returns a session. Set before it runs: `open_input`, a function that returns an iterator
+--- over the lines of the input, and a function that says what one means; `trace`, if there
+--- is one. `terminal` is set once lines are edited.
+---@param options table # of arguments.parse
+---@param out table # of output.lua or json.lua
+---@param dial table # options of websock.connect
+---@param files string[] # messages to be sent first
+function Session.new(options, out, dial, files)
+  return setmetatable({options = options, out = out, dial = dial, files = files, received = 0,
+    status = FAILED}, Session)
+end
+
+--- Shows what --verbose shows.
+function Session:drain()
+  if self.trace then self.trace:drain() end
+end
+
+-- Reports an event, and what went wrong, behind what --verbose shows of it.
+function Session:event(name, fields)
+  self:drain()
+  self.out:event(name, fields)
+end
+
+function Session:problem(text)
+  self:drain()
+  self.out:problem(text)
+end
+
+--- Reports something that was not done.
+function Session:complain(text)
+  self.failed = true
+  self:problem(text)
+end
+
+-- What the input asks for ------------------------------------------------------------
+
+-- Returns the connection, nil if there is none. With --reconnect waits for one that is
+-- open, and not the one that was found to be lost.
+function Session:connection(lost)
+  while self.options.reconnect and not self.finishing do
+    if self.ws and self.ws ~= lost and self.ws:state() == "open" then break end
+    self.waiting = coroutine.running()
+    websock.park()
+  end
+  return self.ws
+end
+
+--- Sends a message.
+function Session:deliver(message, kind)
+  kind = kind or self.options.binary and "binary" or "text"
+  if kind == "text" and not utf8.len(message) then
+    return self:complain "not UTF-8, not sent (--binary sends any bytes)"
+  end
+  local ws, ok, err
+  repeat
+    ws = self:connection(ws)
+    if not ws then break end
+    ok, err = ws:send(message, kind)
+  until ok or not self.options.reconnect
+  if not ok then self:unsent(err or "closed") end
+end
+
+-- Reports a message for which the end of the connection came first; not if we have
+-- ended it.
+function Session:unsent(err)
+  if not self.finishing then self:complain("not sent: " .. err) end
+end
+
+--- Measures the round trip.
+function Session:ping()
+  local ws = self:connection()
+  if not ws then return end
+  local seconds, err = ws:ping(nil, self.options.timeout)
+  if seconds then return self:event("pong", {seconds = seconds}) end
+  if not self.finishing then self:problem("ping: " .. err) end
+end
+
+--- Prints a text.
+function Session:tell(text)
+  self.out:say("status", text)
+end
+
+--- Ends the session: closes the connection, or ends at once if there is none.
+---@param code integer
+---@param reason string?
+function Session:close(code, reason)
+  local ws = self.ws
+  if not ws then return self:stop() end
+  local was, ours = self.finishing, self.ours
+  self.finishing, self.ours = true, ours or ws:state() == "open"
+  local done, err = pcall(ws.close, ws, code, reason)
+  if done then return end
+  self.finishing, self.ours = was, ours
+  self:complain(process.without_position(err))
+end
+
+--- The same for a signal, which ends the editing of lines.
+function Session:interrupt(code)
+  if self.terminal then self.terminal:close() end
+  if self.finishing then return self:stop() end
+  self:close(code)
+end
+
+--- Ends it at once.
+function Session:stop()
+  self.finishing, self.ended = true, true
+  websock.stop()
+end
+
+-- Waits until the server has answered what it was sent. One pong proves little: a server
+-- may answer pings before messages that its application has yet to take. But two round
+-- trips in a row that bring nothing else mean that it has no more to send (or needs
+-- longer: --linger is for that).
+function Session:settle(ws)
+  if not ws:flush() then return end
+  local deadline = websock.now() + self.options.timeout
+  local quiet = 0
+  while quiet < 2 and websock.now() < deadline do
+    local before = self.received
+    if not ws:ping(nil, self.options.timeout) then return end
+    quiet = self.received == before and quiet + 1 or 0
+  end
+end
+
+local function act(self, action, ...)
+  if action then return self[action](self, ...) end
+  self:complain((...))
+end
+
+-- Obeys a line of input.
+function Session:obey(line, read)
+  if not (self.options.binary or self.options.json) then line = line:gsub("\r$", "") end
+  act(self, read(line))
+end
+
+-- Sends the files and the lines, then ends the session.
+function Session:feed()
+  for _, text in ipairs(self.files) do self:deliver(text) end
+  local lines, read = self.open_input()
+  for line in lines do
+    if self.ws and self.ws:state() ~= "open" and not self.options.reconnect then return end
+    self:obey(line, read)
+    if self.finishing then return end
+  end
+  self:end_input()
+end
+
+-- Closes when no more messages are expected. With --count, the last one does.
+function Session:end_input()
+  local o, ws = self.options, self:connection()
+  if ws and not o.count then self:settle(ws) end
+  if o.linger then websock.sleep(o.linger) end
+  if o.linger or not o.count then self:close(1000) end
+end
+
+-- Connections -----------------------------------------------------------------------
+
+-- Prints messages until the connection has ended, or there is no need for more.
+function Session:print_all(ws)
+  for message, kind in ws:messages() do
+    self.received = self.received + 1
+    self:drain()
+    local read = self.out:message(message, kind)
+    if not read or self.received == self.options.count then return self:close(1000) end
+  end
+end
+
+local NORMAL = {[1000] = true, [1001] = true, [1005] = true}
+
+-- The status after a connection.
+function Session:judge(ws)
+  if self.failed then return FAILED end
+  if self.options.count then return self.received >= self.options.count and OK or FAILED end
+  return ws.close_clean and (self.ours or NORMAL[ws.close_code]) and OK or FAILED
+end
+
+-- From its opening to its end.
+function Session:attend(ws)
+  self.ws = ws
+  self:event("open", {url = ws.response.url, protocol = ws.protocol})
+  if not self.feeding then
+    self.feeding = websock.spawn(function() self:feed() end)
+  elseif self.waiting then
+    websock.wake(self.waiting)
+  end
+  self:print_all(ws)
+  self.ws = nil
+  self:event("close", {code = ws.close_code, reason = ws.close_reason,
+    clean = ws.close_clean})
+  self.status = self:judge(ws)
+end
+
+-- Describes a refusal: the status line, and the first lines of a text body.
+local function explanation(response)
+  if not response then return "" end
+  local shown = {printable(": " .. tostring(response))}
+  if (response.headers["content-type"] or ""):find "^text/plain" then
+    for line in (response.body or ""):sub(1, MOST_BODY):gmatch "[^\n]+" do
+      shown[#shown + 1] = "| " .. printable(line, "\t")
+    end
+  end
+  return table.concat(shown, "\n")
+end
+
+-- Reports that there is no connection.
+function Session:report(err, response, status)
+  self:problem(printable(self.options.url) .. ": " .. printable(err) .. explanation(response))
+  self.status = status or err:find "^url: " and process.USAGE or FAILED
+end
+
+function Session:run_once()
+  local ws, err, response, status = process.attempt(websock.connect, self.options.url, self.dial)
+  if not ws then return self:report(err, response, status) end
+  self:attend(ws)
+end
+
+-- For websock.reconnect, after each failure.
+function Session:failure(err, delay, attempt, response, ws)
+  if self.finishing then return false end
+  if not delay and not ws then return self:report(err, response) end
+  if delay then
+    if response then err = err .. ": " .. tostring(response) end
+    self:event("retry", {error = err, seconds = delay, attempt = attempt})
+  end
+end
+
+function Session:run_again_and_again()
+  self.dial.on_retry = function(...) return self:failure(...) end
+  local iterate, state, _, guard = process.attempt(websock.reconnect, self.options.url, self.dial)
+  if not iterate then return self:report(state, nil, process.USAGE) end
+  local closing <close> = guard  -- luacheck: ignore closing
+  repeat
+    local ws, err, _, status = process.attempt(iterate, state)
+    if ws then self:attend(ws) end
+    if err then self:report(err, nil, status) end
+  until not ws or self.finishing
+end
+
+--- Runs it to its end, or until `stop`; sets `status`.
+function Session:run()
+  local _ <close> = setmetatable({}, {__close = function() self:stop() end})
+  if self.options.reconnect then self:run_again_and_again() else self:run_once() end
+end
+
+return Session
