@@ -4,8 +4,6 @@
 -- Handlers run in the loop's coroutines; in the column "theirs" in those of the host, for
 -- rows where that differs (a blank elsewhere). "copas-like" is support.copas_like; the
 -- column "copas" is there if `require "copas"` finds version 4.
---
--- Not here yet: rows of `reconnect`, which comes with a later version.
 
 local certificates = require "support.certificates"
 local matrix = require "support.hosts.matrix"
