@@ -44,7 +44,7 @@ row("reconnect: through a time without a server", function(t)
     assert.is_true(delay >= 0)
     if attempt == 3 then t:listen {port = port} end
   end
-  for ws in websock.reconnect(url_of(port), {backoff = BACKOFF, on_retry = on_retry}) do
+  for ws in websock.reconnect(url_of(port), {backoff = BACKOFF, on_retry = on_retry}) do  -- luacheck: ignore 512
     t:own()
     t:assert_echo(ws)
     break
