@@ -87,6 +87,18 @@ function hosts.echo(options)
   return server, ("ws://127.0.0.1:%d/"):format(port)
 end
 
+---Runs, by `inside`, a coroutine that leaves an open connection behind, on which nobody
+---waits: the host has to end, as `inside` returns then.
+function hosts.leaves_connection(inside)
+  local server, url = hosts.echo()
+  local ws
+  inside(function()
+    ws = assert(websock.connect(url))
+    server:stop(0)
+  end)
+  ws:abort()
+end
+
 ---Runs a program: its status and output.
 function hosts.run(program)
   local path = os.tmpname()
