@@ -428,7 +428,7 @@ describe("examples/embed/game.c", function()
   it("goes on with the rules that it has when the new ones are wrong", function()
     local ws = assert(websock.connect(play(world)))
     for text, complaint in pairs {
-      ["return {"] = "expected near <eof>", ["error 'at once'"] = "at once",
+      ["return {"] = "near <eof>", ["error 'at once'"] = "at once",
       ["return {tick = print}"] = "returns no function 'stop'", ["return 1"] = "table expected",
     } do
       spill(script, text)
