@@ -52,6 +52,7 @@ static int turn_quick (lua_State *L) {
     lua_pushboolean(L, 0);
     return 1;
   }
+  websock_check_levels(L);
   lua_getiuservalue(L, SELF, TURN_POLLER);
   lua_getiuservalue(L, SELF, TURN_TIMERS);
   lua_pushboolean(L, wait(L, t));

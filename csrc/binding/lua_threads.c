@@ -189,9 +189,34 @@ static int unyielding (lua_State *L) {
   return lua_gettop(L);
 }
 
+/* Levels of the C stack that a turn needs beside the user's functions, and the
+   depth of a caller's stack from which on they may be missing. */
+enum { LEVELS = 40, DEEP = 60 };
+
+/* Calls itself so many times: raises "C stack overflow" if it cannot. */
+static int descend (lua_State *L) {
+  lua_Integer left = lua_tointeger(L, 1);
+  if (left == 0) return 0;
+  lua_pushcfunction(L, descend);
+  lua_pushinteger(L, left - 1);
+  lua_call(L, 1, 0);
+  return 0;
+}
+
+void websock_check_levels (lua_State *L) {
+  lua_Debug unused;
+  if (!lua_getstack(L, DEEP, &unused)) return;
+  luaL_checkstack(L, 2, NULL);
+  lua_pushcfunction(L, descend);
+  lua_pushinteger(L, LEVELS);
+  lua_call(L, 1, 0);
+}
+
 int websock_enter (lua_State *L, turn *t, int self, int n) {
-  lua_State *caller = t->current, *pump = push_pump(L, self);
+  lua_State *caller = t->current, *pump;
   int at, status;
+  websock_check_levels(L);
+  pump = push_pump(L, self);
   lua_insert(L, -n - 2);
   hand_over(L, pump, n + 1);
   at = lua_gettop(L);

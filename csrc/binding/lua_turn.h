@@ -88,6 +88,8 @@ void websock_prepare_memory (lua_State *L, int self);
    both. */
 enum { CANNOT, CAN_YIELD, CAN_TURN };
 int websock_how (lua_State *L, const turn *t);
+/* Raises if a turn would run out of C stack, where that error might be lost. */
+void websock_check_levels (lua_State *L);
 /* Calls the function below the n arguments on the top, in the thread that turns
    the loop, and returns the number of results that it has pushed. A Lua
    function must not yield. */
