@@ -73,6 +73,7 @@ end
 
 function Handles:close()
   self.timer:close()
+  self.idle:close()
   if self.poll then self.poll:close() end
 end
 
