@@ -133,8 +133,10 @@ static int poller_next (lua_State *L) {
 /* poller:fd() -> fd | nil */
 static int poller_fd (lua_State *L) {
   net_fd fd = net_poll_fd(check_open(L));
-  if (fd == NET_NONE) return 0;
-  lua_pushinteger(L, fd);
+  if (fd == NET_NONE)
+    lua_pushnil(L);
+  else
+    lua_pushinteger(L, fd);
   return 1;
 }
 
