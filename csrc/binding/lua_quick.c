@@ -5,7 +5,7 @@
 */
 #include "lua_serve.h"
 
-/* Stack of turn_quick. */
+/* Stack of turn_quick and turn_wait. */
 enum { LIMIT = 2, POLLER, TIMERS };
 
 /* The part of the turn that serves: in_pump(turn, poller, timers, polled). */
@@ -24,12 +24,16 @@ static int in_pump (lua_State *L) {
   return 0;
 }
 
-/* Waits until something is ready or due. Returns whether the poller has
-   answered: if signals have interrupted it no timer may expire yet. */
+/* Waits until something is ready or due, at most LIMIT seconds. If a signal such
+   as SIGCONT interrupts this, asks once more, without waiting, what is ready.
+   Returns whether the poller has answered: if not, no timer may expire yet. */
 static int wait (lua_State *L, turn *t) {
-  net_poll *p = *websock_topoll(L, POLLER);
+  net_poll *p;
   double seconds = luaL_optnumber(L, LIMIT, -1), at;
   int n;
+  lua_getiuservalue(L, SELF, TURN_POLLER);
+  lua_getiuservalue(L, SELF, TURN_TIMERS);
+  p = *websock_topoll(L, POLLER);
   t->ended = net_now();
   if (net_timer_first(websock_totimers(L, TIMERS), &at)) {
     at = at > t->ended ? at - t->ended : 0;
@@ -42,9 +46,18 @@ static int wait (lua_State *L, turn *t) {
   return luaL_error(L, "websock: poll: %s", lua_tostring(L, -1));
 }
 
+/* turn:wait([limit]) -> whether the poller has answered. Waits at most `limit`
+   seconds; nil: without limit. */
+static int turn_wait (lua_State *L) {
+  turn *t = websock_toturn(L, SELF);
+  lua_settop(L, LIMIT);
+  lua_pushboolean(L, wait(L, t));
+  return 1;
+}
+
 /* turn:quick([limit]) -> true | nil if queues have something for the rest of
    the turn | false if nothing was done, as there is more to do than this. Waits
-   at most `limit` seconds; nil: without limit. */
+   as turn:wait does. */
 static int turn_quick (lua_State *L) {
   turn *t = websock_toturn(L, SELF);
   lua_settop(L, LIMIT);
@@ -53,8 +66,6 @@ static int turn_quick (lua_State *L) {
     return 1;
   }
   websock_check_levels(L);
-  lua_getiuservalue(L, SELF, TURN_POLLER);
-  lua_getiuservalue(L, SELF, TURN_TIMERS);
   lua_pushboolean(L, wait(L, t));
   lua_pushcfunction(L, in_pump);
   lua_pushvalue(L, SELF);
@@ -67,7 +78,7 @@ static int turn_quick (lua_State *L) {
   return lua_gettop(L);
 }
 
-/* turn:equip(poller, timers, expire): what `quick` needs; expire(time) is
+/* turn:equip(poller, timers, expire): what these need; expire(time) is
    called when a timer is due. */
 static int turn_equip (lua_State *L) {
   websock_toturn(L, SELF);
@@ -92,8 +103,6 @@ static int turn_calm (lua_State *L) {
   return 0;
 }
 
-const luaL_Reg websock_quick_methods[] = {{"busy", turn_busy},
-                                          {"calm", turn_calm},
-                                          {"equip", turn_equip},
-                                          {"quick", turn_quick},
-                                          {NULL, NULL}};
+const luaL_Reg websock_quick_methods[] = {
+    {"busy", turn_busy},   {"calm", turn_calm}, {"equip", turn_equip},
+    {"quick", turn_quick}, {"wait", turn_wait}, {NULL, NULL}};

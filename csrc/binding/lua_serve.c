@@ -171,19 +171,6 @@ static void begin (turn *t) {
   ws_pool_trim(t->pool);
 }
 
-/* turn:seconds(timers [, limit]) -> how long to wait for something to be ready:
-   until a timer is due, and at most `limit`; nil: for as long as it takes. */
-static int turn_seconds (lua_State *L) {
-  turn *t = websock_toturn(L, 1);
-  double at;
-  lua_settop(L, 3);
-  t->ended = net_now();
-  if (!net_timer_first(websock_totimers(L, 2), &at)) return 1;
-  at = at > t->ended ? at - t->ended : 0;
-  if (lua_isnil(L, 3) || at < luaL_checknumber(L, 3)) lua_pushnumber(L, at);
-  return 1;
-}
-
 /* --------------------------------------------------- when memory runs out */
 
 static int make_room (lua_State *L) {
@@ -270,5 +257,4 @@ static int turn_serve (lua_State *L) {
   return 1;
 }
 
-const luaL_Reg websock_serve_methods[] = {
-    {"seconds", turn_seconds}, {"serve", turn_serve}, {NULL, NULL}};
+const luaL_Reg websock_serve_methods[] = {{"serve", turn_serve}, {NULL, NULL}};

@@ -177,8 +177,7 @@ function reactor.timeout()
 end
 
 --- The part of a turn before it serves: waits until something is ready or due, but not
---- while a source can continue. If a signal such as SIGCONT interrupts this, asks once
---- more, without waiting, what is ready.
+--- while a source can continue. Raises if the poller fails.
 ---@param timeout number? # the most seconds that it may wait; nil: without limit
 ---@return integer stop # for `react`: the last source of this turn
 ---@return boolean # whether the poller has answered: if not, no timer may expire yet
@@ -186,10 +185,7 @@ function reactor.poll(timeout)
   if not poller then reactor.poller() end
   local stop = sources.last
   if sources.first <= stop then timeout = 0 end
-  local n, err = poller:wait(turn:seconds(timers, timeout))
-  if err == "interrupted" then n, err = poller:wait(0) end
-  if not n and err ~= "interrupted" then error("websock: poll: " .. err, 0) end
-  return stop, n ~= nil
+  return stop, turn:wait(timeout)
 end
 
 local function serve_source(source) guarded(source, "again") end
