@@ -3,7 +3,10 @@
 
 local socket = require "socket"
 local websock = require "websock"
+local assert = require "luassert"
+local certificates = require "support.certificates"
 local process = require "support.process"
+local secure = require "support.secure"
 
 local hosts = {}
 
@@ -97,6 +100,17 @@ function hosts.leaves_connection(inside)
     server:stop(0)
   end)
   ws:abort()
+end
+
+---Echoes a message over a socket of LuaSec's; runs in a coroutine of a host.
+function hosts.echoes_over_luasec()
+  local server, url = hosts.echo {tls = certificates.of "server"}
+  local tls = secure.client(math.tointeger(url:match ":(%d+)/"), {}).tls
+  local ws = assert(websock.connect((url:gsub("^ws:", "wss:")), {socket = tls}))
+  assert(ws:send "over LuaSec")
+  assert.equal("over LuaSec", (ws:receive()))
+  ws:close()
+  server:stop()
 end
 
 ---Runs a program: its status and output.

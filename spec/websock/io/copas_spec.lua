@@ -6,9 +6,7 @@ package.loaded.copas = copas
 
 local socket = require "socket"
 local websock = require "websock"
-local certificates = require "support.certificates"
 local own_host = require "support.own_host"
-local secure = require "support.secure"
 
 -- Runs f in a thread of Copas, and Copas until nothing is left to do.
 local function inside(f)
@@ -146,15 +144,7 @@ describe("in Copas", function()
   end)
 
   it("a connection over LuaSec's socket", function()
-    inside(function()
-      local server, url = own_host.echo {tls = certificates.of "server"}
-      local tls = secure.client(math.tointeger(url:match ":(%d+)/"), {}).tls
-      local ws = assert(websock.connect((url:gsub("^ws:", "wss:")), {socket = tls}))
-      assert(ws:send "over LuaSec")
-      assert.equal("over LuaSec", (ws:receive()))
-      ws:close()
-      server:stop()
-    end)
+    inside(own_host.echoes_over_luasec)
   end)
 
   it("Copas before version 4 is no host, and says so when it is named", function()

@@ -3,9 +3,7 @@
 local cqueues = require "cqueues"
 local socket = require "socket"
 local websock = require "websock"
-local certificates = require "support.certificates"
 local own_host = require "support.own_host"
-local secure = require "support.secure"
 
 -- Runs f(controller) in a thread of a controller, and that until it is empty.
 local function inside(f)
@@ -189,15 +187,7 @@ describe("in cqueues", function()
   end)
 
   it("a connection over LuaSec's socket", function()
-    inside(function()
-      local server, url = own_host.echo {tls = certificates.of "server"}
-      local tls = secure.client(math.tointeger(url:match ":(%d+)/"), {}).tls
-      local ws = assert(websock.connect((url:gsub("^ws:", "wss:")), {socket = tls}))
-      assert(ws:send "over LuaSec")
-      assert.equal("over LuaSec", (ws:receive()))
-      ws:close()
-      server:stop()
-    end)
+    inside(own_host.echoes_over_luasec)
   end)
 
   it("the loop runs in a controller after `use`", function()

@@ -3,7 +3,6 @@
 
 local uv = require "luv"
 local websock = require "websock"
-local certificates = require "support.certificates"
 local own_host = require "support.own_host"
 
 websock.use "luv"
@@ -129,15 +128,7 @@ describe("in luv", function()
   end)
 
   it("a connection over LuaSec's socket", function()
-    inside(function()
-      local server, url = own_host.echo {tls = certificates.of "server"}
-      local tls = require("support.secure").client(math.tointeger(url:match ":(%d+)/"), {}).tls
-      local ws = assert(websock.connect((url:gsub("^ws:", "wss:")), {socket = tls}))
-      assert(ws:send "over LuaSec")
-      assert.equal("over LuaSec", (ws:receive()))
-      ws:close()
-      server:stop()
-    end)
+    inside(own_host.echoes_over_luasec)
   end)
 
   it("a coroutine's error is one of luv's callbacks", function()
