@@ -24,9 +24,10 @@ static int in_pump (lua_State *L) {
   return 0;
 }
 
-/* Waits until something is ready or due, at most LIMIT seconds. If a signal such
-   as SIGCONT interrupts this, asks once more, without waiting, what is ready.
-   Returns whether the poller has answered: if not, no timer may expire yet. */
+/* Waits until something is ready or due, at most LIMIT seconds. If a signal
+   such as SIGCONT interrupts this, asks once more, without waiting, what is
+   ready. Returns whether the poller has answered: if not, no timer may expire
+   yet. */
 static int wait (lua_State *L, turn *t) {
   net_poll *p;
   double seconds = luaL_optnumber(L, LIMIT, -1), at;
