@@ -114,9 +114,6 @@ static void keep (lua_State *L, conn *c, lua_Integer place) {
 /* Conns for which memory runs out are tried once, and left for next time. */
 void websock_flush (lua_State *L, turn *t) {
   lua_Integer kept = 0, end = t->last;
-  lua_settop(L, ARG);
-  lua_pushnil(L);
-  lua_getiuservalue(L, SELF, TURN_FAILED);
   for (; t->first <= t->last; lua_settop(L, FAILED)) {
     conn *c = take_marked(L, t);
     int was_tried = c->missed && t->first - 1 > end;
@@ -130,7 +127,9 @@ void websock_flush (lua_State *L, turn *t) {
 
 /* turn:flush(): writes what was queued, until no conn is marked. */
 static int turn_flush (lua_State *L) {
-  websock_flush(L, websock_toturn(L, SELF));
+  turn *t = websock_toturn(L, SELF);
+  websock_push_served(L);
+  websock_flush(L, t);
   return 0;
 }
 

@@ -66,8 +66,8 @@ net_poll *const *websock_topoll (lua_State *L, int arg);
    before the finalizer of its owner closes it. Allocates nothing. */
 void websock_forget (lua_State *L, net_fd fd);
 
-/* ---- lua_timer.c: returns the timers at arg, or raises if they are closed */
-net_timers *websock_totimers (lua_State *L, int arg);
+/* ---- lua_timer.c: the same for the timers at arg */
+net_timers *const *websock_totimers (lua_State *L, int arg);
 
 #pragma GCC visibility pop
 

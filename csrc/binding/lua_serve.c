@@ -28,14 +28,16 @@ static void tell_upgrade (lua_State *L, int flags) {
 static void resume_receiver (lua_State *L, turn *t, conn *c) {
   lua_State *thread = c->seat.thread;
   int status;
-  lua_getiuservalue(L, SELF, TURN_AFTER);
   lua_getiuservalue(L, CONN, CONN_RECEIVER);
   c->seat.how = WOKEN;
   status = websock_resume(L, t, thread, 0);
-  if (status == LUA_YIELD && t->parked)
-    lua_pop(L, 2); /* remove the function and the thread */
-  else
-    lua_call(L, 1 + websock_outcome(L, t, thread, status), 0);
+  if (status == LUA_YIELD && t->parked) {
+    lua_pop(L, 1); /* remove the thread */
+    return;
+  }
+  lua_getiuservalue(L, SELF, TURN_AFTER);
+  lua_insert(L, -2);
+  lua_call(L, 1 + websock_outcome(L, t, thread, status), 0);
 }
 
 /* Calls the callbacks in a thread that is lent to them. If they have returned
@@ -232,12 +234,8 @@ static void serve_other (lua_State *L, net_ready r) {
 
 /* A callback may close the poller. No event is taken from it unless its conn
    can be marked if memory runs out. */
-void websock_serve (lua_State *L, turn *t) {
-  net_poll *const *p = websock_topoll(L, ARG);
+void websock_serve (lua_State *L, turn *t, net_poll *const *p) {
   net_ready r;
-  lua_settop(L, ARG);
-  lua_getiuservalue(L, SELF, TURN_WATCHERS);
-  lua_getiuservalue(L, SELF, TURN_FAILED);
   begin(t);
   while (give_up_missed(L, t) && *p && net_poll_next(*p, &r)) {
     switch (lua_rawgeti(L, LIST, r.slot)) {
@@ -252,7 +250,9 @@ void websock_serve (lua_State *L, turn *t) {
    poller has found */
 static int turn_serve (lua_State *L) {
   turn *t = websock_toturn(L, SELF);
-  websock_serve(L, t);
+  net_poll *const *p = websock_topoll(L, 2);
+  websock_push_served(L);
+  websock_serve(L, t, p);
   lua_pushnumber(L, t->now);
   return 1;
 }

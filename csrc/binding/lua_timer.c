@@ -17,13 +17,13 @@ static timers *totimers (lua_State *L) {
   return (timers *)websock_check(L, 1, type);
 }
 
-net_timers *websock_totimers (lua_State *L, int arg) {
+net_timers *const *websock_totimers (lua_State *L, int arg) {
   timers *self = (timers *)websock_check(L, arg, type);
   if (self->t == NULL) luaL_error(L, "closed timers");
-  return self->t;
+  return &self->t;
 }
 
-static net_timers *check_open (lua_State *L) { return websock_totimers(L, 1); }
+static net_timers *check_open (lua_State *L) { return *websock_totimers(L, 1); }
 
 /* core.timers() -> timers */
 static int timers_new (lua_State *L) {

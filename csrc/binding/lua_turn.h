@@ -50,10 +50,14 @@ typedef struct turn {
   lua_State *pump;    /* the thread in which a turn is under way, or NULL */
   int parked;         /* current has yielded to wait: it will be woken */
   int strayed;        /* it has yielded values */
-  int busy;  /* a queue of io/loop.lua has something for this turn or the
-                         next */
-  int rests; /* it has taken its share of messages */
-  uint64_t delivered;      /* bytes of messages, to all receivers */
+  int rests;          /* it has taken its share of messages */
+  int busy;           /* a queue of io/loop.lua has something for this turn or
+                         the next */
+  int polled;         /* the poller has answered in this turn */
+  uint64_t delivered; /* bytes of messages, to all receivers */
+  net_poll *const *poller; /* the loop's, and its timers: where they are kept in
+                              the user values; NULL before turn:equip */
+  net_timers *const *timers;
   double now;              /* the time of this turn */
   double before;           /* the time of the turn before */
   double ended;            /* when that was over and the next began to wait */
