@@ -34,15 +34,23 @@ void websock_mark_room (lua_State *L, int self, lua_Integer n) {
   t->room = room;
 }
 
+void websock_mark_top (lua_State *L, turn *t, conn *c, int list) {
+  if (c->marked) {
+    lua_pop(L, 1);
+    return;
+  }
+  lua_rawseti(L, list, ++t->last);
+  c->marked = 1;
+}
+
 void websock_mark (lua_State *L, int self, int at) {
   turn *t = (turn *)lua_touserdata(L, self);
   conn *c = (conn *)lua_touserdata(L, at);
   if (c->marked) return;
   lua_getiuservalue(L, self, TURN_DIRTY);
   lua_pushvalue(L, at);
-  lua_rawseti(L, -2, ++t->last);
+  websock_mark_top(L, t, c, -2);
   lua_pop(L, 1); /* remove the list */
-  c->marked = 1;
 }
 
 /* turn:mark(conn): marks the conn to be flushed at the end of the turn. */

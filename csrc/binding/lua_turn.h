@@ -78,6 +78,9 @@ void websock_mark_room (lua_State *L, int self, lua_Integer n);
 /* Marks the conn at index `at` to be flushed at the end of the turn. Needs room
    made before, and allocates nothing. */
 void websock_mark (lua_State *L, int self, int at);
+/* Marks the conn c, which is on the top and is removed, in the turn's list at
+   index `list`; otherwise the same. */
+void websock_mark_top (lua_State *L, turn *t, conn *c, int list);
 
 /* ---- lua_memory.c: prepares the allocator and the collector for messages */
 void websock_prepare_memory (lua_State *L, int self);
