@@ -87,6 +87,7 @@ build = {
         "csrc/core/ws_random.c",
         "csrc/core/ws_recv.c",
         "csrc/core/ws_refs.c",
+        "csrc/core/ws_run.c",
         "csrc/core/ws_send.c",
         "csrc/core/ws_server.c",
         "csrc/core/ws_share.c",
