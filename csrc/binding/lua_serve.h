@@ -24,7 +24,7 @@ int websock_outcome (lua_State *L, const turn *t, lua_State *thread,
 extern const luaL_Reg websock_resume_methods[];
 
 /* ---- lua_tell.c
-   Stack of `serve` and `flush` (which has nothing at LIST). */
+   Stack of `serve` and `flush`. */
 enum { SELF = 1, ARG, LIST, FAILED, CONN };
 /* Pushes the method of the object on the top, and the object again. */
 void websock_pushmethod (lua_State *L, const char *name);
