@@ -32,6 +32,7 @@ build = {
         "csrc/binding/lua_config.c",
         "csrc/binding/lua_conn.c",
         "csrc/binding/lua_core.c",
+        "csrc/binding/lua_desk.c",
         "csrc/binding/lua_flush.c",
         "csrc/binding/lua_head.c",
         "csrc/binding/lua_lookup.c",

@@ -4,6 +4,7 @@
 ** into them meanwhile, io/loop.lua does the rest of the turn.
 */
 #include "lua_serve.h"
+#include "lua_threads.h"
 
 /* Stack of turn_quick and turn_wait. */
 enum { LIMIT = 2, POLLER, TIMERS };
