@@ -47,8 +47,9 @@ void websock_newtype (lua_State *L, const char *name, const luaL_Reg *methods,
                       const luaL_Reg *meta);
 /* luaL_checkudata for a userdata whose first member is `type`, an array: by its
    address it is known without looking its metatable up by name. (The length of
-   a light userdata is 0.) */
+   a light userdata is 0.) websock_test returns NULL for any other value. */
 void *websock_check (lua_State *L, int arg, const char *type);
+void *websock_test (lua_State *L, int index, const char *type);
 /* Returns the descriptor at arg: a number with an integer value (LuaSocket's
    getfd returns floats) from 0 up; raises otherwise. */
 net_fd websock_checkfd (lua_State *L, int arg);

@@ -4,6 +4,7 @@
 ** into them meanwhile, io/loop.lua does the rest of the turn.
 */
 #include "lua_serve.h"
+#include "lua_threads.h"
 
 enum { LIMIT = 2 }; /* stack of turn_wait and turn_quick */
 

@@ -6,6 +6,7 @@
 ** All of it runs in the thread that turns the loop, never on a handler's stack.
 */
 #include "lua_serve.h"
+#include "lua_threads.h"
 
 /* Seconds that the pool keeps large blocks which nobody uses. */
 #define TRIM 1.0

@@ -24,8 +24,8 @@ int websock_outcome (lua_State *L, const turn *t, lua_State *thread,
 extern const luaL_Reg websock_resume_methods[];
 
 /* ---- lua_tell.c
-   Stack of `serve` and `flush`: the turn, its watchers, its function failed,
-   the conn that is served. */
+   Stack of `serve` and `flush`: the turn; its watchers, or the list of marked
+   conns; its function failed; the conn that is served. */
 enum { SELF = 1, LIST, FAILED, CONN };
 /* Pushes what is behind the turn, which is all that is on the stack. */
 void websock_push_served (lua_State *L);

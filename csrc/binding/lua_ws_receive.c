@@ -9,7 +9,7 @@
 ** These are C functions because Lua functions would double the stack of every
 ** coroutine that waits in `receive`, and slow each message down.
 */
-#include "lua_turn.h"
+#include "lua_threads.h"
 
 /* Upvalues of each function: LUA is a table of the Lua functions that it calls,
    OUTSIDE the same function wrapped for callers outside the loop (see
@@ -175,7 +175,7 @@ static void check_timeout (lua_State *L, int which) {
   lua_replace(L, TIMEOUT);
 }
 
-/* Makes the same call in a thread of the library's own, see lua_threads.c. */
+/* Makes the same call in a thread of the library's own, see lua_desk.c. */
 static int outside (lua_State *L) { return websock_forward(L, up(OUTSIDE)); }
 
 /* nargs: how many arguments count, WS or TIMEOUT. */

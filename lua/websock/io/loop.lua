@@ -165,7 +165,7 @@ end
 
 -- Calls from outside ----------------------------------------------------------
 
--- What a call from outside asks for: see turn_wrap in lua_threads.c.
+-- What a call from outside asks for: see turn_wrap in lua_desk.c.
 local outside = {
   owner = guests.owner, touch = pumps.touch, wait = scheduler.waiter(turn_once),
 }

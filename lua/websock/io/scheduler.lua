@@ -3,7 +3,7 @@
 --
 -- Three kinds of callers wait. A thread of the loop yields, and is resumed from a queue.
 -- A call from outside the loop runs at the desk, a thread of the library's own (see
--- lua_threads.c), while its caller turns the loop until the desk is woken; or, if the
+-- lua_desk.c), while its caller turns the loop until the desk is woken; or, if the
 -- caller is a coroutine of another scheduler, waits there (see guests.lua). `how`
 -- (websock_how in C) tells which of them calls, `park` and lua_ws_receive.c how it waits,
 -- `let_go_on` how it is resumed.
