@@ -108,6 +108,7 @@ build = {
         "csrc/net/net_poll_posix.c",
         "csrc/net/net_poll_win.c",
         "csrc/net/net_signal.c",
+        "csrc/net/net_signal_name.c",
         "csrc/net/net_signal_win.c",
         "csrc/net/net_sigpipe.c",
         "csrc/net/net_sigpipe_win.c",

@@ -17,15 +17,7 @@ local function inside(f)
 end
 
 -- The same with a connection to an echo server.
-local function connected(f, options)
-  inside(function(host)
-    local server, url = hosts.echo(options)
-    local ws = assert(websock.connect(url))
-    f(ws, host, server)
-    ws:close()
-    server:stop()
-  end)
-end
+local connected = hosts.connector(inside)
 
 -- Waits until nothing refers to what a weak table holds.
 local function collect(weak)
