@@ -23,19 +23,28 @@ static void tell_upgrade (lua_State *L, int flags) {
   websock_calllink(L, 2);
 }
 
+/* Tells the loop what became of the thread on the top, which does not wait, and
+   removes it. */
+static void tell_loop (lua_State *L, turn *t, lua_State *thread, int status) {
+  int n = 1;
+  lua_getiuservalue(L, SELF, status == LUA_OK ? TURN_LEFT : TURN_AFTER);
+  lua_insert(L, -2);
+  if (status != LUA_OK) n += websock_outcome(L, t, thread, status);
+  lua_call(L, n, 0);
+}
+
 /* Resumes the receiver. The stack keeps it alive, because the conn may get
    another receiver while it runs. */
 static void resume_receiver (lua_State *L, turn *t, conn *c) {
   lua_State *thread = c->seat.thread;
   int status;
-  lua_getiuservalue(L, SELF, TURN_AFTER);
   lua_getiuservalue(L, CONN, CONN_RECEIVER);
   c->seat.how = WOKEN;
   status = websock_resume(L, t, thread, 0);
   if (status == LUA_YIELD && t->parked)
-    lua_pop(L, 2); /* remove the function and the thread */
+    lua_pop(L, 1); /* remove the thread */
   else
-    lua_call(L, 1 + websock_outcome(L, t, thread, status), 0);
+    tell_loop(L, t, thread, status);
 }
 
 /* Calls the callbacks in a thread that is lent to them. If they have returned

@@ -27,10 +27,10 @@ local watchers = setmetatable({}, WEAK)  -- descriptor -> watcher
 local sources = Queue.new()
 
 --- Creates the part of a turn that is in C, once. It resumes threads, and removes them
---- from the tables parked and woken then. It calls after(thread, ok, err) when one
---- yields by itself or ends, left(thread) when one was closed or ended by another
---- resumer. It lends threads of spare() to callbacks, and calls lent(thread, link, ok,
---- err) when one of these has yielded or raised.
+--- from the tables parked and woken then. It calls after(thread, ok, err) when one yields
+--- by itself or raises, left(thread) when one has returned, was closed or was ended by
+--- another resumer. It lends threads of spare() to callbacks, and calls lent(thread, link,
+--- ok, err) when one of these has yielded or raised.
 ---@return userdata turn
 function reactor.open(parked, woken, after, left, lent, spare)
   turn = core.turn(watchers, parked, woken, errors.failed, after, left, lent, spare)
