@@ -43,7 +43,7 @@ end
 -- spend their life waiting in it.
 local function run(link)
   link:hand_over()
-  link.server.options.handler(link.ws)
+  link.options.handler(link.ws)
 end
 
 -- The same from the request on, if hooks may yield.
