@@ -276,7 +276,7 @@ end
 --- Called when the handshake is done and ws exists.
 function Link:opened(ws)
   deadline.clear(self)
-  self.stage, self.asked = "open", nil
+  self.stage = "open"
   self.ws = ws
   heartbeat.start(self)
 end
