@@ -114,7 +114,7 @@ static void flush (lua_State *L, conn *c) {
   } else if (!push_all(c)) {
     websock_tell(L, "flush", 0);
   } else if (c->state == WS_CLOSED) {
-    websock_tell(L, "shut", 0);
+    websock_tell(L, websock_is_over(c) ? "release" : "shut", 0);
   }
 }
 

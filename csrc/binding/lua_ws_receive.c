@@ -13,8 +13,10 @@
 
 /* Upvalues of each function: LUA is a table of the Lua functions that it calls,
    OUTSIDE the same function wrapped for callers outside the loop (see
-   core.receive), KINDS are two (see websock_pushkind). */
+   core.receive), KINDS are two (see websock_pushkind). ws:messages has the
+   first two, and the iterator. */
 enum { TURN = 1, LUA, OUTSIDE, KINDS, UPVALUES = KINDS + 1 };
+enum { NEXT_MESSAGE = OUTSIDE };
 #define up(i) lua_upvalueindex(i)
 #define the_turn(L) ((turn *)lua_touserdata(L, up(TURN)))
 
@@ -210,7 +212,17 @@ static int l_receive_part (lua_State *L) {
    before. */
 static int l_next (lua_State *L) { return receive_call(L, ITERATOR, WS); }
 
-/* core.receive(turn, lua, wrap) -> receive, receive_part, next. lua has
+/* ws:messages() -> the iterator, ws */
+static int l_messages (lua_State *L) {
+  lua_settop(L, WS);
+  if (websock_pushconn(L, WS) == NULL)
+    return mistake(L, "no_connection", WS, ITERATOR);
+  lua_pushvalue(L, up(NEXT_MESSAGE));
+  lua_pushvalue(L, WS);
+  return 2;
+}
+
+/* core.receive(turn, lua, wrap) -> receive, receive_part, messages. lua has
    may_turn(link), deadline(at) and functions that raise: no_connection,
    no_timeout, in_parts, busy, cannot_wait(where, value). wrap(f) returns f for
    callers outside the loop. */
@@ -230,6 +242,10 @@ static int l_functions (lua_State *L) {
     lua_call(L, 1, 1);
     lua_setupvalue(L, -2, OUTSIDE);
   }
+  lua_pushvalue(L, TURN);
+  lua_pushvalue(L, LUA);
+  lua_rotate(L, -3, 2); /* both, the iterator */
+  lua_pushcclosure(L, l_messages, NEXT_MESSAGE);
   return 3;
 }
 
