@@ -13,6 +13,7 @@
 local peers = require "bench.peers"
 local scenarios = require "bench.scenarios"
 local report = require "bench.report"
+local servers = require "bench.servers"
 
 local SERVER_CORE, LOAD_CORE = 0, 1
 local CERTIFICATE = " build/bench/cert.pem build/bench/key.pem" -- scripts/bench makes it
@@ -22,24 +23,6 @@ local ROUNDS = tonumber(os.getenv "ROUNDS") or quick and 1 or 5
 local DURATION = tonumber(os.getenv "DURATION") or quick and 0.1 or 1
 
 -- Processes -------------------------------------------------------------------
-
-local alive = {} -- servers
-
--- Starts a server, and waits until it prints its port.
-local function start(command, core)
-  local pipe = assert(io.popen(("echo $$; exec taskset -c %d %s"):format(core, command)))
-  local pid, port = pipe:read("n", "n")
-  if not port then error("did not start: " .. command, 0) end
-  local server = {pipe = pipe, pid = pid, port = port}
-  alive[server] = true
-  return server
-end
-
-local function stop(server)
-  alive[server] = nil
-  os.execute("kill " .. server.pid)
-  server.pipe:close()
-end
 
 -- Runs a load and returns the figures that it prints, see bench/load.c.
 local function result_of(command, core)
@@ -70,7 +53,7 @@ end
 
 local function server_of(peer, scenario, core)
   local mode = scenario.mode and scenario.mode .. CERTIFICATE or ""
-  return start(("%s %s %s"):format(peer.server, scenario.load, mode), core)
+  return servers.start(("%s %s %s"):format(peer.server, scenario.load, mode), core)
 end
 
 -- Calls round(), which measures all peers once, for each round.
@@ -88,24 +71,24 @@ local function clients_under(scenario, running)
     for _, peer in ipairs(running) do round[peer] = client_of(peer, server, scenario) end
     return round
   end)
-  stop(server)
+  servers.stop(server)
   return all
 end
 
 -- A server runs for all rounds of a scenario; with `fresh`, for scenarios that measure
 -- memory, each round has a new one.
 local function servers_under(scenario, running)
-  local servers = {}
+  local started = {}
   local all = rounds_of(scenario, function()
     local round = {}
     for _, peer in ipairs(running) do
-      local server = servers[peer] or server_of(peer, scenario, SERVER_CORE)
+      local server = started[peer] or server_of(peer, scenario, SERVER_CORE)
       round[peer] = load_of(server, scenario)
-      if scenario.fresh then stop(server) else servers[peer] = server end
+      if scenario.fresh then servers.stop(server) else started[peer] = server end
     end
     return round
   end)
-  for _, server in pairs(servers) do stop(server) end
+  for _, server in pairs(started) do servers.stop(server) end
   return all
 end
 
@@ -143,8 +126,9 @@ end
 -- Returns the peers that support a scenario.
 local function able(list, scenario)
   return only(list, function(peer)
-    local modes = peer.modes or {}
+    local modes, loads = peer.modes or {}, peer.loads
     return peer[scenario.of or "server"] and (not scenario.mode or modes[scenario.mode])
+      and (not loads or loads[scenario.load])
       and (not scenario.steps or peer.steps)
   end)
 end
@@ -170,6 +154,4 @@ end
 local wanted = words(os.getenv "PEERS")
 if quick and #wanted == 0 then shorten() end
 local results = os.getenv "RESULTS" and assert(io.open(os.getenv "RESULTS", "w"))
-local ok, err = pcall(run, chosen(peers, wanted, "peer"), results)
-for server in pairs(alive) do stop(server) end
-if not ok then error(err, 0) end
+servers.guard(run, chosen(peers, wanted, "peer"), results)
