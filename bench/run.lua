@@ -10,6 +10,7 @@
 -- The rounds alternate, A B C A B C, so that other work of the machine affects all
 -- servers. Server and load have a core each.
 
+local figures = require "bench.figures"
 local peers = require "bench.peers"
 local scenarios = require "bench.scenarios"
 local report = require "bench.report"
@@ -22,23 +23,11 @@ if quick then table.remove(arg, 1) end
 local ROUNDS = tonumber(os.getenv "ROUNDS") or quick and 1 or 5
 local DURATION = tonumber(os.getenv "DURATION") or quick and 0.1 or 1
 
--- Processes -------------------------------------------------------------------
-
--- Runs a load and returns the figures that it prints, see bench/load.c.
-local function result_of(command, core)
-  local pipe = assert(io.popen(("taskset -c %d %s"):format(core, command)))
-  local units, seconds, cpu, memory, p50, p99, bytes, faults =
-    pipe:read("n", "n", "n", "n", "n", "n", "n", "n")
-  if not pipe:close() or not cpu then error("the load failed: " .. command, 0) end
-  return {rate = units / seconds, back = seconds * 1e3, cpu = cpu, memory = memory,
-    p50 = p50, p99 = p99, bytes = bytes, faults = faults}
-end
-
 -- Rounds ----------------------------------------------------------------------
 
 local function load_of(server, scenario)
   local s = scenario
-  local result = result_of(("build/bench/load %s %d %d %d %d %d %g %s"):format(s.load,
+  local result = figures(("build/bench/load %s %d %d %d %d %d %g %s"):format(s.load,
     server.port, server.pid, s.connections, s.size, s.depth, DURATION,
     s.mode or s.content or ""), LOAD_CORE)
   if s.steps then result.step = server.pipe:read "n" / 1e3 end
@@ -47,7 +36,7 @@ end
 
 local function client_of(peer, server, scenario)
   local s = scenario
-  return result_of(("%s %d %d %d %d %g"):format(peer.client, server.port, s.connections,
+  return figures(("%s %d %d %d %d %g"):format(peer.client, server.port, s.connections,
     s.size, s.depth, DURATION), SERVER_CORE)
 end
 
