@@ -89,8 +89,8 @@ local function row(rounds, of)
 end
 
 local function table_of(rounds)
-  local out = {markdown.heading {"", "64 connections, handlers in the loop's coroutines", "1 connection",
-    "64, in the host's own", "1", "µs until the reply, of 64"}}
+  local out = {markdown.heading {"", "64 connections", "one", "64, handlers in the host's coroutines",
+    "one", "µs until the reply, of 64"}}
   for _, of in ipairs(hosts) do out[#out + 1] = row(rounds, of) end
   local function cost(connections)
     return markdown.short((report.of(rounds[connections], hosts[1][1], "cpu")))
