@@ -211,6 +211,7 @@ end, {before = function(t)
     assert(ws:send "x")
     t.echoed = ws:receive()
     server:stop()
+    t.last_work()
   end))
 end, without = {main = OWN.main, loop = OWN.loop}})
 
