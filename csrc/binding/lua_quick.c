@@ -6,6 +6,8 @@
 #include "lua_serve.h"
 #include "lua_threads.h"
 
+#include <math.h>
+
 enum { LIMIT = 2 }; /* stack of turn_wait and turn_quick */
 
 /* The part of the turn that serves: in_pump(turn). */
@@ -100,6 +102,26 @@ static int turn_calm (lua_State *L) {
   return 0;
 }
 
+/* turn:due() -> when the next turn is due, a time of `now`; the seconds until
+   then: -inf and 0 if there is work for it, inf and nil without timers */
+static int turn_due (lua_State *L) {
+  const turn *t = websock_toturn(L, SELF);
+  double at, left;
+  if (t->busy || t->first <= t->last) {
+    lua_pushnumber(L, -HUGE_VAL);
+    lua_pushinteger(L, 0);
+  } else if (t->timers && net_timer_first(*t->timers, &at)) {
+    left = at - net_now();
+    lua_pushnumber(L, at);
+    lua_pushnumber(L, left > 0 ? left : 0);
+  } else {
+    lua_pushnumber(L, HUGE_VAL);
+    lua_pushnil(L);
+  }
+  return 2;
+}
+
 const luaL_Reg websock_quick_methods[] = {
-    {"busy", turn_busy},   {"calm", turn_calm}, {"equip", turn_equip},
-    {"quick", turn_quick}, {"wait", turn_wait}, {NULL, NULL}};
+    {"busy", turn_busy},   {"calm", turn_calm},   {"due", turn_due},
+    {"equip", turn_equip}, {"quick", turn_quick}, {"wait", turn_wait},
+    {NULL, NULL}};

@@ -114,8 +114,6 @@ function loop.timeout()
   return has_more() and 0 or reactor.timeout()
 end
 
-pumps.has_more = has_more
-
 function pumps.turn_once() turn_once(0) end
 
 local function check_outside(name)

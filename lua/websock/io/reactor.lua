@@ -92,7 +92,7 @@ end
 --- A descriptor that becomes readable when there is something to do, nil where
 --- the poller has none.
 function reactor.pollfd()
-  return reactor.poller():fd()
+  return (poller or reactor.poller()):fd()
 end
 
 --- Reports readiness of fd to watcher:ready(what), edge-triggered: what is a set
@@ -150,11 +150,6 @@ end
 --- Whether there is work for the next turn.
 function reactor.has_more()
   return turn:marks() or not sources:is_empty()
-end
-
---- When a timer is due, nil without timers.
-function reactor.first_due()
-  return (timers:first())
 end
 
 --- Seconds until a timer is due, nil without timers; 0 when there is work for the next

@@ -98,6 +98,35 @@ describe("a user's scheduler", function()
     server:stop()
   end)
 
+  it("is told when the next turn of its pump is due", function()
+    local host, pump = hosts.own(), nil
+    local kicks = 0
+    function host.adapter.begin(given) pump = given end
+    function host.adapter.kick() kicks = kicks + 1 end
+    local server = websock.listen {port = false, handler = print, scheduler = host.adapter}
+    local function settle()
+      local seconds
+      repeat seconds = pump.turn() until seconds ~= 0
+      return seconds
+    end
+    settle()
+    local before = kicks
+    local ended
+    websock.spawn(function()
+      websock.sleep(50)
+      ended = true
+    end)
+    assert.equal(before + 1, kicks)
+    assert.equal(-math.huge, pump.due)  -- at once
+    local seconds = settle()
+    assert.is_true(seconds > 0 and seconds <= 50)
+    assert.is_true(pump.due <= websock.now() + seconds)
+    clock.skip(50)
+    settle()
+    assert.is_true(ended)
+    server:stop()
+  end)
+
   it("needs all of its functions", function()
     local adapter = hosts.own().adapter
     local calls = {
