@@ -139,6 +139,7 @@ describe("websock, the command", function()
       ["not a number of seconds: soon"] = {"--timeout", "soon", "ws://localhost/"},
       ["not a number of seconds: %-1"] = {"--linger", "-1", "ws://localhost/"},
       ["not a whole number: 1.5"] = {"--max-message=1.5", "ws://localhost/"},
+      ["%-%-redirects: not a whole number: %-1"] = {"--redirects", "-1", "ws://localhost/"},
       ["not of the form"] = {"-H", "nonsense", "ws://localhost/"},
       ["not a whole number from 1 up: 0"] = {"--count", "0", "ws://localhost/"},
       ["not of the form NAME=VALUE: x;y=1"] = {"--cookie", "x;y=1", "ws://localhost/"},
