@@ -64,7 +64,8 @@ end
 function Session:deliver(message, kind)
   kind = kind or self.options.binary and "binary" or "text"
   if kind == "text" and not utf8.len(message) then
-    return self:complain "not UTF-8, not sent (--binary sends any bytes)"
+    local instead = self.options.json and '"type":"binary"' or "--binary"
+    return self:complain(("not UTF-8, not sent (%s sends any bytes)"):format(instead))
   end
   local ws, ok, err
   repeat
