@@ -265,6 +265,7 @@ static void configure (world *w, side *s) {
   c->max_fields = limits & 32 ? 6 : 100;
   c->max_body = limits & 64 ? 3 : 40;
   c->max_queue = limits & 128 ? 100 : 1 << 20;
+  c->redirects = (how & 16) != 0;
   c->random = same_random;
   if (how & 2) c->pool = w->pool;
   c->compression.on = !(how & 4);

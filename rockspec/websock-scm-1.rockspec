@@ -171,6 +171,7 @@ build = {
     ["websock.command.commands"] = "lua/websock/command/commands.lua",
     ["websock.command.dialling"] = "lua/websock/command/dialling.lua",
     ["websock.command.editor"] = "lua/websock/command/editor.lua",
+    ["websock.command.failure"] = "lua/websock/command/failure.lua",
     ["websock.command.help"] = "lua/websock/command/help.lua",
     ["websock.command.input"] = "lua/websock/command/input.lua",
     ["websock.command.json"] = "lua/websock/command/json.lua",

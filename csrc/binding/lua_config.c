@@ -61,6 +61,14 @@ static void flag (lua_State *L, const char *name, int *value) {
   lua_pop(L, 1); /* remove the field */
 }
 
+static int is_set (lua_State *L, const char *name) {
+  int value;
+  lua_getfield(L, 2, name);
+  value = lua_toboolean(L, -1);
+  lua_pop(L, 1); /* remove the field */
+  return value;
+}
+
 /* Reads a window size from the table on the top: 8 to 15, false for none. */
 static void window (lua_State *L, const char *name, int *bits) {
   int none = lua_getfield(L, -1, name) == LUA_TBOOLEAN && !lua_toboolean(L, -1);
@@ -115,6 +123,7 @@ static int config_new (lua_State *L) {
   limit(L, "max_fragments", &own->core.max_fragments);
   limit(L, "max_header", &own->core.max_header);
   limit(L, "max_body", &own->core.max_body);
+  own->core.redirects = is_set(L, "redirects");
   compression(L, &own->core.compression);
   set_pool(L, &own->core);
   return 1;

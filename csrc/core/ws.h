@@ -114,6 +114,8 @@ typedef struct ws_config {
   double close_timeout; /* for the closing handshake, and then for the end
                                of the transport, each from the last byte that
                                the peer has accepted; default 5 */
+  int redirects;        /* client: the host follows redirects, so the body of
+                               one is not read; default 0 */
 } ws_config;
 
 /* Fills in the defaults for a role. */

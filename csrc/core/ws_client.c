@@ -162,6 +162,15 @@ static http_result protocol (ws_conn *c, ws_hs *hs) {
   return broken(hs, "a subprotocol that was not offered");
 }
 
+/* RFC 9110 section 15.4: the statuses that lead elsewhere by themselves. */
+static int is_redirect (const ws_conn *c, const ws_hs *hs) {
+  int status = hs->http.status;
+  ws_str location;
+  if ((status < 301 || status > 303) && status != 307 && status != 308)
+    return 0;
+  return ws_hs_find(c, "Location", &location) > 0;
+}
+
 /* How a refusal's body ends (RFC 9112 section 6.3). Where its fields do not
    tell, it goes up to the transport's end: the status is what counts. */
 static http_result body (ws_conn *c, ws_hs *hs) {
@@ -169,6 +178,7 @@ static http_result body (ws_conn *c, ws_hs *hs) {
   size_t length, codings = ws_hs_find(c, "Transfer-Encoding", &coding);
   size_t lengths = ws_hs_find(c, "Content-Length", &value);
   if (hs->http.status == 204 || hs->http.status == 304) return HTTP_WHOLE;
+  if (c->config->redirects && is_redirect(c, hs)) return HTTP_WHOLE;
   hs->body.kind = BODY_EOF;
   hs->body.length = SIZE_MAX;
   if (codings == 1 && ws_is(coding, "chunked")) {

@@ -52,6 +52,8 @@ local REFUSALS = {
   ["/nowhere"] = {404},
   ["/hostile"] = {403, {["Content-Type"] = "text/plain"}, HOSTILE},
   ["/page"] = {403, {["Content-Type"] = "text/html"}, "<p>no</p>"},
+  ["/moved"] = {302, {Location = "/there"}},
+  ["/round"] = {302, {Location = "/round"}},
   ["/long"] = {403, nil, ("line\n"):rep(10000)},
 }
 

@@ -4,14 +4,18 @@ shows there.
     typist.py SCRIPT PROGRAM [ARGUMENT ...]
 
 SCRIPT is lines of Python literals: a string is typed, a tuple of one string is
-waited for in what has been shown since the last such string. What the terminal
-gets goes to standard output as it came; the exit status is the program's.
+waited for in what has been shown since the last such string; a number is the
+terminal's width from then on; a list has the names of signals that are sent to
+the program, between which the terminal is set as it was before. What the
+terminal gets goes to standard output as it came; the exit status is the
+program's.
 """
 import ast
 import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -24,8 +28,7 @@ PATIENCE = 240
 class Terminal:
     def __init__(self, command):
         self.master, slave = pty.openpty()
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ,
-                    struct.pack("HHHH", 24, 80, 0, 0))
+        self.resize(80)
         settings = termios.tcgetattr(slave)
         settings[1] &= ~termios.OPOST
         settings[3] &= ~termios.ECHO
@@ -39,6 +42,15 @@ class Terminal:
 
     def control(self):
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    def resize(self, columns):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ,
+                    struct.pack("HHHH", 24, columns, 0, 0))
+
+    def kill(self, names):
+        for name in names:
+            os.killpg(self.child.pid, getattr(signal, "SIG" + name))
+            termios.tcsetattr(self.slave, termios.TCSANOW, self.before)
 
     def read(self, seconds):
         if not select.select([self.master], [], [], seconds)[0]:
@@ -77,6 +89,10 @@ def main():
         step = ast.literal_eval(line)
         if isinstance(step, tuple):
             terminal.expect(step[0].encode("utf-8", "surrogateescape"))
+        elif isinstance(step, int):
+            terminal.resize(step)
+        elif isinstance(step, list):
+            terminal.kill(step)
         else:
             terminal.type(step.encode("latin-1"))
     sys.exit(terminal.end())

@@ -33,9 +33,11 @@ local function blame(visit, fields, rule)
 end
 
 --- Returns a link whose request is queued; raises if the request breaks a rule.
-function attempt.prepare(loop, visit)
+---@param redirects boolean # whether one may be followed: then its body is not read
+function attempt.prepare(loop, visit, redirects)
   local o, target = visit.o, visit.target
-  local link = Link.new(ClientLink, core.config("client", o))
+  local limits = setmetatable({redirects = redirects}, {__index = o})
+  local link = Link.new(ClientLink, core.config("client", limits))
   link.loop, link.options = loop, o
   if o.tap then o.tap:attach(link.conn) end
   local fields = fields_of(visit.where, o, target)

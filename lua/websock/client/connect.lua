@@ -39,7 +39,9 @@ function client.prepare(loop, where, text, o)
   if not err then err = proxy.prepare(where, o) end
   if err then return nil, err end
   local visit = {where = where, o = o, target = target, context = context}
-  return {visit = visit, link = attempt.prepare(loop, visit)}
+  local trail = redirect.trail(visit)
+  return {visit = visit, trail = trail,
+    link = attempt.prepare(loop, visit, redirect.goes_on(trail, visit))}
 end
 
 -- Makes the visit, and keeps the cookies that its answer sets.
@@ -53,18 +55,18 @@ end
 --- Connects, to where redirects lead.
 ---@return table|nil ws, string? err, table? response
 function client.open(loop, prepared)
-  local visit, link = prepared.visit, prepared.link
+  local visit, trail, link = prepared.visit, prepared.trail, prepared.link
   local timeout = visit.o.timeout
   if timeout == 0 then return nil, "timeout" end  -- it cannot succeed without waiting
   local deadline = timeout and loop.now() + timeout or nil
-  local trail = redirect.trail(visit)
   while true do
     local ws, err, response = visited(loop, link, visit, deadline)
     if err ~= "refused" then return ws, err end
     local following
     following, response.not_followed = redirect.following(trail, visit, response)
     if not following then return nil, err, response end
-    visit, link = following, attempt.prepare(loop, following)
+    visit = following
+    link = attempt.prepare(loop, visit, redirect.goes_on(trail, visit))
   end
 end
 

@@ -28,6 +28,12 @@ function redirect.trail(visit)
   }
 end
 
+--- Whether an answer to this visit may be followed.
+---@return boolean
+function redirect.goes_on(trail, visit)
+  return trail.followed < trail.most and not visit.o.socket
+end
+
 -- Returns the target that an answer redirects to, or nil and why it has none.
 local function target_of(visit, location)
   local target, err = url.parse(url.resolve(visit.target, location), visit.where)

@@ -72,6 +72,7 @@ local OPTIONS = {
   ["--protocol"]      = {field = "protocols", read = text, many = true},
   ["--proxy"]         = {field = "proxy", read = text, half = "client"},
   ["--quiet"]         = {field = "quiet"},
+  ["--redirects"]     = {field = "redirects", read = whole, half = "client"},
   ["--reconnect"]     = {field = "reconnect", half = "client"},
   ["--send-file"]     = {field = "files", read = text, many = true, half = "client"},
   ["--timeout"]       = {field = "timeout", read = number, half = "client"},

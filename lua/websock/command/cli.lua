@@ -2,6 +2,11 @@
 -- `websock --listen PORT` is an echo server. A module, so that bin/websock stays a few
 -- lines; the library itself never loads it.
 
+-- A standard stream that was closed would be the next descriptor to be opened, a socket:
+-- what is printed would go there. These take its place, and stay open.
+local placeholders = {}
+for i = 1, 3 do placeholders[i] = io.open("/dev/null", "r+") end
+
 local arguments = require "websock.command.arguments"
 local client = require "websock.command.client"
 local help = require "websock.command.help"
@@ -9,7 +14,7 @@ local process = require "websock.command.process"
 local server = require "websock.command.server"
 local websock = require "websock"
 
-local cli = {}
+local cli = {placeholders = placeholders}
 
 --- Runs the command.
 ---@param args string[]  its arguments

@@ -34,6 +34,7 @@ return function(options)
   return {
     timeout = options.timeout, protocols = options.protocols, headers = headers_of(options),
     origin = options.origins and options.origins[1], proxy = proxy_of(options),
+    redirects = options.redirects,
     max_message = process.or_none(options.max_message), compress = options.compress,
     ping_interval = process.or_none(options.ping_interval), tls = tls_of(options),
   }

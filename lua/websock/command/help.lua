@@ -20,6 +20,7 @@ Handshake:
       --cookie NAME=VALUE     send this cookie (repeatable)
       --auth USER:PASSWORD    Basic authorization
       --proxy URL             connect through this proxy; env: the environment's
+      --redirects N           follow at most N redirects (0)
       --compress              offer (or accept) compression
 Connection:
       --timeout SECONDS       for connecting, and for a ping's answer (10)

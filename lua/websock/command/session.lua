@@ -1,11 +1,10 @@
 -- One run of the client: its connection or, with --reconnect, its connections one after
 -- the other; its input; and the status to exit with.
 
-local printable = require "websock.base.printable"
+local describe = require "websock.command.failure"
 local process = require "websock.command.process"
 local websock = require "websock"
 
-local MOST_BODY = 1024  -- bytes of a refusal's body that are shown
 local FAILED, OK = process.FAILED, process.OK
 
 -- `ws`: the connection, nil while there is none; `finishing`: it is to be the last one;
@@ -65,7 +64,8 @@ end
 function Session:deliver(message, kind)
   kind = kind or self.options.binary and "binary" or "text"
   if kind == "text" and not utf8.len(message) then
-    return self:complain "not UTF-8, not sent (--binary sends any bytes)"
+    local instead = self.options.json and '"type":"binary"' or "--binary"
+    return self:complain(("not UTF-8, not sent (%s sends any bytes)"):format(instead))
   end
   local ws, ok, err
   repeat
@@ -206,21 +206,9 @@ function Session:attend(ws)
   self.status = self:judge(ws)
 end
 
--- Describes a refusal: the status line, and the first lines of a text body.
-local function explanation(response)
-  if not response then return "" end
-  local shown = {printable(": " .. tostring(response))}
-  if (response.headers["content-type"] or ""):find "^text/plain" then
-    for line in (response.body or ""):sub(1, MOST_BODY):gmatch "[^\n]+" do
-      shown[#shown + 1] = "| " .. printable(line, "\t")
-    end
-  end
-  return table.concat(shown, "\n")
-end
-
 -- Reports that there is no connection.
 function Session:report(err, response, status)
-  self:problem(printable(self.options.url) .. ": " .. printable(err) .. explanation(response))
+  self:problem(describe(self.options, err, response))
   self.status = status or err:find "^url: " and process.USAGE or FAILED
 end
 

@@ -10,6 +10,8 @@ local websock = require "websock"
 
 local PROMPT, WIDTH = ">", 2  -- columns that it takes, with a blank
 
+local LEAVING = {"TSTP", "QUIT"}  -- signals of keys (Ctrl-Z, Ctrl-\) that leave us
+
 local Terminal = {}
 Terminal.__index = Terminal
 
@@ -33,18 +35,40 @@ function Terminal.open(screen)
   local saved = stty "-g"
   local self = setmetatable({screen = screen, saved = saved, editor = Editor.new()}, Terminal)
   if not saved or not self:enter() then return nil end
-  websock.signal("CONT", function() self:enter() end)
+  websock.signal("CONT", function() self:enter() end)  -- somebody else had stopped us
   websock.signal("WINCH", function() self:resize() end)
+  for _, name in ipairs(LEAVING) do self:catch(name) end
   return self
 end
 
---- Switches the terminal's own editing off, also after a Ctrl-Z, and shows the line.
+--- Switches the terminal's own editing off, and shows the line.
 ---@return boolean # whether that worked
 function Terminal:enter()
   if self.ended or not stty "-icanon -echo -iexten min 1 time 0" then return false end
   self.screen.line = self
   self:resize()
   return true
+end
+
+-- Leaves the terminal as it was.
+function Terminal:leave()
+  self:hide()
+  self.screen.line = nil
+  stty("'" .. self.saved:gsub("%s", "") .. "'")
+end
+
+-- Has a signal leave the terminal first, and then do what it does by default. The shell
+-- that runs `kill` is a child of ours, and we are stopped while we wait for it; not by
+-- os.execute, which ignores SIGQUIT meanwhile.
+function Terminal:catch(name)
+  websock.signal(name, function()
+    self:leave()
+    websock.signal(name)
+    io.popen(("kill -%s $PPID"):format(name)):close()
+    if self.ended then return end
+    self:catch(name)
+    self:enter()
+  end)
 end
 
 function Terminal:resize()
@@ -55,11 +79,11 @@ end
 --- Leaves the terminal as it was. Idempotent.
 function Terminal:close()
   if self.ended then return end
-  self:hide()
-  self.ended, self.screen.line = true, nil
-  stty("'" .. self.saved:gsub("%s", "") .. "'")
+  self:leave()
+  self.ended = true
   websock.signal "CONT"
   websock.signal "WINCH"
+  for _, name in ipairs(LEAVING) do websock.signal(name) end
 end
 
 function Terminal:prompt()

@@ -56,7 +56,8 @@ end
 local function control(opcode, payload)
   if payload == "" then return "" end
   if opcode ~= 8 or #payload < 2 then return (' "%s"'):format(payload) end
-  return (" %d %s"):format((">I2"):unpack(payload), payload:sub(3))
+  local reason = payload:sub(3)
+  return (" %d"):format((">I2"):unpack(payload)) .. (reason ~= "" and " " .. reason or "")
 end
 
 local function describe(bytes, header, size)

@@ -32,11 +32,13 @@ static void start (ws_conn *c) {
 }
 
 static size_t max_header, max_fields, max_body;
+static int follow; /* redirects */
 
 static void configure (ws_config *config) {
   if (max_header) config->max_header = max_header;
   if (max_fields) config->max_fields = max_fields;
   if (max_body) config->max_body = max_body - 1;
+  config->redirects = follow;
 }
 
 static void log_event (ws_conn *c, const ws_event *ev, text *log) {
@@ -349,6 +351,32 @@ TEST(refusals) {
           "refused 304 x 1.1/1 9");
   REFUSED("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" HELLO,
           "refused 200 OK 1.1/1 2 \"\\x81\\x05\"");
+}
+
+/* A redirect that is to be followed is whole with its head. */
+TEST(redirects) {
+  static const int statuses[] = {301, 302, 303, 307, 308, 300, 304, 305, 503};
+  char head[100], want[100];
+  for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+    int follows = i < 5, s = statuses[i];
+    snprintf(head, sizeof head, "HTTP/1.1 %d x\r\nLocation: /b\r\n\r\nhello",
+             s);
+    snprintf(want, sizeof want, "refused %d x 1.1/1 /b; end 1006 \"refused\"",
+             s);
+    follow = 1;
+    if (follows || s == 304)
+      CHECK_STR(get_open(head), want);
+    else
+      CHECK_STR(get_open(head), "state 0");
+    follow = 0;
+    if (follows) CHECK_STR(get_open(head), "state 0");
+  }
+  follow = 1;
+  CHECK_STR(get_open("HTTP/1.1 302 x\r\n\r\nhello"), "state 0");
+  CHECK_STR(get_open("HTTP/1.1 302 x\r\nLocation: /b\r\n"
+                     "Transfer-Encoding: chunked\r\n\r\n5\r\nhe"),
+            "refused 302 x 1.1/2 chunked; end 1006 \"refused\"");
+  follow = 0;
 }
 
 /* The transport breaks off: by a reset, or with TLS by an end without

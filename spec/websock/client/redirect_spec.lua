@@ -156,6 +156,41 @@ describe("redirects", function()
     assert.same({nil, "timeout"}, {websock.connect(url, {redirects = 1, timeout = 0.1})})
   end)
 
+  -- A server whose answer leads to `to`, with this body, and whose connection stays open.
+  local function with_body(to, fields, body)
+    return ends.serve(function(peer)
+      peer:head()
+      peer:send(("HTTP/1.1 302 Found\r\nLocation: %s\r\n%s\r\n%s"):format(to, fields, body))
+      peer:rest()
+    end)
+  end
+
+  it("are followed when their head is here, whatever becomes of the body", function()
+    local there = serve(accept)
+    for fields, body in pairs {[""] = "", ["Content-Length: 9\r\n"] = "half", ["X: y\r\n"] = ("x"):rep(100000),
+      ["Transfer-Encoding: chunked\r\n"] = "5\r\nhe"} do
+      local url = with_body(there .. "/b", fields, body)
+      assert.equal("/b", connect(url, {redirects = 1, timeout = raw.patience}):receive())
+      assert.equal("/b", connect(with_body(there .. "/b", fields, body), {
+        redirects = function() return true end, timeout = raw.patience,
+      }):receive())
+    end
+  end)
+
+  it("have a body if they could not be followed anyway", function()
+    local function body_of(options)
+      local url = with_body("/b", "Content-Length: 5\r\n", "there")
+      options.timeout = raw.patience
+      if options.socket then options.socket = assert(require "socket".connect("127.0.0.1", url:match ":(%d+)")) end
+      return select(3, websock.connect(url, options)).body
+    end
+    assert.equal("there", body_of {})
+    assert.equal("there", body_of {redirects = 1, socket = true})
+    local second = with_body("/c", "Content-Length: 6\r\n", "second")
+    local first = serve(function() return 302, second end)
+    assert.equal("second", select(3, websock.connect(first, {redirects = 1, timeout = raw.patience})).body)
+  end)
+
   it("that lead nowhere have the error of the last attempt", function()
     local silent = raw.server()
     silent:close()

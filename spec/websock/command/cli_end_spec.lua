@@ -92,6 +92,17 @@ describe("websock, the command", function()
       assert.equal(0, status)
     end)
 
+    it("comes as with empty ones if standard streams are closed", function()
+      local program = 'exec scripts/lua bin/websock "$@" '
+      local status, out, err = command.run({url}, "", program .. '<&- >"$OUT" 2>"$ERR"')
+      assert.same({0, "", ("connected to %s\nclosed 1000\n"):format(url)}, {status, out, err})
+      status, _, err = command.run({url}, "hello\n", program .. '<"$IN" >&- 2>"$ERR"')
+      assert.same({0, ("connected to %s\nclosed 1000\n"):format(url)}, {status, err})
+      status, out = command.run({url}, "hello\n", program .. '<"$IN" >"$OUT" 2>&-')
+      assert.same({0, "hello\n"}, {status, out})
+      assert.equal(0, (command.run({url}, "", program .. "<&- >&- 2>&-")))
+    end)
+
     it("keeps its status though nobody reads its output", function()
       local status, out = command.run({url}, ("line\n"):rep(20000), 'exec 4>"$OUT"; '
         .. '{ scripts/lua bin/websock "$@" <"$IN" 2>"$ERR"; echo $? >&4; } | head -n 1 >/dev/null')
@@ -139,6 +150,7 @@ describe("websock, the command", function()
       ["not a number of seconds: soon"] = {"--timeout", "soon", "ws://localhost/"},
       ["not a number of seconds: %-1"] = {"--linger", "-1", "ws://localhost/"},
       ["not a whole number: 1.5"] = {"--max-message=1.5", "ws://localhost/"},
+      ["%-%-redirects: not a whole number: %-1"] = {"--redirects", "-1", "ws://localhost/"},
       ["not of the form"] = {"-H", "nonsense", "ws://localhost/"},
       ["not a whole number from 1 up: 0"] = {"--count", "0", "ws://localhost/"},
       ["not of the form NAME=VALUE: x;y=1"] = {"--cookie", "x;y=1", "ws://localhost/"},

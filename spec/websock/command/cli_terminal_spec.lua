@@ -128,7 +128,7 @@ describe("websock, the command", function()
   -- Types on a terminal whose lines the command edits. steps: what typist.py does.
   local function edit(steps, ...)
     local words = {process.python, "spec/support/typist.py", table.concat(steps, "\n"), "env",
-      "TERM=xterm", "LD_PRELOAD=" .. (os.getenv "SANITIZED" or ""), ...}
+      "--default-signal=QUIT", "TERM=xterm", "LD_PRELOAD=" .. (os.getenv "SANITIZED" or ""), ...}
     local status, seen = process.run(words)
     return seen, status
   end
@@ -169,6 +169,39 @@ describe("websock, the command", function()
         "scripts/lua", "bin/websock", "--quiet", url)
       assert.matches("\27[1m>\27[m hello\n", seen, 1, true)
       assert.matches("\27[1;36m<\27[m hello\n", seen, 1, true)
+    end)
+
+    it("follows the terminal's width", function()
+      local line = ("x"):rep(30)
+      local seen, status = plainly({"('> ',)", "'" .. line .. "'", "('> " .. line .. "\\r',)", "20",
+        "('> " .. ("x"):rep(17) .. "\\r',)", "100", "('> " .. line .. "\\r',)", "'\\n'", "('< ',)",
+        "'\\x04'"}, url)
+      assert.equal(0, status, seen)
+    end)
+
+    -- Runs it under a shell that knows jobs but, unlike bash, leaves the terminal's settings
+    -- to its jobs.
+    local function as_job(steps, after)
+      local words = {"sh", "-mc", '"$@"; ' .. after, "sh", "scripts/lua", "bin/websock", "--quiet", url}
+      return edit(steps, "NO_COLOR=1", table.unpack(words))
+    end
+
+    it("leaves the terminal as it was on Ctrl-Z, and is back with the job", function()
+      local seen, status = as_job({"('> ',)", "'ab'", "('> ab',)", "'\\x1a'", "('stopped: icanon',)",
+        "('> ab',)", "'c\\n'", "('< abc',)", "'\\x04'"},
+        "echo stopped: $(stty -a | grep -o '.icanon'); fg >/dev/null")
+      assert.equal(0, status, seen)
+    end)
+
+    it("leaves the terminal as it was on Ctrl-\\, which ends it", function()
+      local seen, status = as_job({"('> ',)", "'ab'", "('> ab',)", "'\\x1c'"}, "")
+      assert.equal(128 + 3, status, seen)
+    end)
+
+    it("is back after SIGSTOP and SIGCONT, whatever has become of the terminal", function()
+      local seen, status = plainly({"('> ',)", "'ab'", "('> ab',)", "['STOP', 'CONT']", "('> ab',)", "'c'",
+        "('> abc',)", "'\\n'", "('< abc',)", "'\\x04'"}, url)
+      assert.equal(0, status, seen)
     end)
 
     it("leaves the terminal as it was on Ctrl-C", function()

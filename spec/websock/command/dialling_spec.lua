@@ -17,6 +17,10 @@ describe("the options of a connection", function()
     assert.is_true(of("--proxy=env").proxy)
   end)
 
+  it("have a number of redirects", function()
+    assert.equal(3, of "--redirects=3".redirects)
+  end)
+
   it("have times and sizes, whose 0 is none", function()
     local o = of("--timeout=1.5", "--ping-interval=3", "--max-message=4")
     assert.same({1.5, 3, 4}, {o.timeout, o.ping_interval, o.max_message})

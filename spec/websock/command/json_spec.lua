@@ -60,7 +60,8 @@ describe("websock --json", function()
   it("says of each line what is wrong with it", function()
     local wrong = {
       ['{"type":"text"}'] = '"data" is missing', ['{"type":"text","data":1}'] = '"data" is missing',
-      ['{"type":"text","data":"\\ud800"}'] = "not UTF%-8", ['{"type":"binary"}'] = 'no "base64"',
+      ['{"type":"text","data":"\\ud800"}'] = 'not UTF%-8, not sent %(\\"type\\":\\"binary\\" sends',
+      ['{"type":"binary"}'] = 'no "base64"',
       ['{"type":"binary","base64":"A"}'] = 'no "base64"', ['{"type":"binary","base64":"A==="}'] = 'no "base64"',
       ['{"type":"binary","base64":"AA=A"}'] = 'no "base64"', ['{"type":"close","code":1.5}'] = "not an integer",
       ['{"type":"close","code":1005}'] = "close: ", ['{"type":"close","reason":1}'] = "not a string",

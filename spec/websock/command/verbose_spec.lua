@@ -62,8 +62,10 @@ describe("a trace", function()
   it("shows the same however the bytes are cut", function()
     local bytes = "HTTP/1.1 101 Yes\r\nA: b\r\n\r\n" .. frames.plain(9, "") .. frames.masked(1, ("x"):rep(130))
       .. frames.compressed(2, ("x"):rep(65536)) .. frames.masked(8, frames.close_payload(1000, "a"))
+      .. frames.plain(8, frames.close_payload(1001)) .. frames.plain(8, "")
     local expected = {"*< HTTP/1.1 101 Yes", "*< A: b", "*< ping, 0 bytes", "*< text, 130 bytes",
-      "*< binary, 65536 bytes, compressed", "*< close, 3 bytes 1000 a"}
+      "*< binary, 65536 bytes, compressed", "*< close, 3 bytes 1000 a",
+      "*< close, 2 bytes 1001", "*< close, 0 bytes"}
     assert.same(expected, show {{"new", ""}, {"received", bytes}})
     for size = 1, 40 do
       local pieces = {{"new", ""}}
