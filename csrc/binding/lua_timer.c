@@ -102,7 +102,7 @@ static int l_now (lua_State *L) {
 
 /* at(time, object) -> handle */
 static int l_at (lua_State *L) {
-  net_timers *t = websock_totimers(L, lua_upvalueindex(TIMERS_OF));
+  net_timers *t = *websock_totimers(L, lua_upvalueindex(TIMERS_OF));
   int handle = net_timer_set(t, check_time(L, 1), 0);
   if (handle < 0) return luaL_error(L, "not enough memory");
   lua_settop(L, 2);
