@@ -1,8 +1,8 @@
 /*
 ** lua_turn.c - the userdata `websock.turn`, which holds what a turn of the loop
 ** in C knows. Here: creating it, and its times. lua_threads.c, lua_desk.c and
-** lua_resume.c run threads, lua_serve.c serves connections, lua_flush.c writes what they
-** have queued, lua_quick.c does a usual turn in one call.
+** lua_resume.c run threads, lua_serve.c serves connections, lua_flush.c writes
+** what they have queued, lua_quick.c does a usual turn in one call.
 */
 #include <string.h>
 

@@ -1,7 +1,8 @@
 /*
 ** ws_pool.c - what connections of one thread lend each other: zlib's streams
-** (ws_deflate.c), a run of shared frames (ws_run.c), and receive blocks. A connection has a block only while it
-** works on what has arrived; so one block, warm in the cache, serves many.
+** (ws_deflate.c), a run of shared frames (ws_run.c), and receive blocks. A
+** connection has a block only while it works on what has arrived; so one block,
+** warm in the cache, serves many.
 */
 #include <string.h>
 
