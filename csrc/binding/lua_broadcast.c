@@ -48,12 +48,21 @@ static lua_Integer deliver (lua_State *L, ws_shared *frame, lua_Integer n,
   return delivered;
 }
 
+/* Pushes what deliver needs besides the first EXCEPT arguments: the table at
+   TOO_SLOW, with room for n conns, and the turn's list, with room for n more.
+   Room in that is made last of what runs finalizers, because they may use it
+   up. */
+static void push_lists (lua_State *L, lua_Integer n) {
+  lua_createtable(L, (int)n, 0);
+  websock_mark_room(L, TURN, n);
+  lua_getiuservalue(L, TURN, TURN_DIRTY);
+}
+
 /* core.broadcast(conns, payload, kind, turn [, except]) -> number queued on,
    list of the conns that were too slow or nil | nil, "utf8". conns is a list
    of conns of servers; conns that are not open are skipped. Everything that
    allocates comes before the first conn gets the frame, so a call that raises
-   has sent nothing. Room in the turn's list is made last of what runs
-   finalizers, because they may use it up. */
+   has sent nothing. */
 static int l_broadcast (lua_State *L) {
   static const char *const kinds[] = {"continuation", "text", "binary", NULL};
   size_t size;
@@ -70,9 +79,7 @@ static int l_broadcast (lua_State *L) {
     return websock_nil(L, "utf8");
   lua_settop(L, EXCEPT);
   n = (lua_Integer)lua_rawlen(L, CONNS);
-  lua_createtable(L, (int)n, 0); /* all of them may be too slow */
-  websock_mark_room(L, TURN, n);
-  lua_getiuservalue(L, TURN, TURN_DIRTY);
+  push_lists(L, n);
   frame = ws_shared_new(alloc, ud, opcode, payload, size);
   if (frame == NULL) return luaL_error(L, "not enough memory");
   delivered = deliver(L, frame, n, &slow);

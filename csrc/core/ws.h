@@ -59,8 +59,9 @@ enum { WS_CLIENT, WS_SERVER };
 #define WS_NO_LIMIT SIZE_MAX
 
 /* What connections lend each other while they work on a message: receive
-   blocks, and zlib's streams. A few are kept, so that ten thousand
-   connections that are idle, or have sent half a message, own little.
+   blocks, zlib's streams, the bytes of small shared frames. A few are kept,
+   so that ten thousand connections that are idle, or have sent half a
+   message, own little.
    Connections that share a pool are used by one thread at a time, and have
    the pool's allocator. */
 typedef struct ws_pool ws_pool;
