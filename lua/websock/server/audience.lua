@@ -8,31 +8,37 @@ local Audience = {}
 Audience.__index = Audience
 
 function Audience.new()
-  -- links[i] belongs to conns[i], which is at[conns[i]]
-  return setmetatable({n = 0, links = {}, conns = {}, at = {}}, Audience)
+  return setmetatable({n = 0, conns = {}, at = {}}, Audience)  -- conns[at[conn]] is conn
 end
 
 function Audience:add(link)
   local conn = link.conn
   if self.at[conn] then return end
   local n = self.n + 1
-  self.n, self.links[n], self.conns[n], self.at[conn] = n, link, conn, n
+  self.n, self.conns[n], self.at[conn] = n, conn, n
 end
 
 function Audience:remove(link)
-  local at, n = self.at, self.n
-  local i, last = at[link.conn], self.conns[n]
+  local conn, at, conns, n = link.conn, self.at, self.conns, self.n
+  local i, last = at[conn], conns[n]
   if not i then return end
-  self.links[i], self.conns[i], at[last] = self.links[n], last, i
-  self.links[n], self.conns[n], at[link.conn] = nil, nil, nil
+  conns[i], at[last] = last, i
+  conns[n], at[conn] = nil, nil
   self.n = n - 1
+end
+
+--- Returns a list of what its connections' users have for them.
+---@return table[]
+function Audience:list()
+  local list = {}
+  for i, conn in ipairs(self.conns) do list[i] = core.link(conn).ws end
+  return list
 end
 
 -- Closes connections that are over max_queue with 1008.
 local function close_slow(self, slow)
   for _, conn in ipairs(slow) do
-    local link = self.links[self.at[conn]]
-    if link then link:begin_close(1008, "too slow") end
+    if self.at[conn] then core.link(conn):begin_close(1008, "too slow") end
   end
 end
 

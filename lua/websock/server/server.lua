@@ -5,6 +5,7 @@
 local callbacks = require "websock.link.callbacks"
 local connection = require "websock.link.connection"
 local core = require "websock.core"
+local deadline = require "websock.link.deadline"
 local driver = require "websock.link.driver"
 local handler = require "websock.server.handler"
 local handshake = require "websock.server.handshake"
@@ -47,7 +48,7 @@ local function gone(link)
 end
 
 local function take_in(self, link, fd, full)
-  link:set_deadline(self.options.handshake_timeout)
+  deadline.set(link, self.options.handshake_timeout)
   if full then
     link.refuse = 503  -- the answer to its request
     link.conn:unusual()
@@ -172,8 +173,7 @@ end
 ---@return fun(): table?
 function Server:connections()
   check_self(self, "connections")
-  local list, i = {}, 0
-  for n, link in ipairs(self.open.links) do list[n] = link.ws end
+  local list, i = self.open:list(), 0
   return function()
     i = i + 1
     return list[i]
