@@ -1,12 +1,13 @@
 -- Measures what an echo costs a server in each host, as a multiple of the built-in loop's
 -- in the same round: 64 connections, and one, 32 bytes, one in flight, under the load of
--- bench/load.c. scripts/bench calls it.
+-- bench/load.c; and how long, under a flood, a task of the host's has to wait for its turn.
+-- scripts/bench calls it.
 --
 --     scripts/lua bench/hosts.lua [ROUNDS [SECONDS [FILE]]]
 --
--- Prints a table of medians (least-greatest) of the server's CPU time, and writes it into
--- FILE, between its marks. The rounds alternate between the hosts. Server and load have a
--- core each.
+-- Prints a table of medians (least-greatest) of the server's CPU time, and the longest wait
+-- of all rounds, and writes it into FILE, between its marks. The rounds alternate between
+-- the hosts. Server and load have a core each.
 
 local figures = require "bench.figures"
 local markdown = require "bench.markdown"
@@ -18,6 +19,7 @@ local BEGIN = "<!-- hosts: made by `make bench BENCH=hosts-report` -->"
 local END = "<!-- end of hosts -->"
 local SERVER_CORE, LOAD_CORE = 0, 1
 local LOAD = "build/bench/load echo %d %d %d 32 1 %g"
+local FLOOD = "build/bench/load echo %d %d 64 32 64 %g"
 local LOADS = {64, 1}  -- connections
 local OURS = "scripts/lua bench/host_server.lua "
 
@@ -29,13 +31,15 @@ end
 local copas = has_copas() and {"copas", "Copas"}
   or {"copas-like", "what the tests use for Copas, over `select`"}
 
--- Each with the commands of its servers: handlers in our coroutines, in the host's own.
+-- Each with the commands of its servers: handlers in our coroutines, in the host's own; with
+-- a task of the host's.
 local function host(name, title)
-  return {title = title, OURS .. name .. " ours", OURS .. name .. " theirs"}
+  return {title = title, OURS .. name .. " ours", OURS .. name .. " theirs",
+    late = OURS .. name .. " ours late"}
 end
 
 local hosts = {
-  {title = "`websock.run`", OURS .. "loop ours"},
+  {title = "`websock.run`", OURS .. "loop ours", late = OURS .. "loop ours late"},
   {title = "a tick of 60 Hz, `step` for the rest of it", OURS .. "tick ours"},
   {title = "a tick of 60 Hz, one `step(0)` in each", OURS .. "step ours"},
   host(table.unpack(copas)),
@@ -71,12 +75,27 @@ local function measure()
   return rounds
 end
 
+-- Returns the longest waits of the tasks, in milliseconds: command -> list.
+local function flood()
+  local waits = {}
+  for _, of in ipairs(hosts) do
+    local server, list = of.late and servers.start(of.late, SERVER_CORE), {}
+    for n = 1, server and ROUNDS or 0 do
+      figures(FLOOD:format(server.port, server.pid, SECONDS), LOAD_CORE)
+      list[n] = server.pipe:read "n"
+    end
+    if server then servers.stop(server) end
+    waits[of] = list
+  end
+  return waits
+end
+
 local function ratio(rounds, command)
   if not command then return "" end
   return markdown.spread(report.ratio(rounds, command, hosts[1][1], "cpu"))
 end
 
-local function row(rounds, of)
+local function row(rounds, waits, of)
   local cells = {of.title}
   for i = 1, 2 do
     for _, connections in ipairs(LOADS) do
@@ -85,13 +104,14 @@ local function row(rounds, of)
   end
   local median = report.of(rounds[LOADS[1]], of[1], "p50")
   cells[#cells + 1] = ("%.0f"):format(median)
+  cells[#cells + 1] = waits[1] and ("%.1f"):format(math.max(table.unpack(waits))) or ""
   return markdown.row(cells)
 end
 
-local function table_of(rounds)
+local function table_of(rounds, waits)
   local out = {markdown.heading {"", "64 connections", "one", "64, handlers in the host's coroutines",
-    "one", "µs until the reply, of 64"}}
-  for _, of in ipairs(hosts) do out[#out + 1] = row(rounds, of) end
+    "one", "µs until the reply, of 64", "a task waits, ms"}}
+  for _, of in ipairs(hosts) do out[#out + 1] = row(rounds, waits[of], of) end
   local function cost(connections)
     return markdown.short((report.of(rounds[connections], hosts[1][1], "cpu")))
   end
@@ -100,7 +120,7 @@ local function table_of(rounds)
 end
 
 servers.guard(function()
-  local text = table_of(measure())
+  local text = table_of(measure(), flood())
   print(text)
   if FILE then markdown.replace(FILE, BEGIN, END, text) end
 end)

@@ -35,7 +35,7 @@ local function wrap(t, it, f)
   end))
 end
 
-row("one connection, coroutines of the host and of another scheduler", function(t)
+row("one connection, the host and another scheduler", function(t)
   local ws, theirs = t:pair()
   local it, got = turn_controller(t), {}
   wrap(t, it, function()
@@ -54,7 +54,7 @@ row("one connection, coroutines of the host and of another scheduler", function(
   assert.equal("a10", got[10])
 end, {without = WITHOUT})
 
-row("a client of another scheduler in the process", function(t)
+row("a client of another scheduler", function(t)
   local server, it = t:listen(), turn_controller(t)
   wrap(t, it, function()
     local ws = assert(websock.connect("ws://127.0.0.1:" .. select(2, server:getsockname())))
@@ -80,7 +80,7 @@ local function listen_in(t, controller)
   end}
 end
 
-row("several controllers: each has its servers, handlers and clients", function(t)
+row("several controllers: servers, handlers, clients", function(t)
   local all = {}
   for i = 1, 3 do
     all[i] = turn_controller(t)
@@ -120,7 +120,7 @@ local function count_while(t, f)
   return n - before
 end
 
-row("connect's `scheduler`: \"loop\" turns that here, whatever is recognised", function(t)
+row("connect's scheduler: the loop, which is turned here", function(t)
   local server, ws = t:listen(), nil
   local url = "ws://127.0.0.1:" .. select(2, server:getsockname())
   assert.equal(0, count_while(t, function()
@@ -130,7 +130,7 @@ row("connect's `scheduler`: \"loop\" turns that here, whatever is recognised", f
   assert.is_true(count_while(t, function() t:assert_echo(ws) end) > 0)
 end, {without = {main = "there it does so anyway", loop = OURS}})
 
-row("connect's `scheduler`: a table waits in place of what is recognised", function(t)
+row("connect's scheduler: a table in place of the host", function(t)
   local server, parks, has_begun = t:listen(), 0, false
   local adapter = {
     owns = function() end,  -- it is not recognised
