@@ -272,7 +272,7 @@ bench:
 	@$(MAKE) -s --no-print-directory bench-built
 
 bench-built: all build/soak/heap.so \
-  $(addprefix build/bench/,micro load ideal ideal_lua ideal_client server_lws)
+  $(addprefix build/bench/,micro load ideal ideal_lua ideal_client server_lws host host_tls)
 	@scripts/bench $(BENCH)
 
 # MESSAGES through connections that come, go, stall and reset
@@ -300,6 +300,13 @@ build/bench/ideal_client: bench/ideal_client.c Makefile
 build/bench/server_lws: bench/server_lws.c Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(WARN) -O2 -g -o $@ $< -lwebsockets
+
+# The example as a program of a user's: the headers of an installed tree, the archive.
+build/bench/host build/bench/host_tls: examples/embed/host.c build/libwebsock.a Makefile
+	@mkdir -p build/bench/include/websock
+	@cp $(HEADERS) build/bench/include/websock
+	$(CC) -std=gnu11 $(WARN) -O2 -g $(if $(filter %_tls,$@),-DWITH_TLS) \
+	  -Ibuild/bench/include -o $@ $< build/libwebsock.a $(LIBS)
 
 LOAD_SRC := $(sort $(wildcard bench/load*.c))
 build/bench/load: $(LOAD_SRC) $(CORE_SRC) $(wildcard csrc/core/*.h) bench/load.h \

@@ -5,7 +5,8 @@
 
 local WIDTH, LEFT, RIGHT, TOP = 860, 270, 60, 64
 local BAR, GAP = 11, 12
-local COLOURS = {"#888", "#2f6fdf", "#5ab4c8", "#8a9a5b", "#d98c2b", "#a05aa8"}
+local COLOURS = {"#888", "#2f6fdf", "#5ab4c8", "#8a9a5b", "#d98c2b", "#a05aa8",
+  "#b5534c"}
 local TICKS = {0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500}
 
 local function escape(text)

@@ -16,7 +16,7 @@ local heading, row, join = markdown.heading, markdown.row, markdown.join
 local short, spread = markdown.short, markdown.spread
 
 local DOCUMENT, CHART = "docs/performance.md", "docs/performance.svg"
-local BEGIN, END = "<!-- figures: made by `make bench BENCH=report` -->\n", "<!-- end of figures -->\n"
+local BEGIN, END = "<!-- figures: made by `make bench BENCH=report` -->", "<!-- end of figures -->"
 local FIELDS = {"median", "least", "most", "ratio", "ratio_least", "ratio_most",
   table.unpack(report.FIGURES)}
 
@@ -186,11 +186,6 @@ local function draw(results)
 end
 
 local results = results_of(arg[1])
-local text = read(DOCUMENT)
-local _, from = text:find(BEGIN, 1, true)
-local to = text:find(END, from, true)
-assert(from and to, DOCUMENT .. " has lost its marks")
-write(DOCUMENT, text:sub(1, from) .. "\n" ..
-  figures(results, read(arg[2]), read(arg[3]), read(arg[4]), read(arg[5]), read(arg[6])) ..
-  "\n" .. text:sub(to))
+markdown.replace(DOCUMENT, BEGIN, END,
+  figures(results, read(arg[2]), read(arg[3]), read(arg[4]), read(arg[5]), read(arg[6])))
 write(CHART, draw(results))

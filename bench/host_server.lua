@@ -2,8 +2,11 @@
 --
 --     scripts/lua bench/host_server.lua HOST ours|theirs
 --
--- HOST is loop, copas, copas-like (spec/support/copas_like.lua), cqueues or luv. Handlers
--- run in the loop's coroutines, or in those of the host.
+-- HOST is loop; tick or step, a game's main loop; copas, copas-like
+-- (spec/support/copas_like.lua), cqueues, luv, or table, a scheduler of the specs' own.
+-- Handlers run in the loop's coroutines, or in those of the host.
+
+package.path = "spec/?.lua;" .. package.path
 
 local websock = require "websock"
 
@@ -27,6 +30,30 @@ function hosts.loop()
   websock.run()
 end
 
+-- Calls step() sixty times a second.
+local function ticks(step)
+  listen "loop"
+  local due = websock.now()
+  while true do
+    due = due + 1 / 60
+    step(due)
+  end
+end
+
+function hosts.tick()
+  ticks(function(due)
+    repeat websock.step(math.max(0, due - websock.now())) until websock.now() >= due
+  end)
+end
+
+function hosts.step()
+  local sleep = require "socket".sleep
+  ticks(function(due)
+    websock.step(0)
+    sleep(math.max(0, due - websock.now()))
+  end)
+end
+
 function hosts.copas()
   local copas = require "copas"
   copas.addthread(listen, "copas")
@@ -34,7 +61,6 @@ function hosts.copas()
 end
 
 hosts["copas-like"] = function()
-  package.path = "spec/?.lua;" .. package.path
   package.loaded.copas = require "support.copas_like"
   hosts.copas()
 end
@@ -49,6 +75,13 @@ function hosts.luv()
   websock.use "luv"
   listen "luv"
   require "luv".run()
+end
+
+function hosts.table()
+  local toy = require "support.hosts.toy"
+  websock.use(toy.adapter)
+  listen(toy.adapter)
+  toy.run()
 end
 
 hosts[name]()

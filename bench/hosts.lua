@@ -1,94 +1,106 @@
--- Measures what an echo costs a server inside other schedulers, as a multiple of the
--- built-in loop's in the same run: 64 connections, 32 bytes, one in flight, under the
--- load of bench/load.c. scripts/bench calls it.
+-- Measures what an echo costs a server in each host, as a multiple of the built-in loop's
+-- in the same round: 64 connections, and one, 32 bytes, one in flight, under the load of
+-- bench/load.c. scripts/bench calls it.
 --
---     scripts/lua bench/hosts.lua [ROUNDS [SECONDS]]
+--     scripts/lua bench/hosts.lua [ROUNDS [SECONDS [FILE]]]
 --
--- Prints for each host "microseconds of CPU time a message: median, least, most; as a
--- multiple: median, least, most". The rounds alternate between the hosts, and each ratio
--- is of one round. Server and load have a core each.
+-- Prints a table of medians (least-greatest) of the server's CPU time, and writes it into
+-- FILE, between its marks. The rounds alternate between the hosts. Server and load have a
+-- core each.
 
-local ROUNDS, SECONDS = tonumber(arg[1] or 5), tonumber(arg[2] or 1)
+local figures = require "bench.figures"
+local markdown = require "bench.markdown"
+local report = require "bench.report"
+local servers = require "bench.servers"
+
+local ROUNDS, SECONDS, FILE = tonumber(arg[1] or 5), tonumber(arg[2] or 1), arg[3]
+local BEGIN = "<!-- hosts: made by `make bench BENCH=hosts-report` -->"
+local END = "<!-- end of hosts -->"
 local SERVER_CORE, LOAD_CORE = 0, 1
-local LOAD = "taskset -c %d build/bench/load echo %d %d 64 32 1 %g"
+local LOAD = "build/bench/load echo %d %d %d 32 1 %g"
+local LOADS = {64, 1}  -- connections
+local OURS = "scripts/lua bench/host_server.lua "
 
 local function has_copas()
   local ok, copas = pcall(require, "copas")
   return ok and tostring(copas._VERSION):find "^Copas 4%." ~= nil
 end
 
-local columns = {
-  {"loop", "ours", "the built-in loop"},
-  {"copas", "ours", "inside Copas, handlers in our coroutines"},
-  {"copas", "theirs", "inside Copas, in theirs"},
-  {"cqueues", "ours", "inside cqueues, in ours"},
-  {"cqueues", "theirs", "inside cqueues, in theirs"},
-  {"luv", "ours", "inside luv, in ours"},
-  {"luv", "theirs", "inside luv, in theirs"},
+local copas = has_copas() and {"copas", "Copas"}
+  or {"copas-like", "what the tests use for Copas, over `select`"}
+
+-- Each with the commands of its servers: handlers in our coroutines, in the host's own.
+local function host(name, title)
+  return {title = title, OURS .. name .. " ours", OURS .. name .. " theirs"}
+end
+
+local hosts = {
+  {title = "`websock.run`", OURS .. "loop ours"},
+  {title = "a tick of 60 Hz, `step` for the rest of it", OURS .. "tick ours"},
+  {title = "a tick of 60 Hz, one `step(0)` in each", OURS .. "step ours"},
+  host(table.unpack(copas)),
+  host("cqueues", "cqueues"),
+  host("luv", "luv"),
+  host("table", "a table of your own, over `select`"),
+  {title = "a C program, `poll` and `ws.h` (host.c)", "build/bench/host 0"},
 }
 
-local alive = {}  -- servers
-
-local function start(host, whose)
-  local pipe = assert(io.popen(("echo $$; exec taskset -c %d scripts/lua bench/host_server.lua %s %s")
-    :format(SERVER_CORE, host, whose)))
-  local pid, port = pipe:read("n", "n")
-  if not port then error("did not start: " .. host, 0) end
-  local server = {pipe = pipe, pid = pid, port = port}
-  table.insert(alive, server)
-  return server
+-- All commands in the order of the table.
+local function commands()
+  local list = {}
+  for _, of in ipairs(hosts) do table.move(of, 1, #of, #list + 1, list) end
+  return list
 end
 
-local function stop_all()
-  for _, server in ipairs(alive) do
-    os.execute("kill " .. server.pid)
-    server.pipe:close()
-  end
-end
-
--- Microseconds of the server's CPU time for a message.
-local function cost_of(server)
-  local pipe = assert(io.popen(LOAD:format(LOAD_CORE, server.port, server.pid, SECONDS)))
-  local _, _, cpu = pipe:read("n", "n", "n")
-  if not pipe:close() or not cpu then error("the load failed", 0) end
-  return cpu
-end
-
-local function spread(list)
-  table.sort(list)
-  return list[(#list + 1) // 2], list[1], list[#list]
-end
-
+-- Returns the rounds of each load: command -> figures.
 local function measure()
-  local servers, costs, ratios = {}, {}, {}
-  for i, column in ipairs(columns) do
-    servers[i], costs[i], ratios[i] = start(column[1], column[2]), {}, {}
-  end
-  for round = 1, ROUNDS do
-    for i, server in ipairs(servers) do
-      costs[i][round] = cost_of(server)
-      ratios[i][round] = costs[i][round] / costs[1][round]
+  local list, started, rounds = commands(), {}, {}
+  for _, command in ipairs(list) do started[command] = servers.start(command, SERVER_CORE) end
+  for _, connections in ipairs(LOADS) do
+    rounds[connections] = {}
+    for n = 1, ROUNDS do
+      local round = {}
+      for _, command in ipairs(list) do
+        local server = started[command]
+        round[command] = figures(LOAD:format(server.port, server.pid, connections, SECONDS),
+          LOAD_CORE)
+      end
+      rounds[connections][n] = round
     end
   end
-  return costs, ratios
+  return rounds
 end
 
-local like = not has_copas()
-if like then
-  for _, column in ipairs(columns) do
-    if column[1] == "copas" then
-      column[1], column[3] = "copas-like", column[3] .. " *"
+local function ratio(rounds, command)
+  if not command then return "" end
+  return markdown.spread(report.ratio(rounds, command, hosts[1][1], "cpu"))
+end
+
+local function row(rounds, of)
+  local cells = {of.title}
+  for i = 1, 2 do
+    for _, connections in ipairs(LOADS) do
+      cells[#cells + 1] = ratio(rounds[connections], of[i])
     end
   end
+  local median = report.of(rounds[LOADS[1]], of[1], "p50")
+  cells[#cells + 1] = ("%.0f"):format(median)
+  return markdown.row(cells)
 end
 
-local ok, costs, ratios = pcall(measure)
-stop_all()
-if not ok then error(costs, 0) end
-print(("%-44s %8s %6s %6s %8s %6s %6s"):format("echo, 64 x 32 B", "us", "least", "most", "times", "least", "most"))
-for i, column in ipairs(columns) do
-  local median, least, most = spread(costs[i])
-  print(("%-44s %8.2f %6.2f %6.2f %8.2f %6.2f %6.2f"):format(column[3], median, least, most,
-    spread(ratios[i])))
+local function table_of(rounds)
+  local out = {markdown.heading {"", "64 connections", "one", "64, handlers in the host's coroutines",
+    "one", "µs until the reply, of 64"}}
+  for _, of in ipairs(hosts) do out[#out + 1] = row(rounds, of) end
+  local function cost(connections)
+    return markdown.short((report.of(rounds[connections], hosts[1][1], "cpu")))
+  end
+  out[#out + 1] = ("\n1.00 are %s µs with 64 connections, %s µs with one.\n"):format(cost(64), cost(1))
+  return table.concat(out)
 end
-if like then print "* the specs' own select scheduler with Copas' interface: Copas 4 is not installed" end
+
+servers.guard(function()
+  local text = table_of(measure())
+  print(text)
+  if FILE then markdown.replace(FILE, BEGIN, END, text) end
+end)

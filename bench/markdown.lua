@@ -26,4 +26,15 @@ function markdown.spread(a, b, c)
   return ("%s (%s-%s)"):format(markdown.short(a), markdown.short(b), markdown.short(c))
 end
 
+-- Replaces what stands between the lines `from` and `to` of a file.
+function markdown.replace(name, from, to, text)
+  local file <close> = assert(io.open(name))
+  local all = file:read "a"
+  local _, first = all:find(from .. "\n", 1, true)
+  local last = first and all:find(to .. "\n", first, true)
+  if not last then error(name .. " has lost its marks", 0) end
+  local out <close> = assert(io.open(name, "w"))
+  assert(out:write(all:sub(1, first), "\n", text, "\n", all:sub(last)))
+end
+
 return markdown

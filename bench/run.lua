@@ -10,9 +10,11 @@
 -- The rounds alternate, A B C A B C, so that other work of the machine affects all
 -- servers. Server and load have a core each.
 
+local figures = require "bench.figures"
 local peers = require "bench.peers"
 local scenarios = require "bench.scenarios"
 local report = require "bench.report"
+local servers = require "bench.servers"
 
 local SERVER_CORE, LOAD_CORE = 0, 1
 local CERTIFICATE = " build/bench/cert.pem build/bench/key.pem" -- scripts/bench makes it
@@ -21,41 +23,11 @@ if quick then table.remove(arg, 1) end
 local ROUNDS = tonumber(os.getenv "ROUNDS") or quick and 1 or 5
 local DURATION = tonumber(os.getenv "DURATION") or quick and 0.1 or 1
 
--- Processes -------------------------------------------------------------------
-
-local alive = {} -- servers
-
--- Starts a server, and waits until it prints its port.
-local function start(command, core)
-  local pipe = assert(io.popen(("echo $$; exec taskset -c %d %s"):format(core, command)))
-  local pid, port = pipe:read("n", "n")
-  if not port then error("did not start: " .. command, 0) end
-  local server = {pipe = pipe, pid = pid, port = port}
-  alive[server] = true
-  return server
-end
-
-local function stop(server)
-  alive[server] = nil
-  os.execute("kill " .. server.pid)
-  server.pipe:close()
-end
-
--- Runs a load and returns the figures that it prints, see bench/load.c.
-local function result_of(command, core)
-  local pipe = assert(io.popen(("taskset -c %d %s"):format(core, command)))
-  local units, seconds, cpu, memory, p50, p99, bytes, faults =
-    pipe:read("n", "n", "n", "n", "n", "n", "n", "n")
-  if not pipe:close() or not cpu then error("the load failed: " .. command, 0) end
-  return {rate = units / seconds, back = seconds * 1e3, cpu = cpu, memory = memory,
-    p50 = p50, p99 = p99, bytes = bytes, faults = faults}
-end
-
 -- Rounds ----------------------------------------------------------------------
 
 local function load_of(server, scenario)
   local s = scenario
-  local result = result_of(("build/bench/load %s %d %d %d %d %d %g %s"):format(s.load,
+  local result = figures(("build/bench/load %s %d %d %d %d %d %g %s"):format(s.load,
     server.port, server.pid, s.connections, s.size, s.depth, DURATION,
     s.mode or s.content or ""), LOAD_CORE)
   if s.steps then result.step = server.pipe:read "n" / 1e3 end
@@ -64,13 +36,13 @@ end
 
 local function client_of(peer, server, scenario)
   local s = scenario
-  return result_of(("%s %d %d %d %d %g"):format(peer.client, server.port, s.connections,
+  return figures(("%s %d %d %d %d %g"):format(peer.client, server.port, s.connections,
     s.size, s.depth, DURATION), SERVER_CORE)
 end
 
 local function server_of(peer, scenario, core)
   local mode = scenario.mode and scenario.mode .. CERTIFICATE or ""
-  return start(("%s %s %s"):format(peer.server, scenario.load, mode), core)
+  return servers.start(("%s %s %s"):format(peer.server, scenario.load, mode), core)
 end
 
 -- Calls round(), which measures all peers once, for each round.
@@ -88,24 +60,24 @@ local function clients_under(scenario, running)
     for _, peer in ipairs(running) do round[peer] = client_of(peer, server, scenario) end
     return round
   end)
-  stop(server)
+  servers.stop(server)
   return all
 end
 
 -- A server runs for all rounds of a scenario; with `fresh`, for scenarios that measure
 -- memory, each round has a new one.
 local function servers_under(scenario, running)
-  local servers = {}
+  local started = {}
   local all = rounds_of(scenario, function()
     local round = {}
     for _, peer in ipairs(running) do
-      local server = servers[peer] or server_of(peer, scenario, SERVER_CORE)
+      local server = started[peer] or server_of(peer, scenario, SERVER_CORE)
       round[peer] = load_of(server, scenario)
-      if scenario.fresh then stop(server) else servers[peer] = server end
+      if scenario.fresh then servers.stop(server) else started[peer] = server end
     end
     return round
   end)
-  for _, server in pairs(servers) do stop(server) end
+  for _, server in pairs(started) do servers.stop(server) end
   return all
 end
 
@@ -143,8 +115,9 @@ end
 -- Returns the peers that support a scenario.
 local function able(list, scenario)
   return only(list, function(peer)
-    local modes = peer.modes or {}
+    local modes, loads = peer.modes or {}, peer.loads
     return peer[scenario.of or "server"] and (not scenario.mode or modes[scenario.mode])
+      and (not loads or loads[scenario.load])
       and (not scenario.steps or peer.steps)
   end)
 end
@@ -170,6 +143,4 @@ end
 local wanted = words(os.getenv "PEERS")
 if quick and #wanted == 0 then shorten() end
 local results = os.getenv "RESULTS" and assert(io.open(os.getenv "RESULTS", "w"))
-local ok, err = pcall(run, chosen(peers, wanted, "peer"), results)
-for server in pairs(alive) do stop(server) end
-if not ok then error(err, 0) end
+servers.guard(run, chosen(peers, wanted, "peer"), results)

@@ -5,7 +5,7 @@
 #include "lua_turn.h"
 
 /* Stack indices. */
-enum { CONNS = 1, TURN = 4, EXCEPT, CONN, TOO_SLOW };
+enum { CONNS = 1, TURN = 4, EXCEPT, TOO_SLOW, MARKED };
 
 /* Queues the frame on one connection. Returns 1; 0 if its queue is too long or
    memory is short; -1 if it is not open. */
@@ -16,28 +16,14 @@ static int queue (conn *c, ws_shared *frame) {
   return r == 0 ? 1 : r == WS_ENOMEM ? 0 : -1;
 }
 
-/* Pushes item i of the list. Returns NULL if it is no conn (their metatable is
-   at CONN). */
+/* Pushes item i of the list. Returns NULL if it is no conn. */
 static conn *push_conn (lua_State *L, lua_Integer i) {
-  conn *c;
   lua_rawgeti(L, CONNS, i);
-  c = (conn *)lua_touserdata(L, -1);
-  if (lua_getmetatable(L, -1)) {
-    if (!lua_rawequal(L, -1, CONN)) c = NULL;
-    lua_pop(L, 1); /* remove the metatable */
-  } else {
-    c = NULL;
-  }
-  return c;
+  return (conn *)websock_test(L, -1, websock_conn_type);
 }
 
-/* Marks the conn to be flushed. The frame counts as use (see heartbeat.lua). */
-static void mark (lua_State *L, turn *t, conn *c) {
-  c->used = t->now;
-  websock_mark(L, TURN, lua_gettop(L));
-}
-
-/* Queues the frame on the first n conns of the list, without `except`. Appends
+/* Queues the frame on the first n conns of the list, without `except`, and
+   marks those that got it. That counts as use (see heartbeat.lua). Appends
    those that were too slow to the table at TOO_SLOW, which has room. Returns
    the number of conns that got the frame. */
 static lua_Integer deliver (lua_State *L, ws_shared *frame, lua_Integer n,
@@ -46,12 +32,18 @@ static lua_Integer deliver (lua_State *L, ws_shared *frame, lua_Integer n,
   turn *t = (turn *)lua_touserdata(L, TURN);
   lua_Integer delivered = 0;
   *slow = 0;
-  for (lua_Integer i = 1; i <= n; i++, lua_settop(L, TOO_SLOW)) {
+  for (lua_Integer i = 1; i <= n; i++) {
     conn *c = push_conn(L, i);
     int r = c == NULL || c == except ? -1 : queue(c, frame);
-    if (r > 0) mark(L, t, c);
-    delivered += r > 0;
-    if (r == 0) lua_rawseti(L, TOO_SLOW, ++*slow);
+    if (r > 0) {
+      c->used = t->now;
+      websock_mark_top(L, t, c, MARKED);
+      delivered++;
+    } else if (r == 0) {
+      lua_rawseti(L, TOO_SLOW, ++*slow);
+    } else {
+      lua_pop(L, 1); /* remove the item */
+    }
   }
   return delivered;
 }
@@ -77,10 +69,10 @@ static int l_broadcast (lua_State *L) {
   if (opcode == WS_TEXT && (!ws_utf8(&utf8, payload, size) || utf8 != 0))
     return websock_nil(L, "utf8");
   lua_settop(L, EXCEPT);
-  luaL_getmetatable(L, "websock.conn");
   n = (lua_Integer)lua_rawlen(L, CONNS);
   lua_createtable(L, (int)n, 0); /* all of them may be too slow */
   websock_mark_room(L, TURN, n);
+  lua_getiuservalue(L, TURN, TURN_DIRTY);
   frame = ws_shared_new(alloc, ud, opcode, payload, size);
   if (frame == NULL) return luaL_error(L, "not enough memory");
   delivered = deliver(L, frame, n, &slow);

@@ -32,14 +32,14 @@ static int push_message (lua_State *L, turn *t) {
   conn *c = (conn *)lua_touserdata(L, CONN);
   int n;
   if (c->seat.muted) return 0;
-  lua_getfield(L, OPTIONS, "on_message");
-  lua_pushvalue(L, WS);
   n = websock_receive(L, t, CONN, WANT_MESSAGE, KINDS);
-  if (n > 0) return 1 + n;
-  lua_settop(L, WS);
   if (n == WS_ENOMEM) return luaL_error(L, "not enough memory");
   if (n < 0) websock_tell_ended(L, CONN);
-  return 0;
+  if (n <= 0) return 0;
+  lua_getfield(L, OPTIONS, "on_message");
+  lua_pushvalue(L, WS);
+  lua_rotate(L, WS + 1, 2); /* the function and ws, the message */
+  return 1 + n;
 }
 
 static int push_next (lua_State *L, turn *t) {

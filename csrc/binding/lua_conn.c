@@ -28,6 +28,7 @@ static int conn_new (lua_State *L) {
   c->type = websock_conn_type;
   c->fd = NET_NONE;
   c->max_queue = shared->max_queue;
+  c->server = shared->core.role == WS_SERVER;
   c->state = WS_CONNECTING;
   luaL_setmetatable(L, CONN_TYPE);
   lua_pushvalue(L, 1);
@@ -104,7 +105,8 @@ static int found (conn *c, int want) {
   return SAW_SWELLS | websock_digest(c, WANT_NOTHING);
 }
 
-/* Reads once: SAW_DRY, SAW_END, SAW_MORE; -1 if memory is short. */
+/* Reads once: SAW_DRY, SAW_END, SAW_MORE; -1 if memory is short. Notes whether
+   there may be more. */
 static int read_once (conn *c) {
   int flags = 0;
   size_t room;
@@ -123,6 +125,7 @@ static int read_once (conn *c) {
   }
   if (websock_more(c, n, room)) flags |= SAW_MORE;
   c->dry = !(flags & (SAW_MORE | SAW_END));
+  c->more = (flags & SAW_MORE) || (c->hangup && !(flags & (SAW_DRY | SAW_END)));
   if (n != NET_AGAIN) c->heard = 1;
   return flags;
 }
@@ -245,6 +248,18 @@ static int conn_is_clean (lua_State *L) {
   return 1;
 }
 
+/* A peer sends nothing after its Close frame; TLS does, to end. */
+int websock_is_over (conn *c) {
+  return c->server && c->dry && !c->more && c->tls == NULL &&
+         ws_closed(core(c)).clean;
+}
+
+/* conn:is_over() -> see websock_is_over */
+static int conn_is_over (lua_State *L) {
+  lua_pushboolean(L, websock_is_over(websock_toconn(L)));
+  return 1;
+}
+
 static int conn_queued (lua_State *L) {
   lua_pushinteger(L, (lua_Integer)ws_queued(core(websock_toconn(L))));
   return 1;
@@ -271,6 +286,12 @@ static int flag (lua_State *L, unsigned char *value) {
    come */
 static int conn_more (lua_State *L) {
   return flag(L, &websock_toconn(L)->more);
+}
+
+/* conn:hangup([on]) -> whether no event will come: more is read until nothing
+   is left */
+static int conn_hangup (lua_State *L) {
+  return flag(L, &websock_toconn(L)->hangup);
 }
 
 /* conn:heard([on]) -> whether bytes have come since it was set to false */
@@ -329,6 +350,8 @@ static const luaL_Reg conn_methods[] = {{"abort", conn_abort},
                                         {"held", conn_held},
 
                                         {"is_clean", conn_is_clean},
+                                        {"is_over", conn_is_over},
+                                        {"hangup", conn_hangup},
                                         {"heard", conn_heard},
                                         {"line", conn_line},
                                         {"marked", conn_marked},

@@ -121,10 +121,12 @@ typedef struct conn {
   peer *peer;            /* NULL for a client */
   tap *tap;              /* gets a copy of all bytes; usually NULL */
   unsigned char alive;   /* core is initialised */
+  unsigned char server;  /* it is a server's */
   unsigned char blocked; /* the last write was short */
   unsigned char broken;  /* a write failed: nothing more is sent */
   unsigned char state;   /* ws_state, as reported last */
   unsigned char more;    /* there may be more to read, with no event to come */
+  unsigned char hangup;  /* no event will come: read until nothing is left */
   unsigned char dry;     /* the last read took all that was there */
   unsigned char heard;   /* bytes have come, see heartbeat.lua */
   unsigned char marked;  /* is in the turn's list of conns to flush */
@@ -174,6 +176,8 @@ void websock_tap_sent (tap *t, const net_iov *v, size_t size);
 /* Ends the copying. Idempotent. */
 void websock_untap (conn *c);
 
+/* Whether a server's closing handshake is clean and nothing is left to read. */
+int websock_is_over (conn *c);
 /* Closes the descriptor. Idempotent. */
 void websock_closefd (conn *c);
 /* Reads once. Returns what websock_digest does, with flags of the read; -1 if

@@ -34,15 +34,23 @@ void websock_mark_room (lua_State *L, int self, lua_Integer n) {
   t->room = room;
 }
 
+void websock_mark_top (lua_State *L, turn *t, conn *c, int list) {
+  if (c->marked) {
+    lua_pop(L, 1);
+    return;
+  }
+  lua_rawseti(L, list, ++t->last);
+  c->marked = 1;
+}
+
 void websock_mark (lua_State *L, int self, int at) {
   turn *t = (turn *)lua_touserdata(L, self);
   conn *c = (conn *)lua_touserdata(L, at);
   if (c->marked) return;
   lua_getiuservalue(L, self, TURN_DIRTY);
   lua_pushvalue(L, at);
-  lua_rawseti(L, -2, ++t->last);
+  websock_mark_top(L, t, c, -2);
   lua_pop(L, 1); /* remove the list */
-  c->marked = 1;
 }
 
 /* turn:mark(conn): marks the conn to be flushed at the end of the turn. */
@@ -71,13 +79,21 @@ static int turn_marks (lua_State *L) {
   return 1;
 }
 
+/* Puts the list of marked conns to LIST (where the watchers were), unless it
+   still is the one with room for `room` conns. Returns for how many it has
+   room. */
+static lua_Integer get_list (lua_State *L, const turn *t, lua_Integer room) {
+  if (t->room == room) return room;
+  lua_getiuservalue(L, SELF, TURN_DIRTY);
+  lua_replace(L, LIST);
+  return t->room;
+}
+
 /* Moves the next conn of the list to CONN. */
 static conn *take_marked (lua_State *L, turn *t) {
-  lua_getiuservalue(L, SELF, TURN_DIRTY); /* a new one after it has grown */
-  lua_rawgeti(L, -1, t->first);
+  lua_rawgeti(L, LIST, t->first);
   lua_pushnil(L);
-  lua_rawseti(L, -3, t->first++);
-  lua_replace(L, -2); /* remove the list */
+  lua_rawseti(L, LIST, t->first++);
   return (conn *)lua_touserdata(L, CONN);
 }
 
@@ -98,7 +114,7 @@ static void flush (lua_State *L, conn *c) {
   } else if (!push_all(c)) {
     websock_tell(L, "flush", 0);
   } else if (c->state == WS_CLOSED) {
-    websock_tell(L, "shut", 0);
+    websock_tell(L, websock_is_over(c) ? "release" : "shut", 0);
   }
 }
 
@@ -113,13 +129,13 @@ static void keep (lua_State *L, conn *c, lua_Integer place) {
 
 /* Conns for which memory runs out are tried once, and left for next time. */
 void websock_flush (lua_State *L, turn *t) {
-  lua_Integer kept = 0, end = t->last;
-  lua_settop(L, ARG);
-  lua_pushnil(L);
-  lua_getiuservalue(L, SELF, TURN_FAILED);
+  lua_Integer kept = 0, end = t->last, room = 0;
   for (; t->first <= t->last; lua_settop(L, FAILED)) {
-    conn *c = take_marked(L, t);
-    int was_tried = c->missed && t->first - 1 > end;
+    conn *c;
+    int was_tried;
+    room = get_list(L, t, room);
+    c = take_marked(L, t);
+    was_tried = c->missed && t->first - 1 > end;
     c->marked = 0;
     if (!was_tried) flush(L, c);
     if (c->missed && !c->marked) keep(L, c, ++kept);
@@ -130,7 +146,9 @@ void websock_flush (lua_State *L, turn *t) {
 
 /* turn:flush(): writes what was queued, until no conn is marked. */
 static int turn_flush (lua_State *L) {
-  websock_flush(L, websock_toturn(L, SELF));
+  turn *t = websock_toturn(L, SELF);
+  websock_push_served(L);
+  websock_flush(L, t);
   return 0;
 }
 

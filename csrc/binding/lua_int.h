@@ -47,8 +47,9 @@ void websock_newtype (lua_State *L, const char *name, const luaL_Reg *methods,
                       const luaL_Reg *meta);
 /* luaL_checkudata for a userdata whose first member is `type`, an array: by its
    address it is known without looking its metatable up by name. (The length of
-   a light userdata is 0.) */
+   a light userdata is 0.) websock_test returns NULL for any other value. */
 void *websock_check (lua_State *L, int arg, const char *type);
+void *websock_test (lua_State *L, int index, const char *type);
 /* Returns the descriptor at arg: a number with an integer value (LuaSocket's
    getfd returns floats) from 0 up; raises otherwise. */
 net_fd websock_checkfd (lua_State *L, int arg);
@@ -66,8 +67,8 @@ net_poll *const *websock_topoll (lua_State *L, int arg);
    before the finalizer of its owner closes it. Allocates nothing. */
 void websock_forget (lua_State *L, net_fd fd);
 
-/* ---- lua_timer.c: returns the timers at arg, or raises if they are closed */
-net_timers *websock_totimers (lua_State *L, int arg);
+/* ---- lua_timer.c: the same for the timers at arg */
+net_timers *const *websock_totimers (lua_State *L, int arg);
 
 #pragma GCC visibility pop
 

@@ -34,11 +34,16 @@ void websock_newtype (lua_State *L, const char *name, const luaL_Reg *methods,
   lua_pop(L, 1); /* remove the metatable */
 }
 
-void *websock_check (lua_State *L, int arg, const char *type) {
-  void *p = lua_touserdata(L, arg);
-  if (p && lua_rawlen(L, arg) >= sizeof type && *(const char **)p == type)
+void *websock_test (lua_State *L, int index, const char *type) {
+  void *p = lua_touserdata(L, index);
+  if (p && lua_rawlen(L, index) >= sizeof type && *(const char **)p == type)
     return p;
-  return luaL_checkudata(L, arg, type);
+  return NULL;
+}
+
+void *websock_check (lua_State *L, int arg, const char *type) {
+  void *p = websock_test(L, arg, type);
+  return p ? p : luaL_checkudata(L, arg, type);
 }
 
 net_fd websock_checkfd (lua_State *L, int arg) {

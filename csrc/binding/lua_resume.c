@@ -3,6 +3,7 @@
 ** is decided by io/scheduler.lua.
 */
 #include "lua_serve.h"
+#include "lua_threads.h"
 
 int websock_resume (lua_State *L, turn *t, lua_State *thread, int nargs) {
   int status, n;

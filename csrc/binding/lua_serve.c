@@ -6,6 +6,7 @@
 ** All of it runs in the thread that turns the loop, never on a handler's stack.
 */
 #include "lua_serve.h"
+#include "lua_threads.h"
 
 /* Seconds that the pool keeps large blocks which nobody uses. */
 #define TRIM 1.0
@@ -23,19 +24,28 @@ static void tell_upgrade (lua_State *L, int flags) {
   websock_calllink(L, 2);
 }
 
+/* Tells the loop what became of the thread on the top, which does not wait, and
+   removes it. */
+static void tell_loop (lua_State *L, turn *t, lua_State *thread, int status) {
+  int n = 1;
+  lua_getiuservalue(L, SELF, status == LUA_OK ? TURN_LEFT : TURN_AFTER);
+  lua_insert(L, -2);
+  if (status != LUA_OK) n += websock_outcome(L, t, thread, status);
+  lua_call(L, n, 0);
+}
+
 /* Resumes the receiver. The stack keeps it alive, because the conn may get
    another receiver while it runs. */
 static void resume_receiver (lua_State *L, turn *t, conn *c) {
   lua_State *thread = c->seat.thread;
   int status;
-  lua_getiuservalue(L, SELF, TURN_AFTER);
   lua_getiuservalue(L, CONN, CONN_RECEIVER);
   c->seat.how = WOKEN;
   status = websock_resume(L, t, thread, 0);
   if (status == LUA_YIELD && t->parked)
-    lua_pop(L, 2); /* remove the function and the thread */
+    lua_pop(L, 1); /* remove the thread */
   else
-    lua_call(L, 1 + websock_outcome(L, t, thread, status), 0);
+    tell_loop(L, t, thread, status);
 }
 
 /* Calls the callbacks in a thread that is lent to them. If they have returned
@@ -104,10 +114,20 @@ static int upgrade (lua_State *L, turn *t, conn *c) {
   return 1;
 }
 
+/* Tells the link what a read has found, and goes on as Link:pulled does. */
+static void tell_pulled (lua_State *L, turn *t, net_poll *p, conn *c,
+                         int flags) {
+  if (!c->more && !(flags & SAW_END)) net_poll_rearm(p, c->fd, NET_READ);
+  flags = mark_output(L, t, flags);
+  if (flags != 0) websock_tell(L, "digest", flags);
+  if (c->more && c->fd != NET_NONE && !c->missed) websock_tell(L, "read_on", 0);
+}
+
 /* The end has come: resumes the receiver when Lua has looked at it. */
-static int end_message (lua_State *L, turn *t, conn *c, int flags) {
+static int end_message (lua_State *L, turn *t, net_poll *p, conn *c,
+                        int flags) {
   c->seat.how = NEXT;
-  websock_tell(L, "pulled", mark_output(L, t, flags & ~SAW_EVENT));
+  tell_pulled(L, t, p, c, flags & ~SAW_EVENT);
   if (c->seat.how == NEXT && websock_is_received(c)) go_on(L, t, c);
   return 0;
 }
@@ -118,7 +138,7 @@ static int read_message (lua_State *L, turn *t, net_poll *p, conn *c) {
   int flags = websock_pull_first(c, c->seat.want);
   int is_parked = c->seat.how == PARKED;
   if (is_parked && flags >= 0 && (flags & SAW_EVENT) && (flags & SAW_STATE))
-    return end_message(L, t, c, flags);
+    return end_message(L, t, p, c, flags);
   if (flags < 0 || (flags & ~(SAW_EVENT | SAW_SWELLS))) return flags;
   if (!is_parked && (flags & SAW_SWELLS)) return flags;
   net_poll_rearm(p, c->fd, NET_READ);
@@ -150,14 +170,14 @@ static void ready (lua_State *L, turn *t, net_poll *p, int what) {
   int flags = -1;
   int ours = c->fd != NET_NONE; /* not read and written by a socket object */
   if (ours && what == NET_WRITE && !c->blocked) return;
-  if (ours && !c->blocked && !(what & NET_HANGUP)) {
+  if (ours && !c->blocked && !c->hangup && !(what & NET_HANGUP)) {
     if (is_waited_for(c))
       flags = read_message(L, t, p, c);
     else if (c->state == WS_CONNECTING && websock_may_upgrade(L, CONN))
       flags = read_request(L, t, p, c);
   }
   if (flags > 0)
-    websock_tell(L, "pulled", mark_output(L, t, flags));
+    tell_pulled(L, t, p, c, flags);
   else if (flags < 0)
     websock_tell(L, "ready", what);
 }
@@ -232,12 +252,8 @@ static void serve_other (lua_State *L, net_ready r) {
 
 /* A callback may close the poller. No event is taken from it unless its conn
    can be marked if memory runs out. */
-void websock_serve (lua_State *L, turn *t) {
-  net_poll *const *p = websock_topoll(L, ARG);
+void websock_serve (lua_State *L, turn *t, net_poll *const *p) {
   net_ready r;
-  lua_settop(L, ARG);
-  lua_getiuservalue(L, SELF, TURN_WATCHERS);
-  lua_getiuservalue(L, SELF, TURN_FAILED);
   begin(t);
   while (give_up_missed(L, t) && *p && net_poll_next(*p, &r)) {
     switch (lua_rawgeti(L, LIST, r.slot)) {
@@ -252,7 +268,9 @@ void websock_serve (lua_State *L, turn *t) {
    poller has found */
 static int turn_serve (lua_State *L) {
   turn *t = websock_toturn(L, SELF);
-  websock_serve(L, t);
+  net_poll *const *p = websock_topoll(L, 2);
+  websock_push_served(L);
+  websock_serve(L, t, p);
   lua_pushnumber(L, t->now);
   return 1;
 }

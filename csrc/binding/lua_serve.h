@@ -24,8 +24,11 @@ int websock_outcome (lua_State *L, const turn *t, lua_State *thread,
 extern const luaL_Reg websock_resume_methods[];
 
 /* ---- lua_tell.c
-   Stack of `serve` and `flush` (which has nothing at LIST). */
-enum { SELF = 1, ARG, LIST, FAILED, CONN };
+   Stack of `serve` and `flush`: the turn; its watchers, or the list of marked
+   conns; its function failed; the conn that is served. */
+enum { SELF = 1, LIST, FAILED, CONN };
+/* Pushes what is behind the turn, which is all that is on the stack. */
+void websock_push_served (lua_State *L);
 /* Pushes the method of the object on the top, and the object again. */
 void websock_pushmethod (lua_State *L, const char *name);
 /* Calls it with the n arguments on the top and removes the object. An error
@@ -38,8 +41,8 @@ void websock_calllink (lua_State *L, int n);
 void websock_tell (lua_State *L, const char *method, int flags);
 
 /* ---- lua_serve.c, lua_flush.c
-   Do what turn:serve and turn:flush do, and expect the same stack. */
-void websock_serve (lua_State *L, turn *t);
+   Do what turn:serve and turn:flush do, with the stack above. */
+void websock_serve (lua_State *L, turn *t, net_poll *const *p);
 void websock_flush (lua_State *L, turn *t);
 extern const luaL_Reg websock_serve_methods[], websock_flush_methods[];
 

@@ -3,6 +3,12 @@
 */
 #include "lua_serve.h"
 
+void websock_push_served (lua_State *L) {
+  lua_settop(L, SELF);
+  lua_getiuservalue(L, SELF, TURN_WATCHERS);
+  lua_getiuservalue(L, SELF, TURN_FAILED);
+}
+
 void websock_pushmethod (lua_State *L, const char *name) {
   lua_getfield(L, -1, name);
   lua_pushvalue(L, -2);

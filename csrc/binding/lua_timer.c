@@ -17,23 +17,25 @@ static timers *totimers (lua_State *L) {
   return (timers *)websock_check(L, 1, type);
 }
 
-net_timers *websock_totimers (lua_State *L, int arg) {
+net_timers *const *websock_totimers (lua_State *L, int arg) {
   timers *self = (timers *)websock_check(L, arg, type);
   if (self->t == NULL) luaL_error(L, "closed timers");
-  return self->t;
+  return &self->t;
 }
 
-static net_timers *check_open (lua_State *L) { return websock_totimers(L, 1); }
+static net_timers *check_open (lua_State *L) { return *websock_totimers(L, 1); }
 
-/* core.timers() -> timers */
-static int timers_new (lua_State *L) {
+/* Upvalues of at and cancel: the timers; handle -> object, which it is set
+   for. */
+enum { TIMERS_OF = 1, TIMED, UPVALUES = TIMED };
+
+static void push_new (lua_State *L) {
   timers *self = (timers *)lua_newuserdatauv(L, sizeof *self, 0);
   self->type = type;
   self->t = NULL;
   luaL_setmetatable(L, TIMERS);
   self->t = net_timers_new();
-  if (self->t == NULL) return luaL_error(L, "not enough memory");
-  return 1;
+  if (self->t == NULL) luaL_error(L, "not enough memory");
 }
 
 static int timers_close (lua_State *L) {
@@ -51,16 +53,6 @@ static double check_time (lua_State *L, int arg) {
   return at;
 }
 
-/* timers:set(at, slot) -> handle */
-static int timers_set (lua_State *L) {
-  net_timers *t = check_open(L);
-  double at = check_time(L, 2);
-  int handle = net_timer_set(t, at, (uint32_t)luaL_optinteger(L, 3, 0));
-  if (handle < 0) return luaL_error(L, "not enough memory");
-  lua_pushinteger(L, handle);
-  return 1;
-}
-
 /* timers:move(handle, at) */
 static int timers_move (lua_State *L) {
   net_timers *t = check_open(L);
@@ -75,14 +67,6 @@ static int timers_at (lua_State *L) {
   return 1;
 }
 
-/* timers:cancel(handle); does nothing if the timers are closed */
-static int timers_cancel (lua_State *L) {
-  timers *self = totimers(L);
-  int handle = (int)luaL_checkinteger(L, 2);
-  if (self->t) net_timer_cancel(self->t, handle);
-  return 0;
-}
-
 /* timers:first() -> at | nil */
 static int timers_first (lua_State *L) {
   double at;
@@ -91,7 +75,7 @@ static int timers_first (lua_State *L) {
   return 1;
 }
 
-/* timers:due(now) -> slot, handle, at | nothing: removes the earliest timer
+/* timers:due(now) -> handle, at | nothing: removes the earliest timer
    that is due; at is the time that it was set to */
 static int timers_due (lua_State *L) {
   int handle;
@@ -100,10 +84,9 @@ static int timers_due (lua_State *L) {
   net_timers *t = check_open(L);
   net_timer_first(t, &at);
   if (!net_timer_due(t, luaL_checknumber(L, 2), &handle, &slot)) return 0;
-  lua_pushinteger(L, slot);
   lua_pushinteger(L, handle);
   lua_pushnumber(L, at);
-  return 3;
+  return 2;
 }
 
 static int timers_tostring (lua_State *L) {
@@ -117,11 +100,45 @@ static int l_now (lua_State *L) {
   return 1;
 }
 
+/* at(time, object) -> handle */
+static int l_at (lua_State *L) {
+  net_timers *t = *websock_totimers(L, lua_upvalueindex(TIMERS_OF));
+  int handle = net_timer_set(t, check_time(L, 1), 0);
+  if (handle < 0) return luaL_error(L, "not enough memory");
+  lua_settop(L, 2);
+  lua_rawseti(L, lua_upvalueindex(TIMED), handle);
+  lua_pushinteger(L, handle);
+  return 1;
+}
+
+/* cancel(handle); cancels nothing if the timers are closed */
+static int l_cancel (lua_State *L) {
+  timers *self = (timers *)lua_touserdata(L, lua_upvalueindex(TIMERS_OF));
+  int handle = (int)luaL_checkinteger(L, 1);
+  if (self->t) net_timer_cancel(self->t, handle);
+  lua_pushnil(L);
+  lua_rawseti(L, lua_upvalueindex(TIMED), handle);
+  return 0;
+}
+
+/* core.timers(timed) -> timers, at, cancel: at(time, object) sets a timer and
+   keeps the object in the table `timed`, cancel(handle) undoes both. These are
+   functions as every connection calls them. */
+static int l_timers (lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  push_new(L);
+  for (int i = 0; i < 2; i++) {
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, 1);
+    lua_pushcclosure(L, i == 0 ? l_at : l_cancel, UPVALUES);
+  }
+  return 3;
+}
+
 static const luaL_Reg methods[] = {
-    {"at", timers_at},       {"cancel", timers_cancel},
-    {"close", timers_close}, {"due", timers_due},
-    {"first", timers_first}, {"move", timers_move},
-    {"set", timers_set},     {NULL, NULL}};
+    {"at", timers_at},       {"close", timers_close}, {"due", timers_due},
+    {"first", timers_first}, {"move", timers_move},   {NULL, NULL}};
 
 static const luaL_Reg meta[] = {{"__gc", timers_close},
                                 {"__close", timers_close},
@@ -129,7 +146,7 @@ static const luaL_Reg meta[] = {{"__gc", timers_close},
                                 {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-    {"now", l_now}, {"timers", timers_new}, {NULL, NULL}};
+    {"now", l_now}, {"timers", l_timers}, {NULL, NULL}};
 
 void websock_open_timer (lua_State *L) {
   websock_newtype(L, TIMERS, methods, meta);

@@ -97,14 +97,6 @@ static int conn_pending (lua_State *L) {
   return 1;
 }
 
-/* conn:is_dry() -> whether the last read took all that was there. A peer sends
-   nothing after its Close frame; TLS does, to end. */
-static int conn_is_dry (lua_State *L) {
-  const conn *c = websock_toconn(L);
-  lua_pushboolean(L, c->dry && !c->more && c->tls == NULL);
-  return 1;
-}
-
 /* conn:shutdown(): ends our side of the stream. */
 static int conn_shutdown (lua_State *L) {
   conn *c = websock_toconn(L);
@@ -168,7 +160,6 @@ static int conn_tls_error (lua_State *L) {
 const luaL_Reg websock_transport_methods[] = {{"attach", conn_attach},
                                               {"closefd", conn_closefd},
                                               {"fd", conn_fd},
-                                              {"is_dry", conn_is_dry},
                                               {"pending", conn_pending},
                                               {"secure", conn_secure},
                                               {"shaking", conn_shaking},

@@ -1,12 +1,14 @@
 /*
 ** lua_turn.c - the userdata `websock.turn`, which holds what a turn of the loop
-** in C knows. Here: creating it, and its times. lua_threads.c and lua_resume.c
-** run threads, lua_serve.c serves connections, lua_flush.c writes what they
-** have queued, lua_quick.c does a usual turn in one call.
+** in C knows. Here: creating it, and its times. lua_threads.c, lua_desk.c and
+** lua_resume.c run threads, lua_serve.c serves connections, lua_flush.c writes
+** what they have queued, lua_quick.c does a usual turn in one call.
 */
-#include "lua_serve.h"
-
 #include <string.h>
+
+#include "lua_desk.h"
+#include "lua_serve.h"
+#include "lua_threads.h"
 
 /* core.turn(watchers, parked, woken, failed, after, left, lent, spare) ->
    turn: see lua_turn.h */
@@ -74,10 +76,12 @@ static const luaL_Reg methods[] = {{"call_back", turn_call_back},
                                    {NULL, NULL}};
 
 void websock_open_turn (lua_State *L) {
+  websock_prepare_desk(L);
   websock_newtype(L, TURN_TYPE, methods, websock_thread_meta);
   luaL_getmetatable(L, TURN_TYPE);
   lua_getfield(L, -1, "__index");
   luaL_setfuncs(L, websock_thread_methods, 0);
+  luaL_setfuncs(L, websock_desk_methods, 0);
   luaL_setfuncs(L, websock_resume_methods, 0);
   luaL_setfuncs(L, websock_serve_methods, 0);
   luaL_setfuncs(L, websock_flush_methods, 0);

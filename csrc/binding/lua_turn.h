@@ -43,17 +43,21 @@ enum {
 typedef struct turn {
   const char *type;   /* websock_turn_type, see websock_check */
   lua_State *current; /* the coroutine that was resumed, or NULL */
-  lua_State *desk;    /* the desk (see lua_threads.c) if that runs, or NULL */
+  lua_State *desk;    /* the desk (see lua_desk.c) if that runs, or NULL */
   lua_State *outer;   /* the thread that the desk serves */
   int how;            /* how that waits, see websock_how */
   int hosted;         /* other schedulers have pumps for the loop */
   lua_State *pump;    /* the thread in which a turn is under way, or NULL */
   int parked;         /* current has yielded to wait: it will be woken */
   int strayed;        /* it has yielded values */
-  int busy;  /* a queue of io/loop.lua has something for this turn or the
-                         next */
-  int rests; /* it has taken its share of messages */
-  uint64_t delivered;      /* bytes of messages, to all receivers */
+  int rests;          /* it has taken its share of messages */
+  int busy;           /* a queue of io/loop.lua has something for this turn or
+                         the next */
+  int polled;         /* the poller has answered in this turn */
+  uint64_t delivered; /* bytes of messages, to all receivers */
+  net_poll *const *poller; /* the loop's, and its timers: where they are kept in
+                              the user values; NULL before turn:equip */
+  net_timers *const *timers;
   double now;              /* the time of this turn */
   double before;           /* the time of the turn before */
   double ended;            /* when that was over and the next began to wait */
@@ -78,40 +82,12 @@ void websock_mark_room (lua_State *L, int self, lua_Integer n);
 /* Marks the conn at index `at` to be flushed at the end of the turn. Needs room
    made before, and allocates nothing. */
 void websock_mark (lua_State *L, int self, int at);
+/* Marks the conn c, which is on the top and is removed, in the turn's list at
+   index `list`; otherwise the same. */
+void websock_mark_top (lua_State *L, turn *t, conn *c, int list);
 
 /* ---- lua_memory.c: prepares the allocator and the collector for messages */
 void websock_prepare_memory (lua_State *L, int self);
-
-/* ---- lua_threads.c */
-/* How a call made in L can wait: not at all; by a yield, in a coroutine that
-   the loop or another scheduler has resumed; by turns of the loop, outside of
-   both. */
-enum { CANNOT, CAN_YIELD, CAN_TURN };
-int websock_how (lua_State *L, const turn *t);
-/* Raises if a turn would run out of C stack, where that error might be lost. */
-void websock_check_levels (lua_State *L);
-/* Calls the function below the n arguments on the top, in the thread that turns
-   the loop, and returns the number of results that it has pushed. A Lua
-   function must not yield. */
-int websock_enter (lua_State *L, turn *t, int self, int n);
-/* Calls the function at f, an upvalue, with all that is on the stack, and
-   returns its results, in place of the C function that runs. It may yield. */
-int websock_forward (lua_State *L, int f);
-#define WEBSOCK_STRAYED                                                     \
-  "a coroutine of websock's loop has yielded values: they are for another " \
-  "scheduler (see the option 'scheduler')"
-extern const luaL_Reg websock_thread_methods[], websock_thread_meta[];
-/* Sets the user values that lua_threads.c needs. */
-void websock_prepare_threads (lua_State *L, int self);
-/* Pushes a thread that calls the callbacks of the conn at `at` when the loop
-   resumes it with the values on its stack. Returns NULL if there is no memory
-   for it, and then pushes something else. */
-lua_State *websock_lend (lua_State *L, int self, int at);
-/* Keeps the thread at index `at`, which has ended without error, for reuse. */
-void websock_keep (lua_State *L, int self, int spare, int at);
-/* Closes a thread: closes its pending variables and empties its stack. If it
-   has raised, only the error is left there. */
-void websock_close_thread (lua_State *L, lua_State *thread);
 
 /* ---- lua_ws_receive.c */
 /* Takes what is wanted from the conn at index `at`, and counts it; first goes

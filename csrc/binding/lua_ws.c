@@ -46,7 +46,29 @@ int websock_kind (lua_State *L, int arg) {
   return is(kind, n, "binary", 6) ? WS_BINARY : -1;
 }
 
+/* -------------------------------------------------------------- finalizer */
+
+static int ws_gc (lua_State *L) {
+  const conn *c = websock_pushconn(L, 1);
+  if (c && c->state == WS_CLOSED) return 0;
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 0);
+  return 0;
+}
+
+/* core.ws_gc(drop) -> the finalizer of a ws: calls drop(ws) unless the
+   connection is closed, which it usually is */
+static int l_ws_gc (lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_pushcclosure(L, ws_gc, 1);
+  return 1;
+}
+
 void websock_open_ws (lua_State *L) {
+  lua_pushcfunction(L, l_ws_gc);
+  lua_setfield(L, -2, "ws_gc");
   lua_pushlightuserdata(L, (void *)&key);
   lua_setfield(L, -2, "CONN");
 }

@@ -9,12 +9,14 @@
 ** These are C functions because Lua functions would double the stack of every
 ** coroutine that waits in `receive`, and slow each message down.
 */
-#include "lua_turn.h"
+#include "lua_threads.h"
 
 /* Upvalues of each function: LUA is a table of the Lua functions that it calls,
    OUTSIDE the same function wrapped for callers outside the loop (see
-   core.receive), KINDS are two (see websock_pushkind). */
+   core.receive), KINDS are two (see websock_pushkind). ws:messages has the
+   first two, and the iterator. */
 enum { TURN = 1, LUA, OUTSIDE, KINDS, UPVALUES = KINDS + 1 };
+enum { NEXT_MESSAGE = OUTSIDE };
 #define up(i) lua_upvalueindex(i)
 #define the_turn(L) ((turn *)lua_touserdata(L, up(TURN)))
 
@@ -175,7 +177,7 @@ static void check_timeout (lua_State *L, int which) {
   lua_replace(L, TIMEOUT);
 }
 
-/* Makes the same call in a thread of the library's own, see lua_threads.c. */
+/* Makes the same call in a thread of the library's own, see lua_desk.c. */
 static int outside (lua_State *L) { return websock_forward(L, up(OUTSIDE)); }
 
 /* nargs: how many arguments count, WS or TIMEOUT. */
@@ -210,7 +212,17 @@ static int l_receive_part (lua_State *L) {
    before. */
 static int l_next (lua_State *L) { return receive_call(L, ITERATOR, WS); }
 
-/* core.receive(turn, lua, wrap) -> receive, receive_part, next. lua has
+/* ws:messages() -> the iterator, ws */
+static int l_messages (lua_State *L) {
+  lua_settop(L, WS);
+  if (websock_pushconn(L, WS) == NULL)
+    return mistake(L, "no_connection", WS, ITERATOR);
+  lua_pushvalue(L, up(NEXT_MESSAGE));
+  lua_pushvalue(L, WS);
+  return 2;
+}
+
+/* core.receive(turn, lua, wrap) -> receive, receive_part, messages. lua has
    may_turn(link), deadline(at) and functions that raise: no_connection,
    no_timeout, in_parts, busy, cannot_wait(where, value). wrap(f) returns f for
    callers outside the loop. */
@@ -230,6 +242,10 @@ static int l_functions (lua_State *L) {
     lua_call(L, 1, 1);
     lua_setupvalue(L, -2, OUTSIDE);
   }
+  lua_pushvalue(L, TURN);
+  lua_pushvalue(L, LUA);
+  lua_rotate(L, -3, 2); /* both, the iterator */
+  lua_pushcclosure(L, l_messages, NEXT_MESSAGE);
   return 3;
 }
 

@@ -4,7 +4,7 @@
 ** link/connection.lua, which handles all of them; so this one changes nothing
 ** before it knows that it can finish.
 */
-#include "lua_turn.h"
+#include "lua_threads.h"
 
 /* Upvalues: the function that handles all cases, the turn. */
 enum { SLOW_ONE = 1, TURN };

@@ -66,8 +66,8 @@ static void write_status (ws_text *t, int status) {
 /* RFC 6455 section 4.2.2, 5. */
 static void write_101 (ws_text *t, const void *what) {
   const answer *a = what;
-  write_status(t, 101);
-  ws_text_lit(t, "Upgrade: websocket\r\nConnection: Upgrade\r\n");
+  ws_text_lit(t, "HTTP/1.1 101 Switching Protocols\r\n"
+                 "Upgrade: websocket\r\nConnection: Upgrade\r\n");
   ws_text_field(t, "Sec-WebSocket-Accept", ws_lit(a->accept));
   if (a->protocol.n) ws_text_field(t, "Sec-WebSocket-Protocol", a->protocol);
   if (*a->extensions)

@@ -19,6 +19,7 @@
 **   ws_pack.c       compressed messages out
 **   ws_zip.c        what a connection holds for compression
 **   ws_refs.c       frames that many connections share
+**   ws_run.c        small ones, one behind the other
 **   ws_share.c      sending them
 **   ws_ping.c       pings and pongs, both ways
 **   ws_close.c      Close frames, and failing a connection

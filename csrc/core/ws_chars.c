@@ -43,8 +43,10 @@ static int lower (char ch) {
   return ch >= 'A' && ch <= 'Z' ? ch + ('a' - 'A') : ch;
 }
 
+/* Most names come in the case in which they are written here. */
 static int are_equal (const char *a, const char *b, size_t n) {
   size_t i = 0;
+  if (n > 0 && memcmp(a, b, n) == 0) return 1;
   while (i < n && lower(a[i]) == lower(b[i])) i++;
   return i == n;
 }

@@ -31,7 +31,7 @@ typedef struct ws_refs ws_refs; /* references to shared frames */
    frame's end. */
 typedef struct ws_out {
   unsigned char *p;
-  size_t cap;
+  size_t cap; /* of the block p, 0 if p is a run's (ws_run.c) */
   size_t start, end;
   ws_refs *refs; /* while there are any */
   const unsigned char *borrowed;
@@ -67,7 +67,8 @@ struct ws_conn {
   void *ud;
   const char *error; /* see ws_error; ws_base.c, ws_close.c */
   ws_in in;          /* ws_in.c, and whoever uses bytes of it */
-  ws_out out;        /* ws_out.c, ws_refs.c; borrowed: ws_send.c, ws_answer.c */
+  ws_out out;        /* ws_out.c, ws_refs.c, ws_run.c; borrowed: ws_send.c,
+                        ws_answer.c */
   ws_hs *hs;         /* ws_handshake.c */
   ws_zip *zip;       /* while it is needed; ws_zip.c */
   ws_clock *clock;   /* of a host that has one; ws_deadline.c */

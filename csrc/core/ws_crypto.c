@@ -1,27 +1,26 @@
 /*
 ** ws_crypto.c - what the protocol needs of OpenSSL beside random bytes: SHA-1
 ** and base64. Works with 1.1.1 and 3.
+**
+** SHA-1 by the functions that OpenSSL 3 calls deprecated: its EVP_ functions
+** look the algorithm up in locked tables for each digest, which costs more than
+** this digest itself.
 */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include "ws_http.h"
 
 #include <openssl/evp.h>
-
-static int sha1 (EVP_MD_CTX *ctx, const char *key, size_t n,
-                 unsigned char *digest) {
-  static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-  return EVP_DigestInit_ex(ctx, EVP_sha1(), NULL) &&
-         EVP_DigestUpdate(ctx, key, n) &&
-         EVP_DigestUpdate(ctx, guid, sizeof guid - 1) &&
-         EVP_DigestFinal_ex(ctx, digest, NULL);
-}
+#include <openssl/sha.h>
 
 int ws_accept_key (char out[29], const char *key, size_t n) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-  int ok = ctx && sha1(ctx, key, n, digest);
-  EVP_MD_CTX_free(ctx);
-  if (!ok) return WS_EINVAL;
-  ws_base64(out, digest, 20);
+  static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+  unsigned char digest[SHA_DIGEST_LENGTH];
+  SHA_CTX sha1;
+  if (!SHA1_Init(&sha1) || !SHA1_Update(&sha1, key, n) ||
+      !SHA1_Update(&sha1, guid, sizeof guid - 1) || !SHA1_Final(digest, &sha1))
+    return WS_EINVAL;
+  ws_base64(out, digest, sizeof digest);
   return 0;
 }
 

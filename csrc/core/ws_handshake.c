@@ -157,13 +157,21 @@ ws_str ws_chosen (const ws_conn *c) {
   return str(c, c->hs->chosen);
 }
 
+/* The first field of this name from the i-th on; nlines if there is none. */
+static size_t find_from (const ws_conn *c, size_t i, ws_str name) {
+  const ws_head_parser *http = &c->hs->http;
+  for (; i < http->nlines; i++)
+    if (http->line[i].name.n == name.n &&
+        ws_is(str(c, http->line[i].name), name.p))
+      break;
+  return i;
+}
+
 size_t ws_hs_find (const ws_conn *c, const char *name, ws_str *value) {
-  size_t i, count = 0;
-  *value = none;
-  for (i = 0; i < c->hs->http.nlines; i++) {
-    ws_field f = ws_hs_field(c, i);
-    if (ws_is(f.name, name) && count++ == 0) *value = f.value;
-  }
+  ws_str s = ws_lit(name);
+  size_t i = find_from(c, 0, s), count = 0;
+  *value = i < c->hs->http.nlines ? ws_hs_field(c, i).value : none;
+  for (; i < c->hs->http.nlines; i = find_from(c, i + 1, s)) count++;
   return count;
 }
 
@@ -185,12 +193,10 @@ int ws_list_next (ws_str *rest, ws_str *element) {
 int ws_hs_each (const ws_conn *c, const char *name, ws_elements *w,
                 ws_str *element) {
   while (!ws_list_next(&w->rest, element)) {
-    ws_field f;
-    do {
-      if (w->i == c->hs->http.nlines) return 0;
-      f = ws_hs_field(c, w->i++);
-    } while (!ws_is(f.name, name));
-    w->rest = f.value;
+    size_t i = find_from(c, w->i, ws_lit(name));
+    if (i == c->hs->http.nlines) return 0;
+    w->rest = ws_hs_field(c, i).value;
+    w->i = i + 1;
   }
   return 1;
 }

@@ -1,12 +1,14 @@
 /*
 ** ws_pool.c - what connections of one thread lend each other: zlib's streams
-** (ws_deflate.c), and receive blocks. A connection has a block only while it
-** works on what has arrived; so one block, warm in the cache, serves many.
+** (ws_deflate.c), a run of shared frames (ws_run.c), and receive blocks. A
+** connection has a block only while it works on what has arrived; so one block,
+** warm in the cache, serves many.
 */
 #include <string.h>
 
 #include "ws_conn.h"
 #include "ws_pool.h"
+#include "ws_run.h"
 
 enum { LARGEST = 4 << 20 }; /* a block that is worth keeping, at most */
 
@@ -26,6 +28,8 @@ static void drop (ws_pool *p, ws_block *b) {
 void ws_pool_free (ws_pool *p) {
   p->closed = 1;
   ws_streams_free(p);
+  ws_run_free(p->run);
+  p->run = NULL;
   for (int i = 0; i < WS_BLOCKS; i++) drop(p, &p->blocks[i]);
 }
 

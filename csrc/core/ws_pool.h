@@ -24,6 +24,7 @@ struct ws_pool {
   int n, closed;
   struct ws_stream *idle[WS_STREAMS]; /* the one used last at the end */
   ws_block blocks[WS_BLOCKS];
+  struct ws_run *run; /* see ws_run.c */
 };
 
 /* A block of at least *size bytes, of `best` if the pool has one; *size is

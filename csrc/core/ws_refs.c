@@ -49,6 +49,7 @@ void ws_shared_free (ws_shared *s) {
   if (s == NULL || --s->users > 0) return;
   for (int i = 0; i < WINDOWS; i++)
     if (s->variants[i] != s) ws_shared_free(s->variants[i]);
+  ws_run_free(s->run);
   s->alloc(s->ud, s, sizeof *s + s->n, 0);
 }
 

@@ -1,7 +1,7 @@
 /*
 ** ws_share.c - sending frames that many connections share (ws_refs.c). Small
-** frames are copied into the out queue, since a reference costs more than a
-** copy.
+** frames are put into a run (ws_run.c), or copied into the out queue where that
+** is no piece of one, since a reference costs more than a copy.
 **
 ** A frame that comes while a message is being sent in fragments is held until
 ** that is complete (RFC 6455 section 5.4).
@@ -17,7 +17,7 @@
 #include "ws_share.h"
 #include "ws_zip.h"
 
-enum { COPY = 2048, RSV1 = 0x40, LEAST_WINDOW = 8 };
+enum { SMALL = 2048, RSV1 = 0x40, LEAST_WINDOW = 8 };
 
 /* ---- compressed variants */
 
@@ -69,10 +69,15 @@ static int refer (ws_conn *c, ws_shared *s) {
   return 0;
 }
 
+static int put (ws_conn *c, ws_shared *s) {
+  if (ws_run_place(c->config->pool, s) && ws_run_lend(&c->out, s)) return 0;
+  return ws_out_put(c, s->p, s->n);
+}
+
 /* With context takeover the peer now remembers what our compressor has not
    seen, so that has to be reset. */
 static int queue (ws_conn *c, ws_shared *s) {
-  int r = s->n <= COPY ? ws_out_put(c, s->p, s->n) : refer(c, s);
+  int r = s->n <= SMALL ? put(c, s) : refer(c, s);
   if (r == 0 && c->zip && is_compressed(s)) c->zip->stale = 1;
   return r;
 }

@@ -5,7 +5,7 @@
 #ifndef ws_share_h
 #define ws_share_h
 
-#include "ws_conn.h"
+#include "ws_run.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -16,6 +16,8 @@ struct ws_shared {
   void *ud;
   ws_shared *variants[WINDOWS]; /* compressed; itself: that is no smaller */
   size_t users;
+  ws_run *run; /* which has a copy at `at`, or NULL */
+  size_t at;
   size_t n;
   unsigned char header; /* size of its header */
   unsigned char p[];    /* header and payload */

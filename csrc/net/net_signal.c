@@ -41,34 +41,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned users[NSIG];
 static struct sigaction before[NSIG];
 
-static const struct {
-  const char *name;
-  int number;
-} names[] = {
-    {"HUP", SIGHUP},     {"INT", SIGINT},   {"QUIT", SIGQUIT},
-    {"TERM", SIGTERM},   {"USR1", SIGUSR1}, {"USR2", SIGUSR2},
-    {"PIPE", SIGPIPE},   {"ALRM", SIGALRM}, {"CHLD", SIGCHLD},
-    {"CONT", SIGCONT},   {"TSTP", SIGTSTP}, {"TTIN", SIGTTIN},
-    {"TTOU", SIGTTOU},
-#ifdef SIGWINCH
-    {"WINCH", SIGWINCH},
-#endif
-};
-
-enum { NNAMES = sizeof names / sizeof names[0] };
-
-int net_signal_number (const char *name) {
-  for (int i = 0; i < NNAMES; i++)
-    if (strcmp(names[i].name, name) == 0) return names[i].number;
-  return 0;
-}
-
-const char *net_signal_name (int signo) {
-  for (int i = 0; i < NNAMES; i++)
-    if (names[i].number == signo) return names[i].name;
-  return NULL;
-}
-
 /* ---------------------------------------------------------------- arriving */
 
 static int is_set (const unsigned char *flag) {

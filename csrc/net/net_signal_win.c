@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "net_wsa.h"
 
@@ -23,25 +22,6 @@ struct net_signals {
 /* The lock guards the list and all its members. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static net_signals *all;
-
-static const struct {
-  const char *name;
-  int number;
-} names[] = {{"INT", SIGINT}, {"TERM", SIGTERM}};
-
-enum { NNAMES = sizeof names / sizeof names[0] };
-
-int net_signal_number (const char *name) {
-  for (int i = 0; i < NNAMES; i++)
-    if (strcmp(names[i].name, name) == 0) return names[i].number;
-  return 0;
-}
-
-const char *net_signal_name (int signo) {
-  for (int i = 0; i < NNAMES; i++)
-    if (names[i].number == signo) return names[i].name;
-  return NULL;
-}
 
 /* Returns how many users want the signal, and tells them. */
 static int tell (int signo) {

@@ -100,7 +100,9 @@ int net_signals_restore (net_signals *s, int signo);
 /* Returns a signal that has arrived since it was last returned, or 0. Drains
    the pipe: call it until it returns 0. */
 int net_signals_next (net_signals *s);
-/* Returns the number of a name without SIG ("TERM"), 0 if there is none. */
+
+/* ---- net_signal_name.c
+   Returns the number of a name without SIG ("TERM"), 0 if there is none. */
 int net_signal_number (const char *name);
 /* Returns the name of a number, NULL if there is none. */
 const char *net_signal_name (int signo);

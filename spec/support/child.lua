@@ -6,10 +6,11 @@ local process = require "support.process"
 local child = {}
 
 ---Passes on a sanitized module, and the poller that this process uses.
-function child.environment()
-  return {
-    LD_PRELOAD = os.getenv "SANITIZED", WEBSOCK_POLLER = os.getenv "WEBSOCK_POLLER",
-  }
+---@param preloaded? string another library for LD_PRELOAD
+function child.environment(preloaded)
+  local all = {os.getenv "SANITIZED", preloaded}
+  if not all[1] then all = {preloaded} end
+  return {LD_PRELOAD = all[1] and table.concat(all, " "), WEBSOCK_POLLER = os.getenv "WEBSOCK_POLLER"}
 end
 
 ---Runs code, which has `websock`; returns exit status and output.

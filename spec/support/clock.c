@@ -1,8 +1,8 @@
 /*
 ** clock.c - a monotonic clock that specs put forward, and waits for descriptors
-** that they interrupt. scripts/test preloads it into the process of a spec
-** file, so that twenty seconds take no time, and no spec needs short intervals,
-** which a busy machine would exceed.
+** that they interrupt or add up. scripts/test preloads it into the process of a
+** spec file, so that twenty seconds take no time, and no spec needs short
+** intervals, which a busy machine would exceed.
 */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -10,13 +10,16 @@
 #include <lauxlib.h>
 #include <math.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/epoll.h>
+#include <sys/select.h>
 #include <time.h>
 
 /* Programs without Lua, such as the shell before it, load this file too. */
 #pragma weak luaL_checknumber
 #pragma weak luaL_checkinteger
 #pragma weak lua_pushinteger
+#pragma weak lua_pushnumber
 
 static double ahead;
 
@@ -53,18 +56,46 @@ static int is_interrupted (int milliseconds) {
   return 1;
 }
 
+/* The timeouts, in seconds, of waits that nothing else has ended; anybody's in
+   this process. */
+static double idle;
+
+static int note (int ready, double seconds) {
+  if (ready == 0) idle += seconds;
+  return ready;
+}
+
 int epoll_wait (int fd, struct epoll_event *events, int n, int milliseconds) {
   static int (*system_wait)(int, struct epoll_event *, int, int);
   if (!system_wait) *(void **)&system_wait = dlsym(RTLD_NEXT, "epoll_wait");
   if (is_interrupted(milliseconds)) return -1;
-  return system_wait(fd, events, n, milliseconds);
+  return note(system_wait(fd, events, n, milliseconds), milliseconds / 1e3);
+}
+
+/* That of libuv. */
+int epoll_pwait (int fd, struct epoll_event *events, int n, int milliseconds,
+                 const sigset_t *mask) {
+  static int (*system_wait)(int, struct epoll_event *, int, int,
+                            const sigset_t *);
+  if (!system_wait) *(void **)&system_wait = dlsym(RTLD_NEXT, "epoll_pwait");
+  return note(system_wait(fd, events, n, milliseconds, mask),
+              milliseconds / 1e3);
+}
+
+/* That of LuaSocket; Linux changes *timeout. */
+int select (int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout) {
+  static int (*system_select)(int, fd_set *, fd_set *, fd_set *,
+                              struct timeval *);
+  double seconds = timeout ? timeout->tv_sec + timeout->tv_usec / 1e6 : 0;
+  if (!system_select) *(void **)&system_select = dlsym(RTLD_NEXT, "select");
+  return note(system_select(n, r, w, e, timeout), seconds);
 }
 
 int poll (struct pollfd *fds, nfds_t n, int milliseconds) {
   static int (*system_poll)(struct pollfd *, nfds_t, int);
   if (!system_poll) *(void **)&system_poll = dlsym(RTLD_NEXT, "poll");
   if (is_interrupted(milliseconds)) return -1;
-  return system_poll(fds, n, milliseconds);
+  return note(system_poll(fds, n, milliseconds), milliseconds / 1e3);
 }
 
 /* interrupt(n): so many of the next waits are interrupted as by a signal.
@@ -89,4 +120,12 @@ int waited (lua_State *L) {
   lua_pushinteger(L, waits);
   lua_pushinteger(L, longest);
   return 2;
+}
+
+/* idled() -> the seconds that waits have lasted since the last call which only
+   their timeouts ended, as these say: a busy machine is not counted. */
+int idled (lua_State *L) {
+  lua_pushnumber(L, idle);
+  idle = 0;
+  return 1;
 }

@@ -20,6 +20,10 @@ clock.break_waits = assert(package.loadlib(FILE, "break_waits"))
 ---Returns the number of waits since then, and the longest timeout in milliseconds.
 clock.waited = assert(package.loadlib(FILE, "waited"))
 
+---Returns the seconds of all waits for descriptors in this process, the loop's or not,
+---since the last call, that only their timeouts ended.
+clock.idled = assert(package.loadlib(FILE, "idled"))
+
 ---Puts the clock forward second by second, with a turn of the loop after each; works
 ---inside the loop and outside.
 ---@param seconds number

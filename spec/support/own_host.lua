@@ -90,6 +90,20 @@ function hosts.echo(options)
   return server, ("ws://127.0.0.1:%d/"):format(port)
 end
 
+---Returns a function connected(f, options), which runs f(ws, host, server) by
+---`inside(function(host) ... end)`: ws is connected to an echo server with these options.
+function hosts.connector(inside)
+  return function(f, options)
+    inside(function(host)
+      local server, url = hosts.echo(options)
+      local ws = assert(websock.connect(url))
+      f(ws, host, server)
+      ws:close()
+      server:stop()
+    end)
+  end
+end
+
 ---Runs, by `inside`, a coroutine that leaves an open connection behind, on which nobody
 ---waits: the host has to end, as `inside` returns then.
 function hosts.leaves_connection(inside)

@@ -66,7 +66,7 @@ function process.start (words, options)
   self.name = words[1]
   self.pipe = assert(io.popen(script:format(command, quote(self.out),
     quote(self.pid_file), quote(self.status)), "w"))
-  local pid = poll(10, nil, function ()
+  local pid = poll(240, nil, function ()
     return slurp(self.pid_file):match("^(%d+)\n")
   end)
   self.pid = assert(pid, "the shell did not start " .. words[1])

@@ -10,11 +10,6 @@ local relay = require "support.relay"
 
 local proxies = {}
 
-local function free_port()
-  local listener <close> = raw.server()
-  return listener.port
-end
-
 local function accepts(port)
   local sock <close> = setmetatable({sock = socket.tcp()}, {__close = function(self)
     self.sock:close()
@@ -33,16 +28,13 @@ local function is_up(child, port)
   return true
 end
 
--- Starts a program that listens, until the test ends; returns its port. Another process may
--- take a port that was free: then it tries one more.
+-- Starts a program that listens, until the test ends; returns its port.
 local function start(words_for)
-  local child
-  for _ = 1, 5 do
-    local port = free_port()
-    child = process.start(words_for(port))
-    ends.at_end(function() child:stop() end)
-    if is_up(child, port) then return port end
-  end
+  local reserved = raw.reserve()
+  ends.at_end(reserved.close)
+  local child = process.start(words_for(reserved.port))
+  ends.at_end(function() child:stop() end)
+  if is_up(child, reserved.port) then return reserved.port end
   error("no proxy: " .. child:output())
 end
 

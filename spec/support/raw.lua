@@ -72,6 +72,20 @@ function raw.server ()
   })
 end
 
+---A port of 127.0.0.1 that nobody else gets until this is closed: a bound socket that does
+---not listen keeps it from all but those who ask for it by its number.
+---@return {port: integer, close: fun(self)}
+function raw.reserve ()
+  local sock = assert(socket.tcp4())
+  assert(sock:setoption("reuseaddr", true))
+  assert(sock:bind("127.0.0.1", 0))
+  local _, port = sock:getsockname()
+  return setmetatable({ port = math.tointeger(tonumber(port)) }, {
+    __index = { close = function () sock:close() end },
+    __close = function () sock:close() end,
+  })
+end
+
 ---Sends all the bytes: true, or nil, err.
 function Peer:send (bytes)
   local deadline, from = socket.gettime() + raw.patience, 1

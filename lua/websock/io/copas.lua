@@ -5,7 +5,8 @@
 
 local LONG = 3600   -- seconds of a pause that is to be ended: Copas keeps a thread that
                     -- pauses for a time alive, but not one that pauses for ever
-local LOOK = 0.25   -- seconds after which a pump without work looks whether to end
+local LOOK = 0.1    -- seconds after which a pump without work looks whether to end: Copas
+                    -- itself waits for up to 0.1 s more
 local BLIND = 0.01  -- seconds between turns where the poller has no descriptor
 
 -- The waiting half of a pump. Copas takes it for a socket that is being read: it has the

@@ -8,16 +8,18 @@ local BLIND = 0.01  -- seconds between turns where the poller has no descriptor
 local function weak_keys() return setmetatable({}, {__mode = "k"}) end
 
 -- Waits until the descriptor is readable, the pump is kicked, or the seconds are over.
-local function wait(cqueues, pump, kicked, seconds)
+-- watched: the descriptor as cqueues takes it, or one without a descriptor.
+local function wait(poll, pump, watched, kicked, seconds)
   if not pump.busy then seconds = math.min(seconds or LOOK, LOOK) end
-  local fd = pump.pollfd()
-  if not fd then return cqueues.poll(kicked, math.min(seconds or BLIND, BLIND)) end
-  cqueues.poll({pollfd = fd, events = "r"}, kicked, seconds)
+  watched.pollfd = pump.pollfd()
+  if not watched.pollfd then return poll(kicked, math.min(seconds or BLIND, BLIND)) end
+  poll(watched, kicked, seconds)
 end
 
 local function run(cqueues, controller, pump, kicked)
+  local poll, watched = cqueues.poll, {pollfd = nil, events = "r"}
   repeat
-    wait(cqueues, pump, kicked, pump.turn())
+    wait(poll, pump, watched, kicked, pump.turn())
   until not pump.busy and controller:count() <= 1  -- only this thread is left
   pump.ended()
 end

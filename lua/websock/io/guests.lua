@@ -53,16 +53,18 @@ local guests = {}
 
 local known = {}  -- name -> {module, owns, adapter_for}
 local given = {}  -- users' tables
-local order = {}  -- of those that are asked: {owns, adapter_for}
+local order = {}  -- of those that are asked: {owns, adapter_for, is_sure}
 local chosen      -- the host of the next call, or "loop": see `call_as`
 
 -- Recognising -----------------------------------------------------------------
 
--- Sets the order in which schedulers are asked: the surest first.
+-- Sets the order in which schedulers are asked: the surest first. A sure one knows its own
+-- coroutines; the others take for theirs what runs in a coroutine of theirs, too.
 local function sort()
   order = {}
   for _, adapter in ipairs(given) do
-    table.insert(order, {owns = adapter.owns, adapter_for = function() return adapter end})
+    table.insert(order, {owns = adapter.owns, adapter_for = function() return adapter end,
+      is_sure = true})
   end
   for _, name in ipairs {"cqueues", "copas", "luv"} do
     if known[name] and known[name].owns then table.insert(order, known[name]) end
@@ -73,7 +75,8 @@ end
 local function know(name, module)
   if known[name] and known[name].module == module then return end
   local owns, adapter_for = kinds[name](module)
-  known[name] = {module = module, owns = owns, adapter_for = adapter_for}
+  known[name] = {module = module, owns = owns, adapter_for = adapter_for,
+    is_sure = name == "cqueues"}
   sort()
 end
 
@@ -83,21 +86,30 @@ local function take_chosen()
   if host ~= "loop" then return host end
 end
 
+-- Asks all: a coroutine of one may run inside a coroutine of another.
+local function ask()
+  local refused
+  for i = 1, #order do
+    local one = order[i]
+    if refused and not one.is_sure then break end
+    local owns = one.owns()
+    if owns then
+      local host = one.adapter_for()
+      pumps.join(host)
+      return host
+    end
+    refused = refused or owns == false
+  end
+  if refused then return false end
+end
+
 --- Returns the adapter of the scheduler whose coroutine has called; false if that cannot
 --- yield; nil if it is nobody's.
 function guests.owner()
   if chosen then return take_chosen() end
   if loaded.copas then know("copas", loaded.copas) end
   if loaded.cqueues then know("cqueues", loaded.cqueues) end
-  for i = 1, #order do
-    local owns = order[i].owns()
-    if owns then
-      local host = order[i].adapter_for()
-      pumps.join(host)
-      return host
-    end
-    if owns == false then return false end
-  end
+  return ask()
 end
 
 -- Naming ----------------------------------------------------------------------

@@ -114,8 +114,6 @@ function loop.timeout()
   return has_more() and 0 or reactor.timeout()
 end
 
-pumps.has_more = has_more
-
 function pumps.turn_once() turn_once(0) end
 
 local function check_outside(name)
@@ -165,7 +163,7 @@ end
 
 -- Calls from outside ----------------------------------------------------------
 
--- What a call from outside asks for: see turn_wrap in lua_threads.c.
+-- What a call from outside asks for: see turn_wrap in lua_desk.c.
 local outside = {
   owner = guests.owner, touch = pumps.touch, wait = scheduler.waiter(turn_once),
 }

@@ -55,14 +55,22 @@ function Threads:park(thread)
   coroutine.yield()
 end
 
--- The pump's handles.
+-- The pump's handles. What is done to them in each turn is what has changed: a call of
+-- luv's costs more than a comparison.
 local Handles = {}
 Handles.__index = Handles
 
 function Handles.new(uv, pump)
   local self = setmetatable({uv = uv, pump = pump, timer = uv.new_timer(),
     idle = uv.new_idle()}, Handles)
+  self.expires = nil      -- pump.due when the timer was started, until it expires
+  self.is_idling = false  -- whether `idle` is started
+  self.counts = true      -- whether they keep libuv's loop running
   function self.turn() self:turn_once() end
+  function self.expired()
+    self.expires = nil
+    self:turn_once()
+  end
   local fd = pump.pollfd()
   if fd then
     self.poll = uv.new_poll(fd)
@@ -79,28 +87,41 @@ end
 
 -- Has the handles keep libuv's loop running, or not.
 function Handles:count(counts)
+  if counts == self.counts then return end
+  self.counts = counts
   local set = counts and self.uv.ref or self.uv.unref
   set(self.timer)
   set(self.idle)
   if self.poll then set(self.poll) end
 end
 
+-- Has the next turn come at once, or not.
+function Handles:idles(at_once)
+  if at_once == self.is_idling then return end
+  self.is_idling = at_once
+  if at_once then self.idle:start(self.turn) else self.idle:stop() end
+end
+
+-- Has a turn come in so many seconds. One that is due earlier, because the timer was
+-- started for what was cancelled since, does no harm.
+function Handles:wait(seconds)
+  local due = self.pump.due
+  if not self.poll then seconds, due = math.min(seconds or BLIND, BLIND), 0 end
+  if not seconds or self.expires and self.expires <= due then return end
+  self.expires = due
+  self.uv.update_time()
+  self.timer:start(math.ceil(seconds * 1000), 0, self.expired)
+end
+
 function Handles:kick()
   self:count(true)
-  self.idle:start(self.turn)
+  self:idles(true)
 end
 
 function Handles:turn_once()
   local seconds = self.pump.turn()
-  if not self.poll then seconds = math.min(seconds or BLIND, BLIND) end
-  self.timer:stop()
-  self.idle:stop()
-  if seconds == 0 then
-    self.idle:start(self.turn)
-  elseif seconds then
-    self.uv.update_time()
-    self.timer:start(math.ceil(seconds * 1000), 0, self.turn)
-  end
+  self:idles(seconds == 0)
+  if seconds ~= 0 then self:wait(seconds) end
   self:count(self.pump.is_needed())
 end
 

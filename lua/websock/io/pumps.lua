@@ -2,29 +2,18 @@
 
 local reactor = require "websock.io.reactor"
 local scheduler = require "websock.io.scheduler"
-local now = require("websock.core").now
 
 local turn = reactor.turn
+local due_of = turn.due
 
 local pumps = {
-  turn_once = nil, has_more = nil,  -- set by the loop
-  used = nil,                       -- the adapter of `use`
+  turn_once = nil,  -- set by the loop
+  used = nil,       -- the adapter of `use`
 }
 
 local pump_of = setmetatable({}, {__mode = "k"})  -- adapter -> its pump
 
 local NEVER, AT_ONCE = math.huge, -math.huge
-
--- When the next turn is due, a time of `now`.
-local function next_due()
-  if pumps.has_more() then return AT_ONCE end
-  return reactor.first_due() or NEVER
-end
-
-local function note(pump)
-  pump.due, pump.busy = next_due(), scheduler.has_work()
-  return pump.due
-end
 
 local IN_A_TURN = 0.01  -- seconds until a turn that was called for inside another one
 
@@ -40,9 +29,10 @@ local function turn_as_guest(pump)
   pump.due = AT_ONCE
   local ok, err = pcall(pumps.turn_once)
   if not ok then fail(pump, err) end
-  local due = note(pump)
-  if due == NEVER then return nil end
-  return due == AT_ONCE and 0 or math.max(0, due - now())
+  local seconds
+  pump.due, seconds = due_of(turn)
+  pump.busy = scheduler.has_work()
+  return seconds
 end
 
 local function new_pump(adapter)
@@ -72,7 +62,7 @@ end
 --- Called after whatever was done outside a turn: tells the pumps if their next turn is
 --- due earlier now, or work has begun or ended.
 function pumps.touch()
-  local due, busy = next_due(), scheduler.has_work()
+  local due, busy = due_of(turn), scheduler.has_work()
   for adapter, pump in pairs(pump_of) do
     if due < pump.due or busy ~= pump.busy then
       pump.due, pump.busy = due, busy

@@ -20,17 +20,17 @@ local reactor = {}
 
 local poller
 local turn  -- the userdata of lua_turn.c, see `open`
-local timers = core.timers()
 local WEAK = {__mode = "v"}
 local timed = setmetatable({}, WEAK)     -- timer handle -> object
+local timers
 local watchers = setmetatable({}, WEAK)  -- descriptor -> watcher
 local sources = Queue.new()
 
 --- Creates the part of a turn that is in C, once. It resumes threads, and removes them
---- from the tables parked and woken then. It calls after(thread, ok, err) when one
---- yields by itself or ends, left(thread) when one was closed or ended by another
---- resumer. It lends threads of spare() to callbacks, and calls lent(thread, link, ok,
---- err) when one of these has yielded or raised.
+--- from the tables parked and woken then. It calls after(thread, ok, err) when one yields
+--- by itself or raises, left(thread) when one has returned, was closed or was ended by
+--- another resumer. It lends threads of spare() to callbacks, and calls lent(thread, link,
+--- ok, err) when one of these has yielded or raised.
 ---@return userdata turn
 function reactor.open(parked, woken, after, left, lent, spare)
   turn = core.turn(watchers, parked, woken, errors.failed, after, left, lent, spare)
@@ -41,22 +41,13 @@ end
 
 -- Timers ----------------------------------------------------------------------
 
---- Calls object:expired(handle, late) at this time, or `late` seconds after it if a
---- turn takes that long. Returns a handle for `cancel`.
-function reactor.at(time, object)
-  local handle = timers:set(time, 0)
-  timed[handle] = object
-  return handle
-end
+--- at(time, object) calls object:expired(handle, late) at this time, or `late` seconds
+--- after it if a turn takes that long. Returns a handle for `cancel`.
+timers, reactor.at, reactor.cancel = core.timers(timed)
 
 --- Moves a timer to this time, if it is set to a later one.
 function reactor.advance(handle, time)
   if time < timers:at(handle) then timers:move(handle, time) end
-end
-
-function reactor.cancel(handle)
-  timers:cancel(handle)
-  timed[handle] = nil
 end
 
 local function expire(handle, late)
@@ -69,7 +60,7 @@ end
 local function serve_timers(time)
   local due = timers.due
   while true do
-    local _, handle, at = due(timers, time)
+    local handle, at = due(timers, time)
     if not handle then return end
     expire(handle, time - at)
   end
@@ -101,7 +92,7 @@ end
 --- A descriptor that becomes readable when there is something to do, nil where
 --- the poller has none.
 function reactor.pollfd()
-  return reactor.poller():fd()
+  return (poller or reactor.poller()):fd()
 end
 
 --- Reports readiness of fd to watcher:ready(what), edge-triggered: what is a set
@@ -159,11 +150,6 @@ end
 --- Whether there is work for the next turn.
 function reactor.has_more()
   return turn:marks() or not sources:is_empty()
-end
-
---- When a timer is due, nil without timers.
-function reactor.first_due()
-  return (timers:first())
 end
 
 --- Seconds until a timer is due, nil without timers; 0 when there is work for the next

@@ -3,7 +3,7 @@
 --
 -- Three kinds of callers wait. A thread of the loop yields, and is resumed from a queue.
 -- A call from outside the loop runs at the desk, a thread of the library's own (see
--- lua_threads.c), while its caller turns the loop until the desk is woken; or, if the
+-- lua_desk.c), while its caller turns the loop until the desk is woken; or, if the
 -- caller is a coroutine of another scheduler, waits there (see guests.lua). `how`
 -- (websock_how in C) tells which of them calls, `park` and lua_ws_receive.c how it waits,
 -- `let_go_on` how it is resumed.
@@ -147,7 +147,7 @@ end
 local function conclude(thread, owner, ok, err)
   local traceback = not ok and post_mortem(thread, err) or nil
   if owner ~= true then
-    errors.guarded(owner, "thread_ended", ok, err, traceback)
+    owner:thread_ended(ok, err, traceback)
   elseif not ok then
     errors.remember(err)
     errors.report(err, thread, traceback)
@@ -164,8 +164,8 @@ local function finish(thread, ok, err)
   if not told then errors.failed(owner ~= true and owner or {}, why) end
 end
 
--- Called for a thread that was closed, or that another resumer ran to its end; also
--- for a desk.
+-- Called for a thread that was closed, that another resumer ran to its end, or that C
+-- has resumed and that has returned; also for a desk.
 local function left(thread)
   finish(thread, true)
 end
@@ -190,10 +190,10 @@ end
 
 -- Called when a resumed thread has yielded or ended. ok is nil if it has parked, false
 -- if it cannot be resumed any more.
-local function after(thread, ok, ...)
+local function after(thread, ok, err)
   if ok == nil then return end
   if not ok or status(thread) == "dead" then
-    finish(thread, ok, ...)
+    finish(thread, ok, err)
   elseif not parked[thread] then
     local queued, why = pcall(go_round, thread)
     if not queued then finish(thread, false, why) end
@@ -210,10 +210,10 @@ end
 
 -- Called when a callback has yielded or raised in a thread that was lent to it: from now
 -- on that is a thread of the loop, owned by the link. ok: as for `after`.
-local function lent(thread, link, ok, ...)
+local function lent(thread, link, ok, err)
   held[thread] = link
   work = work + 1
-  after(thread, ok, ...)
+  after(thread, ok, err)
 end
 
 turn = reactor.open(parked, values, after, left, lent, spare)
@@ -278,12 +278,12 @@ function scheduler.lend(link, last)
   link.conn:calling()
 end
 
---- Runs f(...) for an owner at once. Only for what the loop calls in its turn.
-function scheduler.start_for(owner, f, ...)
+--- Runs f(argument) for an owner at once. Only for what the loop calls in its turn.
+function scheduler.start_for(owner, f, argument)
   local thread = turn:thread()
   held[thread] = owner
   work = work + 1
-  after(thread, turn:start(thread, f, ...))
+  after(thread, turn:start(thread, f, argument))
 end
 
 function scheduler.spawn(f, ...)

@@ -30,8 +30,6 @@ end
 
 -- Receiving -------------------------------------------------------------------
 
-local next_message  -- made with `receive`
-
 --- The next message, waiting for it at most `timeout` seconds (nil: as long as
 --- it takes, 0: not at all): message, kind ("text" or "binary") | nil, "timeout" |
 --- nil, "busy" | nil, "closed", code, reason.
@@ -44,10 +42,8 @@ methods.receive = nil  -- C, made in connection.wrap_for
 methods.receive_part = nil  -- the same
 
 --- Iterates over the messages until the connection ends.
-function methods.messages(ws)
-  link_of(ws, "messages")
-  return next_message, ws
-end
+---@type fun(ws: table): fun(ws: table): string|nil, string?
+methods.messages = nil  -- the same
 
 -- Sending ---------------------------------------------------------------------
 
@@ -342,10 +338,10 @@ function Connection.__close(ws, err)
   methods.close(ws, err == nil and 1000 or 1011, nil, not waits and 0 or nil)
 end
 
-function Connection.__gc(ws)
+Connection.__gc = core.ws_gc(function(ws)
   local link = core.link(ws[CONN])
   if link.stage == "open" then pcall(link.drop, link, "aborted") end
-end
+end)
 
 local connection = {check_message = sender.check_message, no_topic = no_topic}
 
@@ -357,7 +353,7 @@ end
 --- Wraps the methods that may wait: see loop.wrap. Those called most are in C, see
 --- lua_ws_receive.c and lua_ws_send.c. To be called once, before there are connections.
 function connection.wrap_for(loop)
-  methods.receive, methods.receive_part, next_message =
+  methods.receive, methods.receive_part, methods.messages =
     receiving(loop, no_connection)
   loop.wrap_methods(methods, "send flush writer ping close abort subscribe unsubscribe")
   methods.send = core.fast_send(methods.send, loop.turn)

@@ -2,7 +2,7 @@
 -- owns, `methods` through the methods of a socket object whose descriptor cannot be
 -- taken over (LuaSec's, or a user's own: receive, send, getfd, settimeout).
 --
---   open(link, fd, ...)   pull(link, want) -> flags | nil, err
+--   open(link, fd, ...)   pull(link, want) -> flags | nil, err; sets conn:more
 --   push(link, ready) -> bytes left | nil, err
 --   unread(link) -> bytes that a close would discard
 --   shutdown(link): ends our side         close(link)
@@ -75,6 +75,7 @@ function methods.pull(link, want)
     if err == "closed" then link.conn:eof() else link.conn:abort "reset" end
     more = more | link.conn:poll(want)
   end
+  link.conn:more(flags & MORE ~= 0 or link.conn:hangup() and flags & (DRY | END) == 0)
   return flags | more
 end
 

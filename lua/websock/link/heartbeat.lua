@@ -183,10 +183,16 @@ end
 --- Starts the heartbeat when the connection opens.
 function heartbeat.start(link)
   local o, time = link.options, link.loop.now()
-  if o.idle_timeout then link.conn:used(time) end
-  if o.ping_interval then link.next_ping = time + o.ping_interval end
-  set_timer(link, math.min(link.next_ping or NEVER,
-    o.idle_timeout and time + o.idle_timeout or NEVER))
+  local ping, idle, at = o.ping_interval, o.idle_timeout, NEVER
+  if ping then
+    at = time + ping
+    link.next_ping = at
+  end
+  if idle then
+    link.conn:used(time)
+    at = math.min(at, time + idle)
+  end
+  set_timer(link, at)
 end
 
 function heartbeat.stop(link)

@@ -16,8 +16,8 @@ local Writing = require "websock.link.writing"
 local READ, WRITE, HANGUP = core.READ, core.WRITE, core.HANGUP
 local SAW = core.SAW    -- the flags of conn:pull and poll
 local WANT = core.WANT  -- what these look for
-local EVENT, MORE, PONG, STATE, OUT, END, DRY, HELD, SWELLS = SAW.EVENT, SAW.MORE,
-  SAW.PONG, SAW.STATE, SAW.OUT, SAW.END, SAW.DRY, SAW.HELD, SAW.SWELLS
+local EVENT, PONG, STATE, OUT, END, HELD, SWELLS = SAW.EVENT, SAW.PONG, SAW.STATE,
+  SAW.OUT, SAW.END, SAW.HELD, SAW.SWELLS
 
 -- Each field costs memory in ten thousand idle links: flags that are off are nil.
 local Link = {}
@@ -116,13 +116,11 @@ function Link:pump(want)
   self:pulled(flags)
 end
 
---- Handles the flags of a read.
+--- Handles the flags of a read, after which conn:more() is set.
 function Link:pulled(flags)
-  local conn = self.conn
-  conn:more(flags & MORE ~= 0 or self.hangup and flags & (DRY | END) == 0)
   self:digest(flags)
   if self.stage == "gone" then return end
-  if conn:more() then
+  if self.conn:more() then
     self:read_on()
   elseif self.loop.rearm and flags & END == 0 then
     self.loop.rearm(self.fd, READ)
@@ -151,7 +149,7 @@ function Link:ready(what)
   if what & (WRITE | HANGUP) ~= 0 then self:push(true) end
   if what & (READ | HANGUP) ~= 0 and self.stage ~= "gone" then
     self.conn:more(true)
-    if what & HANGUP ~= 0 then self.hangup = true end
+    if what & HANGUP ~= 0 then self.conn:hangup(true) end
     self:pump()
   end
 end
@@ -228,8 +226,10 @@ end
 local function wake_all(self)
   self:wake_receiver()
   if self.opener then self.loop.wake(self, self.opener) end
-  self:wake_senders()
-  self:wake_line "flushers"
+  if self.conn:line() then
+    self:wake_senders()
+    self:wake_line "flushers"
+  end
   if self.pingers then
     for _, thread in pairs(self.pingers) do self.loop.wake(self, thread) end
   end
@@ -276,7 +276,7 @@ end
 --- Called when the handshake is done and ws exists.
 function Link:opened(ws)
   deadline.clear(self)
-  self.stage, self.asked = "open", nil
+  self.stage = "open"
   self.ws = ws
   heartbeat.start(self)
 end
@@ -320,16 +320,15 @@ end
 -- lose the Close frame in flight. So, unless the closing handshake was clean and
 -- nothing is left to read, this shuts our side down, and input is read to its end. A
 -- client waits for the server to close. What is queued is written first: the time of
--- whoever does not take it begins then (see push).
+-- whoever does not take it begins then (see push). In the usual case, conn:is_over(), C
+-- calls `release` itself.
 function Link:shut()
   if self.stage == "gone" then return end
   if self.dropped then return self:release() end
   if self.conn:queued() > 0 then return self:mark() end
-  if self.ended then return self:release() end
+  if self.ended or self.conn:is_over() then return self:release() end
   local clean, server = self.conn:is_clean(), self.role == "server"
-  if clean and server and (self.conn:is_dry() or self.driver.unread(self) == 0) then
-    return self:release()
-  end
+  if clean and server and self.driver.unread(self) == 0 then return self:release() end
   if not self.shut_down and (server or not clean) then
     self.shut_down = true
     self.driver.shutdown(self)
@@ -356,7 +355,7 @@ local function finish(self, stage)
   end
   if self.handle then self.handle:close() end
   self.loop.release(self)
-  self:wake_line "closers"
+  if self.closers then self:wake_line "closers" end
   if self.on_gone then self:on_gone() end
   self:served()  -- once more: there may have been no memory for it
 end

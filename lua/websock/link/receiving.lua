@@ -20,10 +20,10 @@ function mistakes.busy(where)
   misuse("%s: another coroutine, or on_message, is receiving", where)
 end
 
---- Returns the three functions.
+--- Returns the three methods.
 ---@param loop table
 ---@param no_connection function # raises: (where, value that is no ws)
----@return function receive, function receive_part, function next
+---@return function receive, function receive_part, function messages
 return function(loop, no_connection)
   local asked = {may_turn = blocking.may_turn, deadline = loop.deadline,
     no_connection = no_connection, cannot_wait = loop.must}

@@ -83,7 +83,7 @@ end
 -- TLS alert that the peer sent before may tell a client why.
 function Writing:write_failed()
   if self.stage == "handshake" and self.role == "server" then return self:drop "reset" end
-  self.hangup = true
+  self.conn:hangup(true)
   self.conn:more(true)
   self:read_on()
 end

@@ -43,7 +43,7 @@ end
 -- spend their life waiting in it.
 local function run(link)
   link:hand_over()
-  link.server.options.handler(link.ws)
+  link.options.handler(link.ws)
 end
 
 -- The same from the request on, if hooks may yield.
@@ -87,7 +87,7 @@ function handler.on_upgrade(link, protocol, flags)
   if protocol then link.protocol = protocol end
   connection.new(link)
   tracking.join(link)
-  link:digest(flags)
+  if flags ~= 0 then link:digest(flags) end
   serve(link, link.loop.start_for)
 end
 

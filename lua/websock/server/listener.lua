@@ -89,6 +89,7 @@ function Listener:stopped(err)
     return
   end
   self.waiting = self.loop.at(self.loop.now() + RETRY, self)
+  self.server.starved = true  -- has it call `retry` when a descriptor is free
   if not self.reported then
     self.reported = true
     self.server:cannot_accept(err)

@@ -42,7 +42,7 @@ local function gone(link)
   tracking.untrack(link)
   local err = not link.ws and link.conn:tls_error()
   if err then log.write("info", "tls failed", {err = err, remote = log.place(remote_of(link))}) end
-  for _, listener in ipairs(self.listeners) do listener:retry() end
+  if self.starved then self:accept_again() end
   if self.n_links == 0 then stop.wake(self) end
 end
 
@@ -56,6 +56,12 @@ local function take_in(self, link, fd, full)
   local ok, err = link:begin(fd)
   if ok and self.tls then ok, err = link:secure(self.tls, "") end
   if not ok then self:cannot_accept(err) end
+end
+
+--- Has the listeners try again that could not accept, as a descriptor is free now.
+function Server:accept_again()
+  self.starved = nil
+  for _, listener in ipairs(self.listeners) do listener:retry() end
 end
 
 --- Returns a link for a connection that is to be accepted.
@@ -108,7 +114,7 @@ function server.new(loop, o)
     role = "server", loop = loop, options = o, driver = driver.native,
     server = self, report = o.report, on_handshake = handler.on_request,
     on_upgrade = handler.on_upgrade, on_leave = tracking.dismiss,
-    on_closed = callbacks.closed, on_gone = gone, thread_ended = handler.ended,
+    on_closed = o.on_close and callbacks.closed, on_gone = gone, thread_ended = handler.ended,
   }
   return self
 end

@@ -82,7 +82,7 @@ static void expect (text *t, int first, const void *p, size_t n) {
   frame(t, WS_CLIENT, first, p, n);
 }
 
-TEST(lengths) { /* 2,044 is the largest that is copied */
+TEST(lengths) { /* 2,044 is the largest that is small */
   static const size_t lengths[] = {0,    1,    125,  126,   127,  2043,
                                    2044, 2045, 2048, 65535, 65536};
   for (size_t i = 0; i < COUNT(lengths); i++) {

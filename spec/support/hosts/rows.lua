@@ -18,7 +18,7 @@ local HEAVY = {"two directions at once, in order", "backpressure: send waits", "
   "100 connections", "2,000 connections", "fairness: others of the host go on under flood",
   "nothing lost: many senders, random pauses"}
 
-for _, part in ipairs {"calls", "ends", "crowd", "guests", "sockets", "reconnect"} do
+for _, part in ipairs {"calls", "ends", "crowd", "guests", "schedulers", "sockets", "reconnect"} do
   for _, row in ipairs(require("support.hosts.rows_" .. part)) do
     assert(not rows.by_name[row.name], row.name)
     rows.by_name[row.name] = row

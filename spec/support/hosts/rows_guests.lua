@@ -51,6 +51,7 @@ row("goes on: the host has ended all, the loop has not", function(t)
   websock.spawn(function()
     for _ = 1, 5 do websock.sleep(0.01) end
     t.done = true
+    t.last_work()
   end)
 end, {after = function(t) assert.is_true(t.done) end})
 
@@ -61,6 +62,7 @@ row("goes on: a listener alone", function(t)
     websock.sleep(0.4)  -- longer than a pump without work would stay
     t.count = server:count()
     server:stop()
+    t.last_work()
   end)
 end, {after = function(t) assert.equal(0, t.count) end})
 
@@ -209,6 +211,7 @@ end, {before = function(t)
     assert(ws:send "x")
     t.echoed = ws:receive()
     server:stop()
+    t.last_work()
   end))
 end, without = {main = OWN.main, loop = OWN.loop}})
 

@@ -2,6 +2,7 @@
 
 local websock = require "websock"
 local assert = require "luassert"
+local raw = require "support.raw"
 
 local rows = {}
 
@@ -35,8 +36,8 @@ row("reconnect: a fresh connection after each end", function(t)
 end, {hooks = true})
 
 row("reconnect: through a time without a server", function(t)
-  local listener, port = t.listener()
-  listener:close()
+  local reserved <close> = raw.reserve()
+  local port = reserved.port
   local failures = {}
   local function on_retry(err, delay, attempt)
     t:own()

@@ -3,6 +3,7 @@
 local socket = require "socket"
 local websock = require "websock"
 local assert = require "luassert"
+local clock = require "support.clock"
 local raw = require "support.raw"
 
 local tools = {}
@@ -137,6 +138,10 @@ function tools:assert_echo(ws)
     assert.same({message, kind}, {self:ok(ws:receive())})
   end
 end
+
+---From now on the host has nothing to do: what it waits now, counts. Of several calls the
+---last one.
+function tools.last_work() clock.idled() end
 
 ---Ends what a row has begun; raises if anything was reported that it has not taken.
 function tools:finish()

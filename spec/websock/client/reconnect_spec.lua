@@ -395,11 +395,10 @@ describe("reconnect", function()
   end)
 
   it("survives ten restarts of its server, and every message arrives", function()
-    local port = raw.server()
-    local number, url = port.port, "ws://127.0.0.1:" .. port.port
-    port:close()
+    local reserved <close> = raw.reserve()
+    local url = "ws://127.0.0.1:" .. reserved.port
     local function start(n)
-      return assert(websock.listen {port = number, handler = function(ws)
+      return assert(websock.listen {port = reserved.port, handler = function(ws)
         ws:send(tostring(n))
         ws:receive()
       end})

@@ -1,71 +1,70 @@
--- The binding of the timers: times, slots, handles, and a userdata that can be closed
+-- The binding of the timers: times, handles, objects, and a userdata that can be closed
 -- at any time. The heap is tested in C.
 
 local core = require "websock.core"
 
 describe("core.timers", function()
-  it("gives back slots in the order of their times", function()
-    local timers <close> = core.timers()
-    for i, at in ipairs {3, 1, 2, 1.5} do timers:set(at, i) end
+  it("gives back handles in the order of their times", function()
+    local timers <close>, at = core.timers {}
+    local handles = {}
+    for i, time in ipairs {3, 1, 2, 1.5} do handles[i] = at(time, {}) end
     assert.equal(1, timers:first())
-    assert.equal(2, (timers:due(2)))
-    assert.equal(4, (timers:due(2)))
-    assert.equal(3, (timers:due(2)))
+    assert.equal(handles[2], (timers:due(2)))
+    assert.equal(handles[4], (timers:due(2)))
+    assert.equal(handles[3], (timers:due(2)))
     assert.equal(0, select("#", timers:due(2)))
     assert.equal(3, timers:first())
   end)
 
-  it("returns the handle with the slot, and the time when it was due", function()
-    local timers <close> = core.timers()
-    local handle = timers:set(1, 4294967295)
-    assert.same({4294967295, handle, 1}, {timers:due(1.5)})
+  it("returns the handle, and the time when it was due", function()
+    local timers <close>, at = core.timers {}
+    local handle = at(1, {})
+    assert.same({handle, 1}, {timers:due(1.5)})
     assert.equal(0, select("#", timers:due(1)))
   end)
 
-  it("has slot 0 by default", function()
-    local timers <close> = core.timers()
-    timers:set(1)
-    assert.equal(0, (timers:due(1)))
-  end)
-
-  it("has no first time without timers", function()
-    local timers <close> = core.timers()
-    assert.equal(0, select("#", timers:first()))
-    timers:cancel(timers:set(1))
+  it("keeps the object of a timer in the table until it is cancelled", function()
+    local timed, object = {}, {}
+    local timers <close>, at, cancel = core.timers(timed)
+    local handle = at(1, object)
+    assert.equal(object, timed[handle])
+    cancel(handle)
+    assert.is_nil(next(timed))
     assert.equal(0, select("#", timers:first()))
   end)
 
   it("moves and cancels", function()
-    local timers <close> = core.timers()
-    local one, other = timers:set(1, 1), timers:set(2, 2)
+    local timers <close>, at, cancel = core.timers {}
+    local one, other = at(1, {}), at(2, {})
     timers:move(one, 3)
     assert.equal(2, timers:first())
-    timers:cancel(other)
+    cancel(other)
     assert.equal(3, timers:first())
-    timers:cancel(other)  -- again: nothing
+    cancel(other)  -- again: nothing
     timers:move(other, 0)
-    timers:cancel(-1)
-    timers:cancel(99)
+    cancel(-1)
+    cancel(99)
     assert.equal(3, timers:first())
   end)
 
   it("refuses values that are no times", function()
-    local timers <close> = core.timers()
-    assert.error_matches(function() timers:set(0 / 0) end, "not a time")
-    assert.error_matches(function() timers:set "soon" end, "number expected")
-    local handle = timers:set(math.huge)
+    local timers <close>, at = core.timers {}
+    assert.error_matches(function() at(0 / 0, {}) end, "not a time")
+    assert.error_matches(function() at("soon", {}) end, "number expected")
+    assert.error_matches(function() core.timers() end, "table expected")
+    local handle = at(math.huge, {})
     assert.error_matches(function() timers:move(handle, 0 / 0) end, "not a time")
     assert.equal(math.huge, timers:first())
     assert.equal(0, select("#", timers:due(1e300)))
   end)
 
   it("may be closed several times", function()
-    local timers = core.timers()
-    local handle = timers:set(1)
+    local timers, at, cancel = core.timers {}
+    local handle = at(1, {})
     timers:close()
     timers:close()
-    timers:cancel(handle)
-    assert.error_matches(function() timers:set(1) end, "closed timers")
+    cancel(handle)
+    assert.error_matches(function() at(1, {}) end, "closed timers")
     assert.error_matches(function() timers:first() end, "closed timers")
     assert.error_matches(function() timers:due(1) end, "closed timers")
     assert.error_matches(function() timers:move(handle, 1) end, "closed timers")
@@ -74,9 +73,9 @@ describe("core.timers", function()
 
   it("is of its own type", function()
     local poller <close> = core.poller()
-    local set = getmetatable(core.timers()).__index.set
-    assert.error_matches(function() set(poller, 1) end, "websock.timers expected")
-    assert.error_matches(function() set(io.stdout, 1) end, "websock.timers expected")
+    local first = getmetatable((core.timers {})).__index.first
+    assert.error_matches(function() first(poller) end, "websock.timers expected")
+    assert.error_matches(function() first(io.stdout) end, "websock.timers expected")
   end)
 end)
 

@@ -13,15 +13,7 @@ local function inside(f)
 end
 
 -- The same with a connection to an echo server.
-local function connected(f, options)
-  inside(function(controller)
-    local server, url = own_host.echo(options)
-    local ws = assert(websock.connect(url))
-    f(ws, controller, server)
-    ws:close()
-    server:stop()
-  end)
-end
+local connected = own_host.connector(inside)
 
 describe("in cqueues", function()
   it("a thread waits, and is recognised as such", function()

@@ -17,15 +17,7 @@ local function inside(f)
 end
 
 -- The same with a connection to an echo server.
-local function connected(f, options)
-  inside(function(host)
-    local server, url = hosts.echo(options)
-    local ws = assert(websock.connect(url))
-    f(ws, host, server)
-    ws:close()
-    server:stop()
-  end)
-end
+local connected = hosts.connector(inside)
 
 -- Waits until nothing refers to what a weak table holds.
 local function collect(weak)
@@ -103,6 +95,35 @@ describe("a user's scheduler", function()
     server:stop()
     server = websock.listen {port = false, handler = print, scheduler = host.adapter}
     assert.equal(2, begun)
+    server:stop()
+  end)
+
+  it("is told when the next turn of its pump is due", function()
+    local host, pump = hosts.own(), nil
+    local kicks = 0
+    function host.adapter.begin(given) pump = given end
+    function host.adapter.kick() kicks = kicks + 1 end
+    local server = websock.listen {port = false, handler = print, scheduler = host.adapter}
+    local function settle()
+      local seconds
+      repeat seconds = pump.turn() until seconds ~= 0
+      return seconds
+    end
+    settle()
+    local before = kicks
+    local ended
+    websock.spawn(function()
+      websock.sleep(50)
+      ended = true
+    end)
+    assert.equal(before + 1, kicks)
+    assert.equal(-math.huge, pump.due)  -- at once
+    local seconds = settle()
+    assert.is_true(seconds > 0 and seconds <= 50)
+    assert.is_true(pump.due <= websock.now() + seconds)
+    clock.skip(50)
+    settle()
+    assert.is_true(ended)
     server:stop()
   end)
 

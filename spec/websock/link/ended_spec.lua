@@ -159,7 +159,7 @@ describe("an object that has ended", function()
   end)
 
   it("may be an object of the core", function()
-    local poller, timers, lookup = core.poller(), core.timers(), core.lookup "localhost"
+    local poller, timers, lookup = core.poller(), core.timers {}, core.lookup "localhost"
     local conn, tls = core.conn(core.config "client"), core.tls {verify = false}
     for _ = 1, 2 do
       for _, object in ipairs {poller, timers, lookup, conn, tls} do finalize(object) end
@@ -181,7 +181,7 @@ describe("every object", function()
       ["websock.tls"] = {websock.tls {verify = false}, core.tls {verify = false}},
       ["websock.tls (with a certificate)"] = {websock.tls(certificates.of "server")},
       ["websock.conn (connecting)"] = {core.conn(core.config "client")},
-      ["websock.timers"] = {core.timers()}, ["websock.lookup"] = {core.lookup "localhost"},
+      ["websock.timers"] = {(core.timers {})}, ["websock.lookup"] = {core.lookup "localhost"},
     }
     for shown, list in pairs(objects) do
       for _, object in ipairs(list) do

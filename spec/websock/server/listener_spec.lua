@@ -7,6 +7,7 @@ local unix = require "socket.unix"
 local websock = require "websock"
 local child = require "support.child"
 local ends = require "support.ends"
+local raw = require "support.raw"
 
 local function handler(ws) ws:send "hi" end
 
@@ -94,11 +95,13 @@ describe("listener", function()
   end)
 
   it("binds again at once after a stop", function()
-    local server = listen {port = 0}
-    local port = ends.port(server)
-    greets("ws://127.0.0.1:" .. port)
+    local reserved <close> = raw.reserve()
+    local url = "ws://127.0.0.1:" .. reserved.port
+    local server = listen {port = reserved.port}
+    greets(url)
     server:stop(0)
-    greets("ws://127.0.0.1:" .. ends.port(listen {port = port}))
+    listen {port = reserved.port}
+    greets(url)
   end)
 
   it("may be a Unix path, which is removed by stop", function()
