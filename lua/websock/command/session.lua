@@ -1,7 +1,8 @@
 -- One run of the client: its connection or, with --reconnect, its connections one after
--- the other; its input; and the status to exit with.
+-- the other; what its input, which feed.lua reads, may ask for; and the status to exit with.
 
 local describe = require "websock.command.failure"
+local feed = require "websock.command.feed"
 local process = require "websock.command.process"
 local websock = require "websock"
 
@@ -49,8 +50,8 @@ end
 
 -- What the input asks for ------------------------------------------------------------
 
--- Returns the connection, nil if there is none. With --reconnect waits for one that is
--- open, and not the one that was found to be lost.
+--- Returns the connection, nil if there is none. With --reconnect waits for one that is
+--- open, and not the one that was found to be lost.
 function Session:connection(lost)
   while self.options.reconnect and not self.finishing do
     if self.ws and self.ws ~= lost and self.ws:state() == "open" then break end
@@ -123,52 +124,6 @@ function Session:stop()
   websock.stop()
 end
 
--- Waits until the server has answered what it was sent. One pong proves little: a server
--- may answer pings before messages that its application has yet to take. But two round
--- trips in a row that bring nothing else mean that it has no more to send (or needs
--- longer: --linger is for that).
-function Session:settle(ws)
-  if not ws:flush() then return end
-  local deadline = websock.now() + self.options.timeout
-  local quiet = 0
-  while quiet < 2 and websock.now() < deadline do
-    local before = self.received
-    if not ws:ping(nil, self.options.timeout) then return end
-    quiet = self.received == before and quiet + 1 or 0
-  end
-end
-
-local function act(self, action, ...)
-  if action then return self[action](self, ...) end
-  self:complain((...))
-end
-
--- Obeys a line of input.
-function Session:obey(line, read)
-  if not (self.options.binary or self.options.json) then line = line:gsub("\r$", "") end
-  act(self, read(line))
-end
-
--- Sends the files and the lines, then ends the session.
-function Session:feed()
-  for _, text in ipairs(self.files) do self:deliver(text) end
-  local lines, read = self.open_input()
-  for line in lines do
-    if self.ws and self.ws:state() ~= "open" and not self.options.reconnect then return end
-    self:obey(line, read)
-    if self.finishing then return end
-  end
-  self:end_input()
-end
-
--- Closes when no more messages are expected. With --count, the last one does.
-function Session:end_input()
-  local o, ws = self.options, self:connection()
-  if ws and not o.count then self:settle(ws) end
-  if o.linger then websock.sleep(o.linger) end
-  if o.linger or not o.count then self:close(1000) end
-end
-
 -- Connections -----------------------------------------------------------------------
 
 -- Prints messages until the connection has ended, or there is no need for more.
@@ -195,7 +150,7 @@ function Session:attend(ws)
   self.ws = ws
   self:event("open", {url = ws.response.url, protocol = ws.protocol})
   if not self.feeding then
-    self.feeding = websock.spawn(function() self:feed() end)
+    self.feeding = websock.spawn(feed, self)
   elseif self.waiting then
     websock.wake(self.waiting)
   end

@@ -10,7 +10,7 @@ local race = require "websock.client.race"
 
 -- A listener whose queue is full: it answers no further connect.
 local function dead(host, port)
-  local listener = assert(socket.bind(host, port or 0, 0))
+  local listener = assert(socket.bind(host, port, 0))
   local _, bound = listener:getsockname()
   for _ = 1, 3 do
     local filler = assert(socket.tcp())
@@ -56,6 +56,19 @@ local function watch_dials()
   end
   ends.at_end(function() core.connect = real end)
   return dialled
+end
+
+-- A host with these addresses, each {address, dead or alive or nothing}: one that has
+-- neither refuses. Returns the port, and the list of the addresses dialled.
+local function host_with(...)
+  local addresses, port = {}, 0
+  for i, one in ipairs {...} do
+    local address, become = table.unpack(one)
+    addresses[i] = address
+    if become then port = become(address, port) end
+  end
+  resolve_to(table.unpack(addresses))
+  return port, watch_dials()
 end
 
 -- Connects in a coroutine; the results are in the table then.
@@ -105,11 +118,7 @@ describe("a host's addresses", function()
   descriptors.watch(before_each, after_each, ends.finish)
 
   it("are tried 0.25 s after each other, and the first to answer counts", function()
-    local port = dead "127.0.0.2"
-    dead("127.0.0.3", port)
-    alive("127.0.0.1", port)
-    resolve_to("127.0.0.2", "127.0.0.3", "127.0.0.1")
-    local dialled = watch_dials()
+    local port, dialled = host_with({"127.0.0.2", dead}, {"127.0.0.3", dead}, {"127.0.0.1", alive})
     local result = dial(port, {timeout = 1000})
     turn_to(dialled, 1)
     assert.is_true(websock.timeout() > 0.01)  -- it rests
@@ -122,10 +131,7 @@ describe("a host's addresses", function()
   end)
 
   it("may have another delay between them", function()
-    local port = dead "127.0.0.2"
-    alive("127.0.0.1", port)
-    resolve_to("127.0.0.2", "127.0.0.1")
-    local dialled = watch_dials()
+    local port, dialled = host_with({"127.0.0.2", dead}, {"127.0.0.1", alive})
     local result = dial(port, {timeout = 1000, attempt_delay = 100})
     turn_to(dialled, 1)
     clock.skip(90)
@@ -135,17 +141,13 @@ describe("a host's addresses", function()
   end)
 
   it("are tried at once after one has failed", function()
-    local port = alive("127.0.0.1", 0)
-    resolve_to("127.0.0.2", "127.0.0.3", "127.0.0.1")
+    local port = host_with({"127.0.0.2"}, {"127.0.0.3"}, {"127.0.0.1", alive})
     local result = dial(port, {timeout = false, attempt_delay = 1000})
     assert.equal("127.0.0.1", host_of(result))
   end)
 
   it("do not wait for one that is being tried when another has failed", function()
-    local port = dead "127.0.0.2"
-    alive("127.0.0.1", port)
-    resolve_to("127.0.0.2", "127.0.0.3", "127.0.0.1")
-    local dialled = watch_dials()
+    local port, dialled = host_with({"127.0.0.2", dead}, {"127.0.0.3"}, {"127.0.0.1", alive})
     local result = dial(port, {timeout = 10000, attempt_delay = 1000})
     turn_to(dialled, 1)
     clock.skip(1000)
@@ -153,10 +155,7 @@ describe("a host's addresses", function()
   end)
 
   it("count until the time is up, also those tried first", function()
-    local port = dead "127.0.0.2"
-    dead("127.0.0.3", port)
-    resolve_to("127.0.0.2", "127.0.0.3")
-    local dialled = watch_dials()
+    local port, dialled = host_with({"127.0.0.2", dead}, {"127.0.0.3", dead})
     local result = dial(port, {timeout = 30})
     turn_to(dialled, 1)
     clock.skip(1)
@@ -168,8 +167,7 @@ describe("a host's addresses", function()
   end)
 
   it("are judged by what has arrived when the time is up", function()
-    local port = alive("127.0.0.1", 0)
-    resolve_to "127.0.0.1"
+    local port = host_with {"127.0.0.1", alive}
     local real = core.connect
     core.connect = function(...)
       local fd = real(...)
@@ -185,18 +183,14 @@ describe("a host's addresses", function()
 
   it("all failing give the last error", function()
     local port = alive("127.0.0.1", 0)
-    resolve_to("127.0.0.2", "127.0.0.3")
+    host_with({"127.0.0.2"}, {"127.0.0.3"})
     local result = dial(port)
     ends.turn_until(function() return result.ended end)
     assert.equal("connect: connection refused", result.err)
   end)
 
   it("with attempt_delay = false are tried one after the other, each for its share of the time", function()
-    local port = dead "127.0.0.2"
-    dead("127.0.0.3", port)
-    alive("127.0.0.1", port)
-    resolve_to("127.0.0.2", "127.0.0.3", "127.0.0.1")
-    local dialled = watch_dials()
+    local port, dialled = host_with({"127.0.0.2", dead}, {"127.0.0.3", dead}, {"127.0.0.1", alive})
     local before = descriptors.count()
     local result = dial(port, {timeout = 3000, attempt_delay = false})
     turn_to(dialled, 1)
@@ -210,9 +204,7 @@ describe("a host's addresses", function()
   end)
 
   it("with attempt_delay = false and no timeout wait for the kernel", function()
-    local port = dead "127.0.0.2"
-    resolve_to("127.0.0.2", "127.0.0.1")
-    local dialled = watch_dials()
+    local port, dialled = host_with({"127.0.0.2", dead}, {"127.0.0.1"})
     local result = dial(port, {timeout = false, attempt_delay = false})
     turn_to(dialled, 1)
     assert.is_nil(websock.timeout())
@@ -223,10 +215,7 @@ describe("a host's addresses", function()
   end)
 
   it("are let go by coroutine.close", function()
-    local port = dead "127.0.0.2"
-    dead("127.0.0.3", port)
-    resolve_to("127.0.0.2", "127.0.0.3")
-    local dialled = watch_dials()
+    local port, dialled = host_with({"127.0.0.2", dead}, {"127.0.0.3", dead})
     local before = descriptors.count()
     local result = dial(port, {timeout = 1000})
     turn_to(dialled, 1)
@@ -242,9 +231,7 @@ describe("a host's addresses", function()
     local listener = socket.bind("::1", 0)
     if not listener then return end  -- this machine has no IPv6
     listener:close()
-    local port = alive("::1", 0)
-    alive("127.0.0.1", port)
-    resolve_to("127.0.0.1", "::1")
+    local port = host_with({"127.0.0.1", alive}, {"::1", alive})
     assert.equal("::1", host_of(dial(port)))
   end)
 end)

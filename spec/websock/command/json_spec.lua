@@ -60,7 +60,7 @@ describe("websock --json", function()
   it("says of each line what is wrong with it", function()
     local wrong = {
       ['{"type":"text"}'] = '"data" is missing', ['{"type":"text","data":1}'] = '"data" is missing',
-      ['{"type":"text","data":"\\ud800"}'] = 'not UTF%-8, not sent %(\\"type\\":\\"binary\\" sends',
+      ['{"type":"text","data":"\\ud800"}'] = 'not UTF%-8, not sent %("type":"binary" sends',
       ['{"type":"binary"}'] = 'no "base64"',
       ['{"type":"binary","base64":"A"}'] = 'no "base64"', ['{"type":"binary","base64":"A==="}'] = 'no "base64"',
       ['{"type":"binary","base64":"AA=A"}'] = 'no "base64"', ['{"type":"close","code":1.5}'] = "not an integer",
