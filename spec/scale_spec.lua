@@ -13,9 +13,10 @@ local KIB_PER_CONNECTION = 3.25
 -- the request, which is kept, is longer by an offer of 0.25 KiB. zlib's streams
 -- would be 10 KiB and more.
 local KIB_MORE = 1
--- How much more may be held after the second wave than after the first: less than
--- ten bytes a connection.
-local KIB_LEFT = 64
+-- How much more may be held after the second wave than after the first: less than the
+-- smallest block of malloc for each connection (312 KiB). A pool keeps receive buffers of
+-- 64.5 KiB, more of them if two connections have held half a frame at the same time.
+local KIB_LEFT = 200
 
 -- Returns the points that the clients have printed: name -> list of {fds=, lua=, rss=}.
 local function points(output)

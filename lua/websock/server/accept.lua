@@ -72,6 +72,7 @@ local function new_link(owner, o, how, remote)
   link:set_deadline(o.handshake_timeout)
   link.options, link.report, link.driver, link.remote = o, o.report, how, remote
   link.on_handshake = false  -- the caller of accept waits for it
+  link.on_closed = o.on_close and callbacks.closed or false
   return link
 end
 

@@ -36,6 +36,12 @@ end
 
 -- Connections -----------------------------------------------------------------
 
+-- Has the listeners try again that could not accept, as a descriptor is free now.
+local function accept_again(self)
+  self.starved = nil
+  for _, listener in ipairs(self.listeners) do listener:retry() end
+end
+
 -- Called when the descriptor of a link is closed. A failed TLS handshake is only of
 -- interest to operators, so it is logged as info.
 local function gone(link)
@@ -43,7 +49,7 @@ local function gone(link)
   tracking.untrack(link)
   local err = not link.ws and link.conn:tls_error()
   if err then log.write("info", "tls failed", {err = err, remote = log.place(remote_of(link))}) end
-  if self.starved then self:accept_again() end
+  if self.starved then accept_again(self) end
   if self.n_links == 0 then stop.wake(self) end
 end
 
@@ -57,12 +63,6 @@ local function take_in(self, link, fd, full)
   local ok, err = link:begin(fd)
   if ok and self.tls then ok, err = link:secure(self.tls, "") end
   if not ok then self:cannot_accept(err) end
-end
-
---- Has the listeners try again that could not accept, as a descriptor is free now.
-function Server:accept_again()
-  self.starved = nil
-  for _, listener in ipairs(self.listeners) do listener:retry() end
 end
 
 --- Returns a link for a connection that is to be accepted.

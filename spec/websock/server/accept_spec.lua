@@ -37,6 +37,20 @@ describe("server", function()
       ws:abort()
     end)
 
+    it("has options of its own, beside those of the server that it joins", function()
+      for _, server in ipairs {false, ends.listen {port = 0, on_close = error, handler = error}} do
+        local sock, peer = pair()
+        local told
+        peer:send(frames.request())
+        local ws = assert(websock.accept(sock, {server = server or nil,
+          on_close = function(_, code) told = code end}))
+        peer:masked("close", frames.close_payload(1001))
+        ends.turn_until(function() return told end)
+        assert.equal(1001, told)
+        assert.equal("closed", ws:state())
+      end
+    end)
+
     it("takes what LuaSocket has read ahead", function()
       local sock, peer = pair()
       peer:send("PROXY line\r\n" .. frames.request() .. frames.masked("text", "early"))
