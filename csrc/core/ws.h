@@ -61,9 +61,8 @@ enum { WS_CLIENT, WS_SERVER };
 /* What connections lend each other while they work on a message: receive
    blocks, zlib's streams, the bytes of small shared frames. A few are kept,
    so that ten thousand connections that are idle, or have sent half a
-   message, own little.
-   Connections that share a pool are used by one thread at a time, and have
-   the pool's allocator. */
+   message, own little. Connections that share a pool are used by one thread
+   at a time, and have the pool's allocator. */
 typedef struct ws_pool ws_pool;
 
 /* Size of a ws_pool, for hosts that place it in memory of their own. */
