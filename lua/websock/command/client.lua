@@ -19,8 +19,9 @@ local function read_files(options)
   for i, name in ipairs(options.files or {}) do
     local file, err, text
     if name == "-" then file = io.stdin else file, err = io.open(name, "rb") end
-    if file then text, err = file:read "a" end
-    if not text then return nil, "--send-file: " .. err end
+    if not file then return nil, "--send-file: " .. err end
+    text, err = file:read "a"
+    if not text then return nil, ("--send-file: %s: %s"):format(name, err) end
     if not options.binary and not utf8.len(text) then
       return nil, "--send-file: " .. name .. ": not UTF-8 (--binary sends any bytes)"
     end

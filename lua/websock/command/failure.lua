@@ -44,15 +44,25 @@ local function place(response, options)
   return (options.url:gsub("^([^/]*//)[^/?#]*@", "%1"))
 end
 
---- Describes a failure.
+local failure = {}
+
+--- Says why a connection could not be made, and what would help.
 ---@param options table # of arguments.parse
 ---@param err string # of websock.connect, as is the response
 ---@param response table?
----@return string # printable lines
-return function(options, err, response)
+---@return string
+function failure.reason(options, err, response)
   local status = response and ": " .. tostring(response) or ""
-  local lines = {printable(("%s: %s%s%s"):format(place(response, options), err, status,
-    advice(err, response, options)))}
+  return err .. status .. advice(err, response, options)
+end
+
+--- The same, with the place and the first lines of what the server has to say.
+---@return string # printable lines
+function failure.describe(options, err, response)
+  local lines = {printable(("%s: %s"):format(place(response, options),
+    failure.reason(options, err, response)))}
   if response then add_body(lines, response) end
   return table.concat(lines, "\n")
 end
+
+return failure

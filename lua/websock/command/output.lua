@@ -26,13 +26,15 @@ function Output:quoted(message)
   return first .. printable(message, "\n\t"):gsub("\n", further)
 end
 
---- Prints a message.
----@return boolean # false if nobody reads it
+--- Prints a message, as a line unless it is bytes for a file or a pipe.
+---@return boolean ok, string? err # as of Screen:write
 function Output:message(message, kind)
   if kind == "binary" and not self.options.binary then
     message = ("<%d bytes of binary>"):format(#message)
   elseif self.screen.out then
     message = self:quoted(message)
+  elseif kind == "binary" then
+    return self.screen:write("out", message)
   end
   return self.screen:write("out", message .. "\n")
 end
@@ -65,9 +67,10 @@ end
 local ASKED = {pong = true}  -- shown with --quiet, too
 
 --- Reports an event: open {url, protocol}, close {code, reason, clean}, retry {error,
---- seconds, attempt}, pong {seconds}.
-function Output:event(name, fields)
-  if self.options.quiet and not ASKED[name] then return end
+--- seconds, attempt}, pong {seconds}. has_failed: it ends the command without success, so
+--- it is reported with --quiet, too.
+function Output:event(name, fields, has_failed)
+  if self.options.quiet and not ASKED[name] and not has_failed then return end
   self:say("status", EVENTS[name](fields))
 end
 

@@ -29,16 +29,20 @@ function Screen:paint(stream, style, text)
   return ("\27[%sm%s\27[m"):format(STYLES[style], text)
 end
 
---- Writes a text that ends in a newline.
+local EPIPE = 32
+
+--- Writes a text.
 ---@param stream "out"|"err"
----@return boolean # false if nobody reads it
+---@return boolean ok, string? err # no err if nobody reads it any more
 function Screen:write(stream, text)
   local file = stream == "out" and io.stdout or io.stderr
   local line = self[stream] and self.line
   if line then line:hide() end
-  local written = file:write(text) and file:flush()
+  local written, err, errno = file:write(text)
+  if written then written, err, errno = file:flush() end
   if line then line:show() end
-  return written and true or false
+  if written then return true end
+  return false, errno ~= EPIPE and err or nil
 end
 
 return Screen

@@ -1,7 +1,7 @@
 -- One run of the client: its connection or, with --reconnect, its connections one after
 -- the other; what its input, which feed.lua reads, may ask for; and the status to exit with.
 
-local describe = require "websock.command.failure"
+local failure = require "websock.command.failure"
 local feed = require "websock.command.feed"
 local process = require "websock.command.process"
 local websock = require "websock"
@@ -32,9 +32,9 @@ function Session:drain()
 end
 
 -- Reports an event, and what went wrong, behind what --verbose shows of it.
-function Session:event(name, fields)
+function Session:event(name, fields, has_failed)
   self:drain()
-  self.out:event(name, fields)
+  self.out:event(name, fields, has_failed)
 end
 
 function Session:problem(text)
@@ -131,8 +131,9 @@ function Session:print_all(ws)
   for message, kind in ws:messages() do
     self.received = self.received + 1
     self:drain()
-    local read = self.out:message(message, kind)
-    if not read or self.received == self.options.count then return self:close(1000) end
+    local printed, err = self.out:message(message, kind)
+    if err then self:complain("cannot write: " .. err) end
+    if not printed or self.received == self.options.count then return self:close(1000) end
   end
 end
 
@@ -156,14 +157,15 @@ function Session:attend(ws)
   end
   self:print_all(ws)
   self.ws = nil
-  self:event("close", {code = ws.close_code, reason = ws.close_reason,
-    clean = ws.close_clean})
   self.status = self:judge(ws)
+  self:event("close", {code = ws.close_code, reason = ws.close_reason,
+    clean = ws.close_clean},
+    self.status ~= OK and not self.failed and not self.options.reconnect)
 end
 
 -- Reports that there is no connection.
 function Session:report(err, response, status)
-  self:problem(describe(self.options, err, response))
+  self:problem(failure.describe(self.options, err, response))
   self.status = status or err:find "^url: " and process.USAGE or FAILED
 end
 
@@ -178,8 +180,8 @@ function Session:failure(err, delay, attempt, response, ws)
   if self.finishing then return false end
   if not delay and not ws then return self:report(err, response) end
   if delay then
-    if response then err = err .. ": " .. tostring(response) end
-    self:event("retry", {error = err, seconds = delay, attempt = attempt})
+    self:event("retry", {error = failure.reason(self.options, err, response), seconds = delay,
+      attempt = attempt})
   end
 end
 

@@ -103,6 +103,12 @@ describe("websock, the command", function()
       assert.equal(0, (command.run({url}, "", program .. "<&- >&- 2>&-")))
     end)
 
+    it("is a failure that is told if its output cannot be written", function()
+      local status, _, err = command.run({"--quiet", url}, "hello\n",
+        'exec scripts/lua bin/websock "$@" <"$IN" >/dev/full 2>"$ERR"')
+      assert.same({1, "websock: cannot write: No space left on device\n"}, {status, err})
+    end)
+
     it("keeps its status though nobody reads its output", function()
       local status, out = command.run({url}, ("line\n"):rep(20000), 'exec 4>"$OUT"; '
         .. '{ scripts/lua bin/websock "$@" <"$IN" 2>"$ERR"; echo $? >&4; } | head -n 1 >/dev/null')

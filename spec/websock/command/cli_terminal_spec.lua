@@ -51,7 +51,7 @@ describe("websock, the command", function()
     it("spells bytes out that --binary prints as they are elsewhere", function()
       assert.equal("< M-^[2J^[c\n", (on_terminal("\x9b2J\27c\n", "--quiet", "--binary", url)))
       local _, out = client("\x9b2J\27c\n", "--quiet", "--binary")
-      assert.equal("\x9b2J\27c\n", out)
+      assert.equal("\x9b2J\27c", out)
     end)
   end)
 

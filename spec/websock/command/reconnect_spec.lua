@@ -58,6 +58,17 @@ describe("websock --reconnect", function()
     theirs:close()
   end)
 
+  it("says with each failure what would help", function()
+    local running <close> = command.start {"--reconnect", url}
+    local theirs = assert(listener:accept())
+    theirs:head()
+    theirs:send "HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n"
+    running:expect("err", "refused: 302 Found to /there %(try %-%-redirects (5)%); next attempt in ")
+    running:signal "INT"
+    running:wait()
+    theirs:close()
+  end)
+
   it("reports wrong usage as without it", function()
     local status, _, err = command.run {"--reconnect", "-H", "a(b: c", url}
     assert.matches("^websock: ", err)
