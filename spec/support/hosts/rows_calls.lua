@@ -2,17 +2,12 @@
 
 local websock = require "websock"
 local assert = require "luassert"
+local new_list = require "support.hosts.list"
 local raw = require "support.raw"
 
 local BIG = ("0123456789abcdef"):rep(1 << 16)  -- 1 MiB
 
-local rows = {}
-
-local function row(name, run, more)
-  local all = {name = name, run = run, hooks = true}
-  for key, value in pairs(more or {}) do all[key] = value end
-  table.insert(rows, all)
-end
+local rows, row = new_list {hooks = true}
 
 row("connect by name, listen", function(t)
   local server = t:listen()

@@ -2,14 +2,9 @@
 
 local websock = require "websock"
 local assert = require "luassert"
+local new_list = require "support.hosts.list"
 
-local rows = {}
-
-local function row(name, run, more)
-  local all = {name = name, run = run, hooks = true}
-  for key, value in pairs(more or {}) do all[key] = value end
-  table.insert(rows, all)
-end
+local rows, row = new_list {hooks = true}
 
 -- n functions, each of which calls f(i).
 local function list_of(n, f)

@@ -2,17 +2,12 @@
 
 local websock = require "websock"
 local assert = require "luassert"
+local new_list = require "support.hosts.list"
 local raw = require "support.raw"
 
 local BIG = ("x"):rep(1 << 20)
 
-local rows = {}
-
-local function row(name, run, more)
-  local all = {name = name, run = run}
-  for key, value in pairs(more or {}) do all[key] = value end
-  table.insert(rows, all)
-end
+local rows, row = new_list()
 
 row("close, by either side", function(t)
   local seen = {}

@@ -2,15 +2,10 @@
 
 local websock = require "websock"
 local assert = require "luassert"
+local new_list = require "support.hosts.list"
 local raw = require "support.raw"
 
-local rows = {}
-
-local function row(name, run, more)
-  local all = {name = name, run = run}
-  for key, value in pairs(more or {}) do all[key] = value end
-  table.insert(rows, all)
-end
+local rows, row = new_list()
 
 local BACKOFF = {min = 0.001, max = 0.01}
 

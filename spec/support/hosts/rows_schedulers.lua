@@ -2,14 +2,9 @@
 
 local websock = require "websock"
 local assert = require "luassert"
+local new_list = require "support.hosts.list"
 
-local rows = {}
-
-local function row(name, run, more)
-  local all = {name = name, run = run}
-  for key, value in pairs(more or {}) do all[key] = value end
-  table.insert(rows, all)
-end
+local rows, row = new_list()
 
 local OURS = "a coroutine of the loop is nobody else's"
 local WITHOUT = {main = OURS, loop = OURS}

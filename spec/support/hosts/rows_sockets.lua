@@ -3,16 +3,11 @@
 local socket = require "socket"
 local websock = require "websock"
 local assert = require "luassert"
+local new_list = require "support.hosts.list"
 local raw = require "support.raw"
 local secure = require "support.secure"
 
-local rows = {}
-
-local function row(name, run, more)
-  local all = {name = name, run = run}
-  for key, value in pairs(more or {}) do all[key] = value end
-  table.insert(rows, all)
-end
+local rows, row = new_list()
 
 -- Echoes on an accepted socket until the connection ends.
 local function serve(t, sock)

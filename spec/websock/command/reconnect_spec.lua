@@ -19,6 +19,14 @@ describe("websock --reconnect", function()
     return theirs
   end
 
+  -- Answers a request by this status line and these fields.
+  local function refuse(head)
+    local theirs = assert(listener:accept())
+    theirs:head()
+    theirs:send(("HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n"):format(head))
+    return theirs
+  end
+
   it("connects again, and sends what was typed meanwhile", function()
     local running <close> = command.start {"--reconnect", url}
     local first = welcome()
@@ -38,9 +46,7 @@ describe("websock --reconnect", function()
 
   it("ends on a failure that lasts", function()
     local running <close> = command.start {"--reconnect", url}
-    local theirs = assert(listener:accept())
-    theirs:head()
-    theirs:send "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+    local theirs = refuse "401 Unauthorized"
     local status, _, err = running:wait()
     assert.matches(": refused: 401 Unauthorized\n$", err)
     assert.equal(1, status)
@@ -49,9 +55,7 @@ describe("websock --reconnect", function()
 
   it("ends at once on Ctrl-C in a delay", function()
     local running <close> = command.start {"--reconnect", url}
-    local theirs = assert(listener:accept())
-    theirs:head()
-    theirs:send "HTTP/1.1 503 Busy\r\nRetry-After: 500\r\nContent-Length: 0\r\n\r\n"
+    local theirs = refuse "503 Busy\r\nRetry-After: 500"
     running:expect("err", "refused: 503 Busy; next attempt in (500)")
     running:signal "INT"
     assert.equal(1, (running:wait()))
@@ -60,9 +64,7 @@ describe("websock --reconnect", function()
 
   it("says with each failure what would help", function()
     local running <close> = command.start {"--reconnect", url}
-    local theirs = assert(listener:accept())
-    theirs:head()
-    theirs:send "HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n"
+    local theirs = refuse "302 Found\r\nLocation: /there"
     running:expect("err", "refused: 302 Found to /there %(try %-%-redirects (5)%); next attempt in ")
     running:signal "INT"
     running:wait()
