@@ -1,6 +1,6 @@
 -- What the command says about a connection that could not be made.
 
-local describe_failure = require "websock.command.failure"
+local failure = require "websock.command.failure"
 
 -- A response as websock.connect returns it.
 local function response(status, fields, body)
@@ -11,7 +11,7 @@ end
 local function said(err, answer, options)
   local all = {url = "ws://here/a"}
   for name, value in pairs(options or {}) do all[name] = value end
-  return describe_failure(all, err, answer)
+  return failure.describe(all, err, answer)
 end
 
 describe("a failure to connect", function()
