@@ -5,9 +5,9 @@
 --
 --     scripts/lua bench/hosts.lua [ROUNDS [SECONDS [FILE]]]
 --
--- Prints a table of medians (least-greatest) of the server's CPU time, and the longest wait
--- of all rounds, and writes it into FILE, between its marks. The rounds alternate between
--- the hosts. Server and load have a core each.
+-- Prints a table of medians (least-greatest) of the server's CPU time, and of the longest
+-- wait in each round, and writes it into FILE, between its marks. The rounds alternate
+-- between the hosts. Server and load have a core each.
 
 local figures = require "bench.figures"
 local markdown = require "bench.markdown"
@@ -19,8 +19,8 @@ local BEGIN = "<!-- hosts: made by `make bench BENCH=hosts-report` -->"
 local END = "<!-- end of hosts -->"
 local SERVER_CORE, LOAD_CORE = 0, 1
 local LOAD = "build/bench/load echo %d %d %d 32 1 %g"
-local FLOOD = "build/bench/load echo %d %d 64 32 64 %g"
-local LOADS = {64, 1}  -- connections
+local FLOOD = "build/bench/load echo %d %d %d 32 64 %g"
+local LOADS, FLOODS = {64, 1}, {64, 500}  -- connections
 local OURS = "scripts/lua bench/host_server.lua "
 
 local function has_copas()
@@ -75,19 +75,30 @@ local function measure()
   return rounds
 end
 
--- Returns the longest waits of the tasks, in milliseconds: command -> list.
-local function flood()
-  local waits = {}
-  for _, of in ipairs(hosts) do
-    local server, list = of.late and servers.start(of.late, SERVER_CORE), {}
-    for n = 1, server and ROUNDS or 0 do
-      figures(FLOOD:format(server.port, server.pid, SECONDS), LOAD_CORE)
-      list[n] = server.pipe:read "n"
-    end
-    if server then servers.stop(server) end
-    waits[of] = list
+-- Returns the rounds of a flood: lists of host -> {wait}, the longest wait of its task in
+-- milliseconds.
+local function waits_of(of, connections)
+  local server, rounds = servers.start(of.late, SERVER_CORE), {}
+  for n = 1, ROUNDS do
+    figures(FLOOD:format(server.port, server.pid, connections, SECONDS), LOAD_CORE)
+    rounds[n] = {[of] = {wait = server.pipe:read "n"}}
   end
-  return waits
+  servers.stop(server)
+  return rounds
+end
+
+-- Returns the cells about the floods: host -> list.
+local function flood()
+  local all = {}
+  for _, of in ipairs(hosts) do
+    local cells = {}
+    for i, connections in ipairs(FLOODS) do
+      cells[i] = not of.late and ""
+        or markdown.spread(report.of(waits_of(of, connections), of, "wait"))
+    end
+    all[of] = cells
+  end
+  return all
 end
 
 local function ratio(rounds, command)
@@ -104,13 +115,12 @@ local function row(rounds, waits, of)
   end
   local median = report.of(rounds[LOADS[1]], of[1], "p50")
   cells[#cells + 1] = ("%.0f"):format(median)
-  cells[#cells + 1] = waits[1] and ("%.1f"):format(math.max(table.unpack(waits))) or ""
-  return markdown.row(cells)
+  return markdown.row(markdown.join(cells, waits))
 end
 
 local function table_of(rounds, waits)
   local out = {markdown.heading {"", "64 connections", "one", "64, handlers in the host's coroutines",
-    "one", "µs until the reply, of 64", "a task waits, ms"}}
+    "one", "µs until the reply, of 64", "a task waits, ms", "of 500"}}
   for _, of in ipairs(hosts) do out[#out + 1] = row(rounds, waits[of], of) end
   local function cost(connections)
     return markdown.short((report.of(rounds[connections], hosts[1][1], "cpu")))

@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-enum { LIMIT = 2 }; /* stack of turn_wait and turn_quick */
+enum { LIMIT = 2, SLICE }; /* stack of turn_wait and turn_quick */
 
 /* The part of the turn that serves: in_pump(turn). */
 static int in_pump (lua_State *L) {
@@ -40,6 +40,7 @@ static void wait (lua_State *L, turn *t) {
   int n;
   if (t->poller == NULL || *t->poller == NULL || *t->timers == NULL)
     luaL_error(L, "the loop is closed");
+  t->slice = luaL_optnumber(L, SLICE, HUGE_VAL);
   t->ended = net_now();
   n = net_poll_wait(*t->poller, patience(L, t));
   if (n == NET_AGAIN) n = net_poll_wait(*t->poller, 0);
@@ -49,8 +50,10 @@ static void wait (lua_State *L, turn *t) {
   luaL_error(L, "websock: poll: %s", lua_tostring(L, -1));
 }
 
-/* turn:wait([limit]) -> whether the poller has answered: if not, no timer may
-   expire yet. Waits at most `limit` seconds; nil: without limit. */
+/* turn:wait([limit [, slice]]) -> whether the poller has answered: if not, no
+   timer may expire yet. Waits at most `limit` seconds; nil: without limit. Once
+   the turn has served for `slice` seconds it serves nobody else; nil: without
+   limit. */
 static int turn_wait (lua_State *L) {
   turn *t = websock_toturn(L, SELF);
   wait(L, t);
@@ -58,7 +61,7 @@ static int turn_wait (lua_State *L) {
   return 1;
 }
 
-/* turn:quick([limit]) -> true | nil if queues have something for the rest of
+/* turn:quick([limit [, slice]]) -> true | nil if queues have something for the rest of
    the turn | false if nothing was done, as there is more to do than this. Waits
    as turn:wait does. */
 static int turn_quick (lua_State *L) {
@@ -102,12 +105,23 @@ static int turn_calm (lua_State *L) {
   return 0;
 }
 
+/* Whether the poller has found what no turn has served yet. */
+static int is_left (const turn *t) {
+  return t->poller && *t->poller && net_poll_left(*t->poller);
+}
+
+/* turn:is_left() -> whether the poller has found what no turn has served yet */
+static int turn_is_left (lua_State *L) {
+  lua_pushboolean(L, is_left(websock_toturn(L, SELF)));
+  return 1;
+}
+
 /* turn:due() -> when the next turn is due, a time of `now`; the seconds until
    then: -inf and 0 if there is work for it, inf and nil without timers */
 static int turn_due (lua_State *L) {
   const turn *t = websock_toturn(L, SELF);
   double at, left;
-  if (t->busy || t->first <= t->last) {
+  if (t->busy || t->first <= t->last || is_left(t)) {
     lua_pushnumber(L, -HUGE_VAL);
     lua_pushinteger(L, 0);
   } else if (t->timers && net_timer_first(*t->timers, &at)) {
@@ -122,6 +136,7 @@ static int turn_due (lua_State *L) {
 }
 
 const luaL_Reg websock_quick_methods[] = {
-    {"busy", turn_busy},   {"calm", turn_calm},   {"due", turn_due},
-    {"equip", turn_equip}, {"quick", turn_quick}, {"wait", turn_wait},
+    {"busy", turn_busy},       {"calm", turn_calm},   {"due", turn_due},
+    {"equip", turn_equip},     {"is_left", turn_is_left},
+    {"quick", turn_quick},     {"wait", turn_wait},
     {NULL, NULL}};

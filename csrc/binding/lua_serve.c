@@ -8,6 +8,8 @@
 #include "lua_serve.h"
 #include "lua_threads.h"
 
+#include <math.h>
+
 /* Seconds that the pool keeps large blocks which nobody uses. */
 #define TRIM 1.0
 
@@ -250,8 +252,14 @@ static void serve_other (lua_State *L, net_ready r) {
   websock_callmethod(L, 1);
 }
 
+/* Whether the turn has served for its slice of time: others are to run now. */
+static int is_late (const turn *t) {
+  return t->slice < HUGE_VAL && net_now() - t->now >= t->slice;
+}
+
 /* A callback may close the poller. No event is taken from it unless its conn
-   can be marked if memory runs out. */
+   can be marked if memory runs out. What is left when the turn is late comes
+   first in the next one. */
 void websock_serve (lua_State *L, turn *t, net_poll *const *p) {
   net_ready r;
   begin(t);
@@ -261,6 +269,7 @@ void websock_serve (lua_State *L, turn *t, net_poll *const *p) {
       case LUA_TTABLE: serve_other(L, r);
     }
     lua_settop(L, FAILED);
+    if (*p && net_poll_left(*p) && is_late(t)) return;
   }
 }
 

@@ -4,6 +4,7 @@
 ** lua_resume.c run threads, lua_serve.c serves connections, lua_flush.c writes
 ** what they have queued, lua_quick.c does a usual turn in one call.
 */
+#include <math.h>
 #include <string.h>
 
 #include "lua_desk.h"
@@ -21,6 +22,7 @@ static int turn_new (lua_State *L) {
   memset(t, 0, sizeof *t);
   t->type = websock_turn_type;
   t->now = t->before = t->ended = t->trimmed = net_now();
+  t->slice = HUGE_VAL;
   t->first = 1;
   t->serving = NOBODY;
   t->busy = 1;

@@ -62,6 +62,7 @@ typedef struct turn {
   double before;           /* the time of the turn before */
   double ended;            /* when that was over and the next began to wait */
   double trimmed;          /* when the pool was trimmed */
+  double slice;            /* seconds after which it serves nobody else */
   uint32_t serving;        /* slot of the conn that is served, or NOBODY */
   ws_pool *pool;           /* the state's */
   lua_Integer first, last; /* of the list of conns to be flushed */

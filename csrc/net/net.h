@@ -153,6 +153,8 @@ void net_poll_drop (net_poll *p, net_fd fd);
    caller does not spin. Does not wait while events of a batch are left. */
 int net_poll_wait (net_poll *p, double timeout);
 int net_poll_next (net_poll *p, net_ready *r);
+/* Returns whether net_poll_next has more of the batch. */
+int net_poll_left (net_poll *p);
 
 /* A descriptor that becomes readable when net_poll_wait(p, 0) would find
    something, NET_NONE where there is none (poll). */

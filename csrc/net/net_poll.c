@@ -206,6 +206,8 @@ int net_poll_wait (net_poll *p, double timeout) {
   return p->backend->wait(p, to_milliseconds(timeout));
 }
 
+int net_poll_left (net_poll *p) { return skip_void(p); }
+
 int net_poll_next (net_poll *p, net_ready *r) {
   if (!skip_void(p)) return 0;
   const net_found *f = &p->found[p->next++];

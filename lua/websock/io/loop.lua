@@ -21,6 +21,11 @@ local poll, react = reactor.poll, reactor.react
 local enter, flush, marks, quick = in_c.enter, in_c.flush, in_c.marks, in_c.quick
 local stopped = false
 
+-- Seconds for which a turn serves connections, and then again for which it resumes woken
+-- threads; what is left over comes first in the next turn. So tasks of a host, and timers,
+-- do not wait until a flood is over.
+local SLICE = 0.001
+
 local loop = {
   name = "loop", now = now,
   --- The part of the loop that serves connections in C.
@@ -66,8 +71,10 @@ end
 
 -- The part after it that resumes threads: the queue of sated ones up to the place
 -- `behind`. Those that are woken meanwhile run in the next turn.
-local function finish(behind)
-  if ready.first <= ready.last then ready:serve(ready.last, resume) end
+local function finish(slice, behind)
+  if ready.first <= ready.last then
+    ready:serve(ready.last, resume, slice and now() + slice)
+  end
   flush(in_c)
   if sated.first <= sated.last then
     scheduler.share(behind)
@@ -76,17 +83,17 @@ local function finish(behind)
 end
 
 -- All of it.
-local function serve(stop, behind, has_polled)
+local function serve(slice, behind, stop, has_polled)
   react(stop, has_polled)
-  finish(behind)
+  finish(slice, behind)
 end
 
 -- A turn with all its parts.
-local function turn_whole(timeout, behind)
+local function turn_whole(timeout, slice, behind)
   if rested.first <= rested.last or marks(in_c) then enter(in_c, begin) end
   if ready.first <= ready.last or sated.first <= behind then timeout = 0 end
-  local stop, has_polled = poll(timeout)
-  enter(in_c, serve, stop, behind, has_polled)
+  local stop, has_polled = poll(timeout, slice)
+  enter(in_c, serve, slice, behind, stop, has_polled)
 end
 
 local function has_more()
@@ -97,24 +104,27 @@ end
 -- One turn; waits at most `timeout` seconds (nil: without limit). Usually C does all of
 -- it: see lua_quick.c. Ctrl-C may raise an error anywhere but in the parts that `enter`
 -- and `quick` call. Nothing is lost then: the next turn serves what the poller has found.
-local function turn_once(timeout)
+-- slice: SLICE, or nil, with which all that is ready is served, however long that takes.
+local function turn_once(timeout, slice)
   local behind = sated.last
-  local done = quick(in_c, timeout)
+  local done = quick(in_c, timeout, slice)
   if done then return end
   if done == nil then
-    enter(in_c, finish, behind)
+    enter(in_c, finish, slice, behind)
   else
-    turn_whole(timeout, behind)
+    turn_whole(timeout, slice, behind)
   end
   if not has_more() then in_c:calm() end
 end
 
 --- Seconds until a timer is due; 0 when something is ready, nil without timers.
 function loop.timeout()
-  return has_more() and 0 or reactor.timeout()
+  return (has_more() or in_c:is_left()) and 0 or reactor.timeout()
 end
 
-function pumps.turn_once() turn_once(0) end
+function pumps.turn_once() turn_once(0, SLICE) end
+
+local function wait_once() turn_once(nil, SLICE) end
 
 local function check_outside(name)
   guests.check_turnable(name)
@@ -130,7 +140,7 @@ function loop.run()
   check_outside "run"
   stopped = false
   enter(in_c, flush, in_c)
-  while scheduler.has_work() and not stopped do turn_once() end
+  while scheduler.has_work() and not stopped do turn_once(nil, SLICE) end
   stopped = false
   return errors.outcome()
 end
@@ -165,7 +175,7 @@ end
 
 -- What a call from outside asks for: see turn_wrap in lua_desk.c.
 local outside = {
-  owner = guests.owner, touch = pumps.touch, wait = scheduler.waiter(turn_once),
+  owner = guests.owner, touch = pumps.touch, wait = scheduler.waiter(wait_once),
 }
 
 --- Returns a function that calls f; if it is called outside the loop, in a thread of

@@ -1,6 +1,8 @@
 -- A queue whose service an error may interrupt anywhere (Ctrl-C, for example): values
 -- that were not served stay in it.
 
+local now = require("websock.core").now
+
 local Queue = {}
 Queue.__index = Queue
 
@@ -24,14 +26,16 @@ function Queue:is_empty()
 end
 
 --- Removes the values up to place `stop` (queue.last: all that are there now) and
---- calls f with each.
-function Queue:serve(stop, f)
+--- calls f with each: at least with one, and with no other after the time `at`.
+---@param at? number
+function Queue:serve(stop, f, at)
   while self.first <= stop do
     local first = self.first
     local value = self[first]
     self[first] = nil
     self.first = first + 1
     f(value)
+    if at and now() >= at then break end
   end
   if self.first > self.last then self.first, self.last = 1, 0 end
 end

@@ -165,13 +165,14 @@ end
 --- The part of a turn before it serves: waits until something is ready or due, but not
 --- while a source can continue. Raises if the poller fails.
 ---@param timeout number? # the most seconds that it may wait; nil: without limit
+---@param slice number? # see turn:wait
 ---@return integer stop # for `react`: the last source of this turn
 ---@return boolean # whether the poller has answered: if not, no timer may expire yet
-function reactor.poll(timeout)
+function reactor.poll(timeout, slice)
   if not poller then reactor.poller() end
   local stop = sources.last
   if sources.first <= stop then timeout = 0 end
-  return stop, turn:wait(timeout)
+  return stop, turn:wait(timeout, slice)
 end
 
 local function serve_source(source) guarded(source, "again") end

@@ -335,8 +335,10 @@ EACH(a_batch_goes_on_where_it_was_left) {
   CHECK(net_poll_wait(p, 0) == 2);
   CHECK(net_poll_next(p, &r) == 1);
   slots += (int)r.slot;
+  CHECK(net_poll_left(p));
   CHECK(net_poll_wait(p, -1) == 1); /* would wait for ever */
   CHECK(net_poll_next(p, &r) == 1);
+  CHECK(!net_poll_left(p));
   CHECK(slots + (int)r.slot == 3);
   CHECK(net_poll_next(p, &r) == 0);
   CHECK(poll_now(p) == 0);

@@ -4,6 +4,8 @@
 local socket = require "socket"
 local websock = require "websock"
 local clock = require "support.clock"
+local ends = require "support.ends"
+local frames = require "support.frames"
 local hosts = require "support.own_host"
 
 -- Runs f(host) in a coroutine of a scheduler of the spec's own, until all of that have
@@ -96,6 +98,35 @@ describe("a user's scheduler", function()
     server = websock.listen {port = false, handler = print, scheduler = host.adapter}
     assert.equal(2, begun)
     server:stop()
+  end)
+
+  it("has a turn of its own after what takes long, one connection or thread", function()
+    local host, pump = hosts.own(), nil
+    function host.adapter.begin(given) pump = given end
+    local served = 0
+    local function take_long()
+      served = served + 1
+      clock.skip(0.01)
+    end
+    local other = websock.listen {port = false, handler = print, scheduler = host.adapter}
+    local server = websock.listen {port = 0, on_message = take_long}
+    local peers = {}
+    for i = 1, 3 do peers[i] = ends.open(server) end
+    repeat until pump.turn() ~= 0
+    for _, peer in ipairs(peers) do peer.sock:send(frames.masked("text", "x")) end
+    for i = 1, 3 do
+      local seconds = pump.turn()
+      assert.equal(i, served)
+      assert.equal(i < 3, seconds == 0 and pump.due == -math.huge)
+    end
+    for _ = 1, 3 do websock.spawn(take_long) end
+    for i = 4, 6 do
+      pump.turn()
+      assert.equal(i, served)
+    end
+    other:stop()
+    server:stop(0)
+    ends.finish()
   end)
 
   it("is told when the next turn of its pump is due", function()

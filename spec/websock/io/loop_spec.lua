@@ -2,7 +2,9 @@
 
 local websock = require "websock"
 local child = require "support.child"
+local clock = require "support.clock"
 local ends = require "support.ends"
+local frames = require "support.frames"
 local notes = require "support.notes"
 
 local log, note = notes.log, notes.note
@@ -10,6 +12,35 @@ local log, note = notes.log, notes.note
 describe("loop", function()
   before_each(notes.clear)
   after_each(ends.finish)
+
+  describe("run", function()
+    it("lets other threads run after what takes long; step serves all that is ready", function()
+      local order, served = "", 0
+      local server = ends.listen {port = 0, on_message = function()
+        order, served = order .. "m", served + 1
+        clock.skip(0.01)
+      end}
+      local peers = {}
+      for i = 1, 3 do peers[i] = ends.open(server) end
+      local function send()
+        for _, peer in ipairs(peers) do peer.sock:send(frames.masked("text", "x")) end
+      end
+      send()
+      websock.spawn(function()
+        repeat
+          order = order .. "t"
+          websock.sleep(0)
+        until served == 3
+        websock.stop()
+      end)
+      assert.is_true(websock.run())
+      assert.matches("^t*mt+mt+m", order)
+      order = ""
+      send()
+      websock.step(0)
+      assert.equal("mmm", order)
+    end)
+  end)
 
   describe("step", function()
     it("returns whether work remains", function()

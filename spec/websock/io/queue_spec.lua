@@ -1,6 +1,8 @@
 -- The queue of the loop's parts: its order, and interrupted service.
 
+local websock = require "websock"
 local allocator = require "support.allocator"
+local clock = require "support.clock"
 local Queue = require "websock.io.queue"
 
 -- A queue with the numbers from 1 to n.
@@ -24,6 +26,20 @@ describe("a queue", function()
     assert.is_false(queue:is_empty())
     assert.same({3}, all_of(queue))
     assert.is_true(queue:is_empty())
+  end)
+
+  it("serves one, and others until a time", function()
+    local queue, served = filled(4), {}
+    local at = websock.now() + 10
+    local function serve(value)
+      served[#served + 1] = value
+      if value == 2 then clock.skip(10) end
+    end
+    queue:serve(queue.last, serve, at)
+    assert.same({1, 2}, served)
+    queue:serve(queue.last, serve, at)
+    assert.same({1, 2, 3}, served)
+    assert.same({4}, all_of(queue))
   end)
 
   it("keeps the values behind one that raised", function()
