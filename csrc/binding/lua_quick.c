@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-enum { LIMIT = 2, SLICE }; /* stack of turn_wait and turn_quick */
+enum { LIMIT = 2, SLICE, ON }; /* stack of turn_wait and turn_quick */
 
 /* The part of the turn that serves: in_pump(turn). */
 static int in_pump (lua_State *L) {
@@ -61,21 +61,32 @@ static int turn_wait (lua_State *L) {
   return 1;
 }
 
-/* turn:quick([limit [, slice]]) -> true | nil if queues have something for the rest of
-   the turn | false if nothing was done, as there is more to do than this. Waits
-   as turn:wait does. */
+/* Whether a turn has to begin in Lua: there is more to do than this. */
+static int is_unusual (const turn *t) {
+  return t->busy || t->pump || t->first <= t->last;
+}
+
+/* turn:quick([limit [, slice [, on]]]) -> true | nil if queues have something
+   for the rest of the turn | false if there is more to do than this. Waits as
+   turn:wait does. on: does one turn after the other until a queue has something
+   or L has a hook: Ctrl-C sets one. */
 static int turn_quick (lua_State *L) {
   turn *t = websock_toturn(L, SELF);
-  if (t->busy || t->pump || t->first <= t->last) {
-    lua_pushboolean(L, 0);
-    return 1;
-  }
-  websock_check_levels(L);
-  wait(L, t);
-  lua_pushcfunction(L, in_pump);
-  lua_pushvalue(L, SELF);
-  websock_enter(L, t, SELF, 1);
-  if (t->busy) return 0;
+  int on = lua_toboolean(L, ON);
+  lua_settop(L, ON);
+  do {
+    if (is_unusual(t)) {
+      lua_pushboolean(L, 0);
+      return 1;
+    }
+    websock_check_levels(L);
+    wait(L, t);
+    lua_pushcfunction(L, in_pump);
+    lua_pushvalue(L, SELF);
+    websock_enter(L, t, SELF, 1);
+    lua_settop(L, ON);
+    if (t->busy) return 0;
+  } while (on && lua_gethookmask(L) == 0);
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -136,7 +147,7 @@ static int turn_due (lua_State *L) {
 }
 
 const luaL_Reg websock_quick_methods[] = {
-    {"busy", turn_busy},       {"calm", turn_calm},   {"due", turn_due},
-    {"equip", turn_equip},     {"is_left", turn_is_left},
-    {"quick", turn_quick},     {"wait", turn_wait},
-    {NULL, NULL}};
+    {"busy", turn_busy},       {"calm", turn_calm},
+    {"due", turn_due},         {"equip", turn_equip},
+    {"is_left", turn_is_left}, {"quick", turn_quick},
+    {"wait", turn_wait},       {NULL, NULL}};

@@ -61,7 +61,7 @@ net_poll *net_poll_new (const char *backend) {
   if (p == NULL) return NULL;
   watch_forks();
   p->backend = b;
-  p->fd = NET_NONE;
+  p->fd = p->timer = NET_NONE;
   p->forks = forks;
   if (b->open(p) == 0) return p;
   free(p);

@@ -60,6 +60,8 @@ struct net_poll {
   net_fd nentries;
   net_found found[NET_BATCH];
   int nfound, next;
+  net_fd timer; /* epoll's, or NET_NONE; when it expires, a time of net_now */
+  double armed;
   unsigned forks; /* net_poll.c's `forks` when fd was created */
 };
 

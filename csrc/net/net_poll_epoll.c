@@ -1,6 +1,10 @@
 /*
 ** net_poll_epoll.c - the poller's back end on Linux. Connections are registered
 ** once, edge-triggered; users' descriptors with EPOLLONESHOT.
+**
+** A timeout makes epoll_wait set a timer of the kernel's and cancel it again,
+** each time. Long ones, such as those until the next ping, are left to a timer
+** descriptor, which stays set while messages come.
 */
 #include "net_posix.h"
 
@@ -10,15 +14,35 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+enum { LONG = 1000 };        /* milliseconds, at least, of a long timeout */
+#define THE_TIMER UINT64_MAX /* its event's data; no descriptor's */
+
+static void open_timer (net_poll *p) {
+  struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
+  ev.data.u64 = THE_TIMER;
+  p->armed = 0;
+  p->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  if (p->timer < 0 || epoll_ctl(p->fd, EPOLL_CTL_ADD, p->timer, &ev) == 0)
+    return;
+  net_close(p->timer);
+  p->timer = NET_NONE;
+}
 
 static int epoll_open (net_poll *p) {
   p->fd = epoll_create1(EPOLL_CLOEXEC);
-  return p->fd < 0 ? NET_ERROR : 0;
+  if (p->fd < 0) return NET_ERROR;
+  open_timer(p); /* without one each wait has a timeout of its own */
+  return 0;
 }
 
 static void epoll_close (net_poll *p) {
-  if (p->fd != NET_NONE) net_close(p->fd);
-  p->fd = NET_NONE;
+  if (p->fd != NET_NONE) {
+    net_close(p->fd);
+    if (p->timer != NET_NONE) net_close(p->timer);
+  }
+  p->fd = p->timer = NET_NONE;
 }
 
 static uint32_t mask_of (const net_entry *e) {
@@ -67,16 +91,40 @@ static int what_of (uint32_t events) {
   return what;
 }
 
+/* Has the timer end a wait of so long, or one earlier: the caller asks again.
+   Returns 0 if it cannot. */
+static int arm (net_poll *p, int milliseconds) {
+  struct itimerspec in = {.it_value = {.tv_sec = milliseconds / 1000}};
+  double now = net_now(), due = now + milliseconds / 1e3;
+  if (p->armed > now && p->armed <= due) return 1;
+  in.it_value.tv_nsec = milliseconds % 1000 * 1000000L;
+  if (p->timer == NET_NONE || timerfd_settime(p->timer, 0, &in, NULL) < 0)
+    return 0;
+  p->armed = due;
+  return 1;
+}
+
+/* Adds an event to those found. */
+static void add_found (net_poll *p, const struct epoll_event *event) {
+  net_found *f = &p->found[p->nfound];
+  if (event->data.u64 == THE_TIMER) {
+    p->armed = 0;
+    return;
+  }
+  f->fd = (net_fd)(uint32_t)event->data.u64;
+  f->generation = (uint32_t)(event->data.u64 >> 32);
+  f->what = what_of(event->events);
+  p->nfound++;
+}
+
 static int epoll_wait_batch (net_poll *p, int milliseconds) {
   struct epoll_event events[NET_BATCH];
-  int n = epoll_wait(p->fd, events, NET_BATCH, milliseconds);
+  int n;
+  if (milliseconds >= LONG && arm(p, milliseconds)) milliseconds = -1;
+  n = epoll_wait(p->fd, events, NET_BATCH, milliseconds);
   if (n < 0) return errno == EINTR ? NET_AGAIN : NET_ERROR;
-  for (int i = 0; i < n; i++) {
-    p->found[i].fd = (net_fd)(uint32_t)events[i].data.u64;
-    p->found[i].generation = (uint32_t)(events[i].data.u64 >> 32);
-    p->found[i].what = what_of(events[i].events);
-  }
-  return p->nfound = n;
+  for (int i = 0; i < n; i++) add_found(p, &events[i]);
+  return p->nfound;
 }
 
 const net_backend net_backend_epoll = {

@@ -105,9 +105,10 @@ end
 -- it: see lua_quick.c. Ctrl-C may raise an error anywhere but in the parts that `enter`
 -- and `quick` call. Nothing is lost then: the next turn serves what the poller has found.
 -- slice: SLICE, or nil, with which all that is ready is served, however long that takes.
-local function turn_once(timeout, slice)
+-- on: this may be many turns, until there is something for `run` to look at.
+local function turn_once(timeout, slice, on)
   local behind = sated.last
-  local done = quick(in_c, timeout, slice)
+  local done = quick(in_c, timeout, slice, on)
   if done then return end
   if done == nil then
     enter(in_c, finish, slice, behind)
@@ -140,7 +141,7 @@ function loop.run()
   check_outside "run"
   stopped = false
   enter(in_c, flush, in_c)
-  while scheduler.has_work() and not stopped do turn_once(nil, SLICE) end
+  while scheduler.has_work() and not stopped do turn_once(nil, SLICE, true) end
   stopped = false
   return errors.outcome()
 end
@@ -163,7 +164,10 @@ function loop.at_stop(object) stoppable[object] = true end
 function loop.not_at_stop(object) stoppable[object] = nil end
 
 --- Ends `run` after the turn it is in.
-function loop.end_run() stopped = true end
+function loop.end_run()
+  stopped = true
+  in_c:busy()  -- `run` has to look
+end
 
 --- The same, and ends what at_stop was called for.
 function loop.stop()

@@ -59,6 +59,7 @@ local function release(object)
   if not owner then return nil end
   held[object] = nil
   work = work - 1
+  if work == 0 then turn:busy() end  -- `run` has to look
   return owner
 end
 

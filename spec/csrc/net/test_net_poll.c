@@ -554,6 +554,42 @@ EACH(never_waits_less_than_it_is_told) {
   }
 }
 
+static void wait_a_second (net_poll *p) {
+  double before = net_now();
+  CHECK(net_poll_wait(p, 1) == 0);
+  CHECK(net_now() - before >= 1);
+}
+
+EACH(a_longer_timeout_before_is_not_in_the_way) {
+  pair s = sockets();
+  net_ready r;
+  net_poll_add(p, s.a, 1);
+  poll_now(p);
+  put(s.b);
+  CHECK(net_poll_wait(p, 600) == 1);
+  CHECK(net_poll_next(p, &r) == 1);
+  wait_a_second(p);
+  net_poll_del(p, s.a);
+  close_pair(s);
+}
+
+/* Of long timeouts, too, if one descriptor is all that is left. */
+EACH(one_descriptor_is_enough) {
+  struct rlimit was, few;
+  net_poll *other;
+  int lowest = dup(0);
+  close(lowest);
+  getrlimit(RLIMIT_NOFILE, &was);
+  few = was;
+  few.rlim_cur = (rlim_t)lowest + 1;
+  setrlimit(RLIMIT_NOFILE, &few);
+  other = net_poll_new(net_poll_name(p));
+  setrlimit(RLIMIT_NOFILE, &was);
+  if (!CHECK(other != NULL)) return;
+  wait_a_second(other);
+  net_poll_free(other);
+}
+
 static void no_op (int signo) { (void)signo; }
 
 EACH(an_interrupted_wait_says_so) {
