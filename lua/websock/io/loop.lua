@@ -21,9 +21,9 @@ local poll, react = reactor.poll, reactor.react
 local enter, flush, marks, quick = in_c.enter, in_c.flush, in_c.marks, in_c.quick
 local stopped = false
 
--- Seconds for which a turn serves connections, and then again for which it resumes woken
--- threads; what is left over comes first in the next turn. So tasks of a host, and timers,
--- do not wait until a flood is over.
+-- Seconds for which a turn serves connections, then again for which it resumes woken
+-- threads, and those that have taken their share of messages; what is left over comes first
+-- in the next turn. So tasks of a host, and timers, do not wait until a flood is over.
 local SLICE = 0.001
 
 local loop = {
@@ -77,7 +77,7 @@ local function finish(slice, behind)
   end
   flush(in_c)
   if sated.first <= sated.last then
-    scheduler.share(behind)
+    scheduler.share(behind, slice and now() + slice)
     flush(in_c)
   end
 end

@@ -15,6 +15,7 @@ local reactor = require "websock.io.reactor"
 local text_of = require "websock.base.text"
 local trace = require "websock.base.trace"
 
+local now = require("websock.core").now
 local running, status = coroutine.running, coroutine.status
 local unpack = table.unpack
 
@@ -241,12 +242,15 @@ end
 local SHARE = 1 << 20  -- bytes of messages in a turn, for all sated threads
 
 --- Resumes the sated threads in order, each once, until together they have taken one
---- share. The loop calls this after all other threads ran and their output was written.
+--- share, or the time `at` has come. The loop calls this after all other threads ran and
+--- their output was written.
 ---@param behind integer # the last place of this turn's in the queue
-function scheduler.share(behind)
+---@param at number?
+function scheduler.share(behind, at)
   local limit = turn:delivered() + SHARE
   while sated.first <= behind and not sated:is_empty() and turn:delivered() < limit do
     sated:serve(sated.first, scheduler.resume)
+    if at and now() >= at then break end
   end
 end
 

@@ -129,6 +129,33 @@ describe("a user's scheduler", function()
     ends.finish()
   end)
 
+  it("has a turn of its own after each receiver that has had its share of messages", function()
+    local host, pump = hosts.own(), nil
+    function host.adapter.begin(given) pump = given end
+    local other = websock.listen {port = false, handler = print, scheduler = host.adapter}
+    local SHARE, beyond = 64, 0
+    local server = websock.listen {port = 0, handler = function(ws)
+      for _ = 1, SHARE do assert(ws:receive()) end
+      assert(ws:receive())
+      beyond = beyond + 1
+      clock.skip(0.01)
+      ws:receive()
+    end}
+    local peers = {}
+    for i = 1, 3 do peers[i] = ends.open(server) end
+    repeat until pump.turn() ~= 0
+    for _, peer in ipairs(peers) do
+      peer.sock:send(frames.masked("text", "x"):rep(SHARE + 1))
+    end
+    for i = 0, 3 do
+      pump.turn()
+      assert.equal(i, beyond)
+    end
+    other:stop()
+    server:stop(0)
+    ends.finish()
+  end)
+
   it("is told when the next turn of its pump is due", function()
     local host, pump = hosts.own(), nil
     local kicks = 0
