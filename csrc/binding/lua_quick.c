@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-enum { LIMIT = 2, SLICE, ON }; /* stack of turn_wait and turn_quick */
+enum { LIMIT = 2, SLICE, MANY }; /* stack of turn_wait and turn_quick */
 
 /* The part of the turn that serves: in_pump(turn). */
 static int in_pump (lua_State *L) {
@@ -42,6 +42,7 @@ static void wait (lua_State *L, turn *t) {
     luaL_error(L, "the loop is closed");
   t->slice = luaL_optnumber(L, SLICE, HUGE_VAL);
   t->ended = net_now();
+  if (!net_poll_left(*t->poller)) t->found = NEVER;
   n = net_poll_wait(*t->poller, patience(L, t));
   if (n == NET_AGAIN) n = net_poll_wait(*t->poller, 0);
   t->polled = n >= 0;
@@ -61,19 +62,19 @@ static int turn_wait (lua_State *L) {
   return 1;
 }
 
-/* Whether a turn has to begin in Lua: there is more to do than this. */
+/* Whether a turn has to begin in Lua, in turn_whole of io/loop.lua. */
 static int is_unusual (const turn *t) {
   return t->busy || t->pump || t->first <= t->last;
 }
 
-/* turn:quick([limit [, slice [, on]]]) -> true | nil if queues have something
-   for the rest of the turn | false if there is more to do than this. Waits as
-   turn:wait does. on: does one turn after the other until a queue has something
-   or L has a hook: Ctrl-C sets one. */
+/* turn:quick([limit [, slice [, many]]]) -> true | nil if queues have something
+   for the rest of the turn | false if the next turn has to begin in Lua. Waits
+   as turn:wait does. many: does one turn after the other until Lua has to do
+   something, or L has a hook: Ctrl-C sets one. */
 static int turn_quick (lua_State *L) {
   turn *t = websock_toturn(L, SELF);
-  int on = lua_toboolean(L, ON);
-  lua_settop(L, ON);
+  int many = lua_toboolean(L, MANY);
+  lua_settop(L, MANY);
   do {
     if (is_unusual(t)) {
       lua_pushboolean(L, 0);
@@ -84,9 +85,9 @@ static int turn_quick (lua_State *L) {
     lua_pushcfunction(L, in_pump);
     lua_pushvalue(L, SELF);
     websock_enter(L, t, SELF, 1);
-    lua_settop(L, ON);
+    lua_settop(L, MANY);
     if (t->busy) return 0;
-  } while (on && lua_gethookmask(L) == 0);
+  } while (many && lua_gethookmask(L) == 0);
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -103,7 +104,8 @@ static int turn_equip (lua_State *L) {
   return 0;
 }
 
-/* turn:busy(): something comes into a queue of io/loop.lua. */
+/* turn:busy(): something comes into a queue of io/loop.lua, or `run` has to look
+   whether to end. */
 static int turn_busy (lua_State *L) {
   websock_toturn(L, SELF)->busy = 1;
   return 0;
@@ -127,6 +129,14 @@ static int turn_is_left (lua_State *L) {
   return 1;
 }
 
+/* turn:backlog() -> the seconds for which turns have served what one wait has
+   found; 0 in the first */
+static int turn_backlog (lua_State *L) {
+  const turn *t = websock_toturn(L, SELF);
+  lua_pushnumber(L, t->now - t->found);
+  return 1;
+}
+
 /* turn:due() -> when the next turn is due, a time of `now`; the seconds until
    then: -inf and 0 if there is work for it, inf and nil without timers */
 static int turn_due (lua_State *L) {
@@ -147,7 +157,6 @@ static int turn_due (lua_State *L) {
 }
 
 const luaL_Reg websock_quick_methods[] = {
-    {"busy", turn_busy},       {"calm", turn_calm},
-    {"due", turn_due},         {"equip", turn_equip},
-    {"is_left", turn_is_left}, {"quick", turn_quick},
-    {"wait", turn_wait},       {NULL, NULL}};
+    {"backlog", turn_backlog}, {"busy", turn_busy},   {"calm", turn_calm},
+    {"due", turn_due},         {"equip", turn_equip}, {"is_left", turn_is_left},
+    {"quick", turn_quick},     {"wait", turn_wait},   {NULL, NULL}};

@@ -188,6 +188,7 @@ static void ready (lua_State *L, turn *t, net_poll *p, int what) {
 static void begin (turn *t) {
   t->before = t->now;
   t->now = net_now();
+  if (t->found == NEVER) t->found = t->now;
   if (t->now - t->trimmed < TRIM) return;
   t->trimmed = t->now;
   ws_pool_trim(t->pool);

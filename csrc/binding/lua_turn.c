@@ -21,7 +21,7 @@ static int turn_new (lua_State *L) {
   t = (turn *)lua_newuserdatauv(L, sizeof *t, TURN_VALUES);
   memset(t, 0, sizeof *t);
   t->type = websock_turn_type;
-  t->now = t->before = t->ended = t->trimmed = net_now();
+  t->now = t->before = t->ended = t->trimmed = t->found = net_now();
   t->slice = HUGE_VAL;
   t->first = 1;
   t->serving = NOBODY;

@@ -52,7 +52,7 @@ typedef struct turn {
   int strayed;        /* it has yielded values */
   int rests;          /* it has taken its share of messages */
   int busy;           /* a queue of io/loop.lua has something for this turn or
-                         the next */
+                         the next, or `run` has to look whether to end */
   int polled;         /* the poller has answered in this turn */
   uint64_t delivered; /* bytes of messages, to all receivers */
   net_poll *const *poller; /* the loop's, and its timers: where they are kept in
@@ -62,7 +62,9 @@ typedef struct turn {
   double before;           /* the time of the turn before */
   double ended;            /* when that was over and the next began to wait */
   double trimmed;          /* when the pool was trimmed */
-  double slice;            /* seconds after which it serves nobody else */
+  double slice;            /* seconds after which it serves no other conn */
+  double found;            /* the time of the first turn that serves what the
+                              poller has found last; NEVER before that */
   uint32_t serving;        /* slot of the conn that is served, or NOBODY */
   ws_pool *pool;           /* the state's */
   lua_Integer first, last; /* of the list of conns to be flushed */
@@ -70,6 +72,7 @@ typedef struct turn {
 } turn;
 
 #define NOBODY UINT32_MAX
+#define NEVER (-1.0)
 
 #define TURN_TYPE "websock.turn"
 extern const char websock_turn_type[];

@@ -150,14 +150,15 @@ void net_poll_drop (net_poll *p, net_fd fd);
    events, which net_poll_next returns one by one (1 and *r, or 0 at the end).
    Returns their number (some may be void by then), 0 at the timeout, NET_AGAIN
    if a signal interrupted it, NET_ERROR. Rounds the timeout up, so that the
-   caller does not spin. One of a second or more may end before, once. Does not wait while events of a batch are left. */
+   caller does not spin. Does not wait while events of a batch are left. */
 int net_poll_wait (net_poll *p, double timeout);
 int net_poll_next (net_poll *p, net_ready *r);
 /* Returns whether net_poll_next has more of the batch. */
 int net_poll_left (net_poll *p);
 
 /* A descriptor that becomes readable when net_poll_wait(p, 0) would find
-   something, NET_NONE where there is none (poll). */
+   something, and now and then without; NET_NONE where there is none (poll). It
+   does not show what net_poll_left tells. */
 net_fd net_poll_fd (const net_poll *p);
 
 double net_now (void); /* CLOCK_MONOTONIC, seconds */

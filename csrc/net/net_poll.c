@@ -173,7 +173,15 @@ static void register_anew (net_poll *p, net_fd fd) {
     e->kind = ENTRY_NONE;
 }
 
+/* A watch that was found and not reported yet is to be found again. */
+static void watch_again (net_poll *p, const net_found *f) {
+  net_entry *e = &p->entries[f->fd];
+  if (e->kind == ENTRY_WATCH && e->generation == f->generation)
+    e->want |= (unsigned char)f->what;
+}
+
 int net_poll_forked (net_poll *p) {
+  for (int i = p->next; i < p->nfound; i++) watch_again(p, &p->found[i]);
   p->nfound = p->next = 0;
   if (!p->backend->outlives_fork) p->fd = NET_NONE; /* now somebody else's */
   p->backend->close(p); /* our copy; the parent's stays open */

@@ -13,6 +13,7 @@
 #ifdef NET_HAS_EPOLL
 
 #include <errno.h>
+#include <math.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
@@ -91,11 +92,10 @@ static int what_of (uint32_t events) {
   return what;
 }
 
-/* Has the timer end a wait of so long, or one earlier: the caller asks again.
-   Returns 0 if it cannot. */
-static int arm (net_poll *p, int milliseconds) {
+/* Has the timer end a wait until `due`, or one earlier. Returns 0 if it
+   cannot. */
+static int arm (net_poll *p, int milliseconds, double now, double due) {
   struct itimerspec in = {.it_value = {.tv_sec = milliseconds / 1000}};
-  double now = net_now(), due = now + milliseconds / 1e3;
   if (p->armed > now && p->armed <= due) return 1;
   in.it_value.tv_nsec = milliseconds % 1000 * 1000000L;
   if (p->timer == NET_NONE || timerfd_settime(p->timer, 0, &in, NULL) < 0)
@@ -117,13 +117,34 @@ static void add_found (net_poll *p, const struct epoll_event *event) {
   p->nfound++;
 }
 
-static int epoll_wait_batch (net_poll *p, int milliseconds) {
+static int wait_once (net_poll *p, int milliseconds) {
   struct epoll_event events[NET_BATCH];
-  int n;
-  if (milliseconds >= LONG && arm(p, milliseconds)) milliseconds = -1;
-  n = epoll_wait(p->fd, events, NET_BATCH, milliseconds);
-  if (n < 0) return errno == EINTR ? NET_AGAIN : NET_ERROR;
+  int n = epoll_wait(p->fd, events, NET_BATCH, milliseconds);
   for (int i = 0; i < n; i++) add_found(p, &events[i]);
+  return n;
+}
+
+/* Milliseconds until `due`, rounded up. */
+static int until (double due) {
+  double left = due - net_now();
+  return left > 0 ? (int)ceil(left * 1000) : 0;
+}
+
+/* The timer may have been set for a wait before this one: its event alone does
+   not end this one. */
+static int epoll_wait_batch (net_poll *p, int milliseconds) {
+  double now = milliseconds > 0 ? net_now() : 0, due = now + milliseconds / 1e3;
+  int n;
+  for (;;) {
+    int is_armed = milliseconds >= LONG && arm(p, milliseconds, now, due);
+    n = wait_once(p, is_armed ? -1 : milliseconds);
+    if (n <= 0 || p->nfound > 0 || milliseconds == 0) break;
+    if (milliseconds > 0) {
+      now = net_now();
+      milliseconds = until(due);
+    }
+  }
+  if (n < 0) return errno == EINTR ? NET_AGAIN : NET_ERROR;
   return p->nfound;
 }
 

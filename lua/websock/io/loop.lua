@@ -19,11 +19,13 @@ local ready, rested, sated = scheduler.ready, scheduler.rested, scheduler.sated
 local get_ready, resume = scheduler.get_ready, scheduler.resume
 local poll, react = reactor.poll, reactor.react
 local enter, flush, marks, quick = in_c.enter, in_c.flush, in_c.marks, in_c.quick
+local is_left = in_c.is_left
 local stopped = false
 
--- Seconds for which a turn serves connections, then again for which it resumes woken
--- threads, and those that have taken their share of messages; what is left over comes first
--- in the next turn. So tasks of a host, and timers, do not wait until a flood is over.
+-- Seconds for which a turn serves what is ready, and then again receivers that have taken
+-- their share of messages; what is left over goes on in the next turn. So tasks of a host,
+-- and timers, do not wait until a flood is over. All woken threads run in each turn: else
+-- more might be woken than run.
 local SLICE = 0.001
 
 local loop = {
@@ -70,13 +72,12 @@ local function begin()
 end
 
 -- The part after it that resumes threads: the queue of sated ones up to the place
--- `behind`. Those that are woken meanwhile run in the next turn.
+-- `behind`, once all that was ready is served. Those that are woken meanwhile run in the
+-- next turn.
 local function finish(slice, behind)
-  if ready.first <= ready.last then
-    ready:serve(ready.last, resume, slice and now() + slice)
-  end
+  if ready.first <= ready.last then ready:serve(ready.last, resume) end
   flush(in_c)
-  if sated.first <= sated.last then
+  if sated.first <= sated.last and not is_left(in_c) then
     scheduler.share(behind, slice and now() + slice)
     flush(in_c)
   end
@@ -84,7 +85,7 @@ end
 
 -- All of it.
 local function serve(slice, behind, stop, has_polled)
-  react(stop, has_polled)
+  react(stop, has_polled, slice and now() + slice)
   finish(slice, behind)
 end
 
@@ -105,10 +106,10 @@ end
 -- it: see lua_quick.c. Ctrl-C may raise an error anywhere but in the parts that `enter`
 -- and `quick` call. Nothing is lost then: the next turn serves what the poller has found.
 -- slice: SLICE, or nil, with which all that is ready is served, however long that takes.
--- on: this may be many turns, until there is something for `run` to look at.
-local function turn_once(timeout, slice, on)
+-- many: this may be many turns, until there is something for `run` to look at.
+local function turn_once(timeout, slice, many)
   local behind = sated.last
-  local done = quick(in_c, timeout, slice, on)
+  local done = quick(in_c, timeout, slice, many)
   if done then return end
   if done == nil then
     enter(in_c, finish, slice, behind)
@@ -120,7 +121,7 @@ end
 
 --- Seconds until a timer is due; 0 when something is ready, nil without timers.
 function loop.timeout()
-  return (has_more() or in_c:is_left()) and 0 or reactor.timeout()
+  return (has_more() or is_left(in_c)) and 0 or reactor.timeout()
 end
 
 function pumps.turn_once() turn_once(0, SLICE) end

@@ -26,7 +26,7 @@ function Queue:is_empty()
 end
 
 --- Removes the values up to place `stop` (queue.last: all that are there now) and
---- calls f with each: at least with one, and with no other after the time `at`.
+--- calls f with each: with the first, if there is one, and others until the time `at`.
 ---@param at? number
 function Queue:serve(stop, f, at)
   while self.first <= stop do

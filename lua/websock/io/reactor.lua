@@ -62,7 +62,8 @@ local function serve_timers(time)
   while true do
     local handle, at = due(timers, time)
     if not handle then return end
-    expire(handle, time - at)
+    -- a peer that was ready all that time, and is not served yet, is not late itself
+    expire(handle, math.max(time - at, turn:backlog()))
   end
 end
 
@@ -177,9 +178,10 @@ end
 
 local function serve_source(source) guarded(source, "again") end
 
---- The part after it: serves sources up to `stop`, what is ready, timers.
-function reactor.react(stop, has_polled)
-  if sources.first <= stop then sources:serve(stop, serve_source) end
+--- The part after it: serves sources up to `stop`, until the time `at`, then what is
+--- ready, then timers.
+function reactor.react(stop, has_polled, at)
+  if sources.first <= stop then sources:serve(stop, serve_source, at) end
   local time = turn:serve(poller)
   if has_polled then serve_timers(time) end
 end

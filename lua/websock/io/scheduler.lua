@@ -242,8 +242,8 @@ end
 local SHARE = 1 << 20  -- bytes of messages in a turn, for all sated threads
 
 --- Resumes the sated threads in order, each once, until together they have taken one
---- share, or the time `at` has come. The loop calls this after all other threads ran and
---- their output was written.
+--- share, or the time `at` has come. The loop calls this after all that was ready was
+--- served, all other threads ran and their output was written.
 ---@param behind integer # the last place of this turn's in the queue
 ---@param at number?
 function scheduler.share(behind, at)

@@ -100,7 +100,7 @@ describe("a user's scheduler", function()
     server:stop()
   end)
 
-  it("has a turn of its own after what takes long, one connection or thread", function()
+  it("has a turn of its own after each connection that takes long", function()
     local host, pump = hosts.own(), nil
     function host.adapter.begin(given) pump = given end
     local served = 0
@@ -120,10 +120,8 @@ describe("a user's scheduler", function()
       assert.equal(i < 3, seconds == 0 and pump.due == -math.huge)
     end
     for _ = 1, 3 do websock.spawn(take_long) end
-    for i = 4, 6 do
-      pump.turn()
-      assert.equal(i, served)
-    end
+    pump.turn()
+    assert.equal(6, served)  -- else more might be woken than run
     other:stop()
     server:stop(0)
     ends.finish()
