@@ -104,8 +104,8 @@ static int turn_equip (lua_State *L) {
   return 0;
 }
 
-/* turn:busy(): something comes into a queue of io/loop.lua, or `run` has to look
-   whether to end. */
+/* turn:busy(): something comes into a queue of io/loop.lua, or `run` has to
+   look whether to end. */
 static int turn_busy (lua_State *L) {
   websock_toturn(L, SELF)->busy = 1;
   return 0;

@@ -127,6 +127,27 @@ describe("a user's scheduler", function()
     ends.finish()
   end)
 
+  it("drops no peer whose request has waited for other connections", function()
+    local host, pump = hosts.own(), nil
+    function host.adapter.begin(given) pump = given end
+    local other = websock.listen {port = false, handler = print, scheduler = host.adapter}
+    local PATIENCE = 10
+    local server = websock.listen {port = 0, handshake_timeout = PATIENCE,
+      authorize = function() return true end,
+      on_message = function() clock.skip(PATIENCE / 4) end}
+    local peers = {}
+    for i = 1, 5 do peers[i] = ends.open(server) end
+    local late = ends.dial(server)
+    for _ = 1, 3 do pump.turn() end  -- accepts it, and finds that it takes bytes
+    for _, peer in ipairs(peers) do peer.sock:send(frames.masked("text", "x")) end
+    late.sock:send(frames.request())
+    repeat until pump.turn() ~= 0
+    assert.matches("^HTTP/1.1 101", late:head())
+    other:stop()
+    server:stop(0)
+    ends.finish()
+  end)
+
   it("has a turn of its own after each receiver that has had its share of messages", function()
     local host, pump = hosts.own(), nil
     function host.adapter.begin(given) pump = given end
