@@ -554,24 +554,29 @@ EACH(never_waits_less_than_it_is_told) {
   }
 }
 
-static void wait_a_second (net_poll *p) {
+static void wait_in_vain (net_poll *p, double seconds) {
   double before = net_now();
-  CHECK(net_poll_wait(p, 1) == 0);
-  CHECK(net_now() - before >= 1);
+  CHECK(net_poll_wait(p, seconds) == 0);
+  CHECK(net_now() - before >= seconds);
 }
 
-EACH(a_longer_timeout_before_is_not_in_the_way) {
+/* Waits in vain after a wait with another timeout that an event has ended. */
+static void wait_after (net_poll *p, double other, double seconds) {
   pair s = sockets();
   net_ready r;
   net_poll_add(p, s.a, 1);
   poll_now(p);
   put(s.b);
-  CHECK(net_poll_wait(p, 600) == 1);
+  CHECK(net_poll_wait(p, other) == 1);
   CHECK(net_poll_next(p, &r) == 1);
-  wait_a_second(p);
+  wait_in_vain(p, seconds);
   net_poll_del(p, s.a);
   close_pair(s);
 }
+
+EACH(a_longer_timeout_before_is_not_in_the_way) { wait_after(p, 600, 1); }
+
+EACH(a_shorter_timeout_before_is_not_in_the_way) { wait_after(p, 1, 1.1); }
 
 #ifdef NET_HAS_EPOLL
 /* Of long timeouts, too, if one descriptor is all that is left. */
@@ -588,7 +593,7 @@ TEST(one_descriptor_is_enough_for_epoll) {
   setrlimit(RLIMIT_NOFILE, &was);
   if (!CHECK(p != NULL)) return;
   CHECK(p->timer == NET_NONE);
-  wait_a_second(p);
+  wait_in_vain(p, 1);
   net_poll_free(p);
 }
 #endif

@@ -21,6 +21,23 @@ end
 -- The same with a connection to an echo server.
 local connected = hosts.connector(inside)
 
+-- Returns the pump of a host of the spec's own, n peers of a server in the loop, the server,
+-- and what ends all of it.
+local function pumped(n, options)
+  local host, pump = hosts.own(), nil
+  function host.adapter.begin(given) pump = given end
+  local other = websock.listen {port = false, handler = print, scheduler = host.adapter}
+  options.port = 0
+  local server, peers = websock.listen(options), {}
+  for i = 1, n do peers[i] = ends.open(server) end
+  repeat until pump.turn() ~= 0
+  return pump, peers, server, function()
+    other:stop()
+    server:stop(0)
+    ends.finish()
+  end
+end
+
 -- Waits until nothing refers to what a weak table holds.
 local function collect(weak)
   for _ = 1, 3 do collectgarbage() end
@@ -101,18 +118,12 @@ describe("a user's scheduler", function()
   end)
 
   it("has a turn of its own after each connection that takes long", function()
-    local host, pump = hosts.own(), nil
-    function host.adapter.begin(given) pump = given end
     local served = 0
     local function take_long()
       served = served + 1
       clock.skip(0.01)
     end
-    local other = websock.listen {port = false, handler = print, scheduler = host.adapter}
-    local server = websock.listen {port = 0, on_message = take_long}
-    local peers = {}
-    for i = 1, 3 do peers[i] = ends.open(server) end
-    repeat until pump.turn() ~= 0
+    local pump, peers, _, stop = pumped(3, {on_message = take_long})
     for _, peer in ipairs(peers) do peer.sock:send(frames.masked("text", "x")) end
     for i = 1, 3 do
       local seconds = pump.turn()
@@ -122,47 +133,32 @@ describe("a user's scheduler", function()
     for _ = 1, 3 do websock.spawn(take_long) end
     pump.turn()
     assert.equal(6, served)  -- else more might be woken than run
-    other:stop()
-    server:stop(0)
-    ends.finish()
+    stop()
   end)
 
   it("drops no peer whose request has waited for other connections", function()
-    local host, pump = hosts.own(), nil
-    function host.adapter.begin(given) pump = given end
-    local other = websock.listen {port = false, handler = print, scheduler = host.adapter}
     local PATIENCE = 10
-    local server = websock.listen {port = 0, handshake_timeout = PATIENCE,
+    local pump, peers, server, stop = pumped(5, {handshake_timeout = PATIENCE,
       authorize = function() return true end,
-      on_message = function() clock.skip(PATIENCE / 4) end}
-    local peers = {}
-    for i = 1, 5 do peers[i] = ends.open(server) end
+      on_message = function() clock.skip(PATIENCE / 4) end})
     local late = ends.dial(server)
     for _ = 1, 3 do pump.turn() end  -- accepts it, and finds that it takes bytes
     for _, peer in ipairs(peers) do peer.sock:send(frames.masked("text", "x")) end
     late.sock:send(frames.request())
     repeat until pump.turn() ~= 0
     assert.matches("^HTTP/1.1 101", late:head())
-    other:stop()
-    server:stop(0)
-    ends.finish()
+    stop()
   end)
 
   it("has a turn of its own after each receiver that has had its share of messages", function()
-    local host, pump = hosts.own(), nil
-    function host.adapter.begin(given) pump = given end
-    local other = websock.listen {port = false, handler = print, scheduler = host.adapter}
     local SHARE, beyond = 64, 0
-    local server = websock.listen {port = 0, handler = function(ws)
+    local pump, peers, _, stop = pumped(3, {handler = function(ws)
       for _ = 1, SHARE do assert(ws:receive()) end
       assert(ws:receive())
       beyond = beyond + 1
       clock.skip(0.01)
       ws:receive()
-    end}
-    local peers = {}
-    for i = 1, 3 do peers[i] = ends.open(server) end
-    repeat until pump.turn() ~= 0
+    end})
     for _, peer in ipairs(peers) do
       peer.sock:send(frames.masked("text", "x"):rep(SHARE + 1))
     end
@@ -170,9 +166,7 @@ describe("a user's scheduler", function()
       pump.turn()
       assert.equal(i, beyond)
     end
-    other:stop()
-    server:stop(0)
-    ends.finish()
+    stop()
   end)
 
   it("is told when the next turn of its pump is due", function()
