@@ -47,7 +47,7 @@ local function flood(peer, message)
   return sent
 end
 
-describe("an installed tree", function()
+describe("an installed tree #heavy", function()
   local function words(command)
     local pipe <close> = assert(io.popen(command))
     local set = {}
@@ -107,7 +107,7 @@ local function serves(name, open)
     return websock.connect(("%s://127.0.0.1:%d/"):format(scheme, port), options)
   end
 
-  describe(name, function()
+  describe(name .. " #heavy", function()
     it("sends messages of all sizes back", function()
       ws = assert(connect())
       for size, kind in pairs {[0] = "text", [1] = "binary", [125] = "text", [65535] = "binary",
@@ -227,7 +227,7 @@ local host_tls = program("host_tls", "examples/embed/host.c", {flags = "-DWITH_T
 serves("examples/embed/host.c", host)
 serves("examples/embed/host.cpp", program("host_cpp", "examples/embed/host.cpp"))
 
-describe("examples/embed/host.c", function()
+describe("examples/embed/host.c #heavy", function()
   local child, port
 
   before_each(function() child, port = start(host()) end)
@@ -311,7 +311,7 @@ describe("examples/embed/host.c", function()
   end)
 end)
 
-describe("examples/embed/host.c with TLS", function()
+describe("examples/embed/host.c with TLS #heavy", function()
   local made = certificates.server
   local child, port, url, tls
 
@@ -362,7 +362,7 @@ describe("examples/embed/host.c with TLS", function()
   end)
 end)
 
-describe("examples/embed/game.c", function()
+describe("examples/embed/game.c #heavy", function()
   local modules = installed.tree .. "/share/lua/5.4/"
   local env = {PORT = "0", LUA_PATH = modules .. "?.lua;" .. modules .. "?/init.lua"}
   local build = program("game", "examples/embed/game.c", {

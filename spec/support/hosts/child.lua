@@ -3,13 +3,12 @@
 --
 --     scripts/lua spec/support/hosts/child.lua HOST ours|theirs ROW
 
-require "support.helper"
-
 local name, whose, row_name = table.unpack(arg)
 local host = require "support.hosts.hosts"(name, whose)
 local clock = require "support.clock"
 local tools = require "support.hosts.tools"
 local rows = require "support.hosts.rows"
+require "support.helper"
 
 local function give_up(err)
   io.stderr:write(debug.traceback(tostring(err), 2), "\n")

@@ -42,7 +42,7 @@ describe("printable", function()
     assert.equal("aM-bM-^@b", printable "a\xe2\x80b")      -- a character that is cut off
   end)
 
-  it("leaves no sequence of a terminal's in any text", function()
+  it("leaves no sequence of a terminal's in any text #heavy", function()
     math.randomseed(7)
     for _ = 1, 2000 do
       local bytes = {}

@@ -42,7 +42,7 @@ local function broadcast(cap, conns, turn)
   return core.broadcast(conns, PAYLOAD, "text", turn)
 end
 
-describe("a broadcast without memory", function()
+describe("a broadcast without memory #heavy", function()
   it("leaves no frame behind, and no part of one", function()
     allocator.limit()  -- it counts from here on
     local config = core.config("server", {pool = false})

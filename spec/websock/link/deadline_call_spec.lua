@@ -17,7 +17,7 @@ local in_time = deadlines.in_time
 local all_get = deadlines.all_get
 local noise = deadlines.noise
 
-describe("deadlines", function()
+describe("deadlines #heavy", function()
   after_each(function() ends.finish() end)
 
   describe("of a call:", function()

@@ -80,7 +80,7 @@ local function some(is_secure)
   return MANY, nothing
 end
 
-describe("deadlines", function()
+describe("deadlines #heavy", function()
   after_each(function() ends.finish() end)
 
   whenever("idle_timeout closes no connection whose message has arrived", "ws wss", function(away, is_secure)
