@@ -97,7 +97,7 @@ describe("attack 24: TLS teardown in every order", function()
     table.move(process.lua("spec/support/tls_teardown.lua", made.chain, made.key, authority.cert),
       1, 5, #words + 1, words)
     env.LUA_PATH = "spec/?.lua;" .. (os.getenv "LUA_PATH" or ";;")
-    return process.run(words, {env = env, timeout = 240})
+    return process.run(words, {env = env, timeout = 900})
   end
 
   it("under the sanitizer that the module was built with, if any", function()
