@@ -9,6 +9,8 @@
 
 #define POOL "websock.pool"
 
+const char websock_config_type[] = CONFIG_TYPE;
+
 /* Reads a limit from the table at 2: a size, false for none, nil for the
    default. */
 static void limit (lua_State *L, const char *name, size_t *value) {
@@ -115,6 +117,7 @@ static int config_new (lua_State *L) {
   luaL_checktype(L, 2, LUA_TTABLE);
   own = (config *)lua_newuserdatauv(L, sizeof *own, CONFIG_VALUES);
   memset(own, 0, sizeof *own);
+  own->type = websock_config_type;
   ws_config_init(&own->core, role == 0 ? WS_CLIENT : WS_SERVER);
   luaL_setmetatable(L, CONFIG_TYPE);
   own->max_queue = WS_NO_LIMIT;

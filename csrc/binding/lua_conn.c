@@ -8,6 +8,7 @@
 ** connection. So no pointer into it is held across such a call, and an event is
 ** taken only if no call has come in between (see lua_recv.c).
 */
+#include <limits.h>
 #include <string.h>
 
 #include "lua_conn.h"
@@ -17,7 +18,8 @@
 /* core.conn(config [, link]) -> conn; lua_serve.c calls the link's methods when
    Lua has to decide about the conn, whose end is held until hand_over */
 static int conn_new (lua_State *L) {
-  const config *shared = (const config *)luaL_checkudata(L, 1, CONFIG_TYPE);
+  const config *shared =
+      (const config *)websock_check(L, 1, websock_config_type);
   size_t size = offsetof(conn, core) + ws_size();
   conn *c;
   void *ud;
@@ -38,6 +40,14 @@ static int conn_new (lua_State *L) {
   ws_init(core(c), &shared->core, alloc, ud);
   ws_hold_end(core(c), lua_toboolean(L, 2));
   c->alive = 1;
+  return 1;
+}
+
+/* core.table(n) -> an empty table with room for n fields */
+static int l_table (lua_State *L) {
+  lua_Integer n = luaL_checkinteger(L, 1);
+  luaL_argcheck(L, n >= 0 && n <= SHRT_MAX, 1, "out of range");
+  lua_createtable(L, 0, (int)n);
   return 1;
 }
 
@@ -409,6 +419,7 @@ static int l_is_close_code (lua_State *L) {
 
 static const luaL_Reg functions[] = {{"base64", l_base64},
                                      {"conn", conn_new},
+                                     {"table", l_table},
                                      {"is_close_code", l_is_close_code},
                                      {"is_utf8", l_is_utf8},
                                      {"link", l_link},

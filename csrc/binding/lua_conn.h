@@ -83,6 +83,7 @@ typedef struct seat {
 /* What many conns share: the core's part, and which requests lua_upgrade.c
    answers. */
 typedef struct config {
+  const char *type; /* websock_config_type, see websock_check */
   ws_config core;
   size_t max_queue;    /* of a conn */
   unsigned char usual; /* it answers the usual ones */
@@ -90,6 +91,7 @@ typedef struct config {
 } config;
 
 #define CONFIG_TYPE "websock.config"
+extern const char websock_config_type[];
 
 /* User values of a config. */
 enum {

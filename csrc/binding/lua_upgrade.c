@@ -17,7 +17,7 @@ enum { FIELDS = 8 };
    connect; protocols: list in order of preference, or nil; fields: list for
    conn:accept, or nil. */
 static int l_usual (lua_State *L) {
-  config *own = (config *)luaL_checkudata(L, 1, CONFIG_TYPE);
+  config *own = (config *)websock_check(L, 1, websock_config_type);
   lua_settop(L, 4);
   own->any_origin = (unsigned char)lua_toboolean(L, 2);
   lua_setiuservalue(L, 1, CONFIG_FIELDS);
@@ -29,7 +29,7 @@ static int l_usual (lua_State *L) {
 /* core.allow(config, origin, host): lets further requests with these very
    fields Origin and Host pass. Only the last pair is kept. */
 static int l_allow (lua_State *L) {
-  luaL_checkudata(L, 1, CONFIG_TYPE);
+  websock_check(L, 1, websock_config_type);
   luaL_checktype(L, 2, LUA_TSTRING);
   luaL_checktype(L, 3, LUA_TSTRING);
   lua_settop(L, 3);

@@ -44,16 +44,11 @@ static int lower (char ch) {
 }
 
 /* Most names come in the case in which they are written here. */
-static int are_equal (const char *a, const char *b, size_t n) {
+int ws_alike (const char *a, const char *b, size_t n) {
   size_t i = 0;
   if (n > 0 && memcmp(a, b, n) == 0) return 1;
   while (i < n && lower(a[i]) == lower(b[i])) i++;
   return i == n;
-}
-
-/* The names of most fields differ in length. */
-int ws_is (ws_str s, const char *name) {
-  return strlen(name) == s.n && are_equal(s.p, name, s.n);
 }
 
 int ws_is_any (ws_str s, const char *const *names) {
@@ -64,14 +59,12 @@ int ws_is_any (ws_str s, const char *const *names) {
 
 int ws_begins (ws_str s, const char *with) {
   size_t n = strlen(with);
-  return s.n >= n && are_equal(s.p, with, n);
+  return s.n >= n && ws_alike(s.p, with, n);
 }
 
 int ws_same (ws_str a, ws_str b) {
   return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
-
-ws_str ws_lit (const char *s) { return (ws_str){s, strlen(s)}; }
 
 int ws_number (ws_str s, size_t *number) {
   size_t i, v = 0;

@@ -162,7 +162,7 @@ static size_t find_from (const ws_conn *c, size_t i, ws_str name) {
   const ws_head_parser *http = &c->hs->http;
   for (; i < http->nlines; i++)
     if (http->line[i].name.n == name.n &&
-        ws_is(str(c, http->line[i].name), name.p))
+        ws_alike(str(c, http->line[i].name).p, name.p, name.n))
       break;
   return i;
 }

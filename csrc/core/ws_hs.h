@@ -20,6 +20,7 @@ struct ws_hs {
   int phase;        /* steps of ws_hs_advance that are done */
   int given;        /* its event was; all of it stays until it is dealt with */
   int taken;        /* ... and is not given again */
+  int asks;         /* server: its Upgrade lists websocket */
   int upgrade;      /* server: the request is a handshake */
   int expects;      /* server: the client awaits 100 Continue */
   ws_span *offered; /* server: the subprotocols offered */

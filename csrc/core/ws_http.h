@@ -7,6 +7,8 @@
 #ifndef ws_http_h
 #define ws_http_h
 
+#include <string.h>
+
 #include "ws_base.h"
 
 #pragma GCC visibility push(hidden)
@@ -26,12 +28,20 @@ extern const unsigned char ws_chars[256];
 
 /* The first place in p[i .. n) whose character is of none of these classes. */
 size_t ws_skip (const void *p, size_t i, size_t n, int classes);
-int ws_all (ws_str s, int classes);     /* not empty, and all of these */
-int ws_is (ws_str s, const char *name); /* equal but for ASCII case */
-int ws_is_any (ws_str s, const char *const *names); /* NULL at their end */
-int ws_begins (ws_str s, const char *with);         /* but for ASCII case */
-int ws_same (ws_str a, ws_str b);                   /* equal, byte for byte */
-ws_str ws_lit (const char *s);
+int ws_all (ws_str s, int classes); /* not empty, and all of these */
+int ws_alike (const char *a, const char *b, size_t n); /* but for ASCII case */
+int ws_is_any (ws_str s, const char *const *names);    /* NULL at their end */
+int ws_begins (ws_str s, const char *with);            /* but for ASCII case */
+int ws_same (ws_str a, ws_str b); /* equal, byte for byte */
+
+/* Inline, so that the length of a literal is known when it is compiled. */
+static inline ws_str ws_lit (const char *s) { return (ws_str){s, strlen(s)}; }
+
+/* Whether s is the name, but for ASCII case. Most names differ in length. */
+static inline int ws_is (ws_str s, const char *name) {
+  return s.n == strlen(name) && ws_alike(s.p, name, s.n);
+}
+
 /* Digits to a number, SIZE_MAX where it does not fit; 0 if s is no such
    thing. */
 int ws_number (ws_str s, size_t *number);

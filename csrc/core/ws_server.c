@@ -126,24 +126,23 @@ static http_result named_host (ws_conn *c, ws_hs *hs) {
   return value.n ? HTTP_WHOLE : refused(hs, 400, "empty Host field");
 }
 
-/* How many elements of Upgrade are "websocket", with a version or without. */
-static size_t upgrades (const ws_conn *c) {
+/* Whether an element of Upgrade is "websocket", with a version or without. */
+static int asks_for_websocket (const ws_conn *c) {
   ws_elements w = from_first;
   ws_str e;
-  size_t n, count = 0;
   while (ws_hs_each(c, "Upgrade", &w, &e)) {
+    size_t n;
     for (n = 0; n < e.n && e.p[n] != '/'; n++)
       ;
-    count += (size_t)ws_is((ws_str){e.p, n}, "websocket");
+    if (ws_is((ws_str){e.p, n}, "websocket")) return 1;
   }
-  return count;
+  return 0;
 }
 
 /* Both are lists, which may come in several fields (RFC 9110 section 5.6.1);
    proxies repeat members. */
 static http_result upgrade (ws_conn *c, ws_hs *hs) {
-  if (upgrades(c) == 0)
-    return refused(hs, 400, "Upgrade does not list websocket");
+  if (!hs->asks) return refused(hs, 400, "Upgrade does not list websocket");
   if (ws_hs_lists(c, "Connection", "Upgrade") == 0)
     return refused(hs, 400, "Connection does not list Upgrade");
   return HTTP_WHOLE;
@@ -234,7 +233,7 @@ static http_result no_body (ws_conn *c, ws_hs *hs) {
 static int is_attempt (const ws_conn *c) {
   ws_str value;
   return c->hs->http.minor > 0 &&
-         (upgrades(c) > 0 || ws_hs_find(c, "Sec-WebSocket-Key", &value) ||
+         (c->hs->asks || ws_hs_find(c, "Sec-WebSocket-Key", &value) ||
           ws_hs_find(c, "Sec-WebSocket-Version", &value));
 }
 
@@ -247,6 +246,7 @@ static http_result check (ws_conn *c, ws_hs *hs) {
       origin, protocols, ws_extension_offers, no_body, NULL};
   http_result r = ws_hs_check(c, always);
   if (r != HTTP_WHOLE) return r;
+  hs->asks = asks_for_websocket(c);
   if (!is_attempt(c)) return ws_hs_check(c, plain);
   r = ws_hs_check(c, handshake);
   hs->upgrade = r == HTTP_WHOLE;

@@ -101,8 +101,11 @@ end
 --- are called for what the turn in C does not decide.
 ---@return true|nil, string? err
 function reactor.register(fd, watcher)
-  local ok, err = open_poller()
-  if ok then ok, err = poller:add(fd, fd) end
+  if not poller then
+    local opened, why = open_poller()
+    if not opened then return nil, why end
+  end
+  local ok, err = poller:add(fd, fd)
   if ok then watchers[fd] = watcher end
   return ok, err
 end

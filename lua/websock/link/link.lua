@@ -20,6 +20,7 @@ local EVENT, PONG, STATE, OUT, END, HELD, SWELLS = SAW.EVENT, SAW.PONG, SAW.STAT
   SAW.OUT, SAW.END, SAW.HELD, SAW.SWELLS
 
 -- Each field costs memory in ten thousand idle links: flags that are off are nil.
+local FIELDS = 9  -- that most links have: room is made for these at once
 local Link = {}
 for name, method in pairs(Writing) do Link[name] = method end
 
@@ -40,8 +41,8 @@ end
 --- transport.
 ---@param config userdata # of the core
 function Link.new(class, config)
-  local self = setmetatable({stage = "handshake", conn = nil, fd = nil, timer = nil,
-    ws = nil, next_ping = nil, beat = nil, protocol = nil}, class)  -- in one piece
+  local self = setmetatable(core.table(FIELDS), class)
+  self.stage = "handshake"
   self.conn = core.conn(config, self)
   return self
 end

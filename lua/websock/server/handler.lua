@@ -39,8 +39,7 @@ function handler.ended(link, ok, err, traceback)
   callbacks.handler_ended(link)
 end
 
--- The thread of an open connection. Its stack stays small, because most connections
--- spend their life waiting in it.
+-- The thread of a connection that Lua has let in.
 local function run(link)
   link:hand_over()
   link.options.handler(link.ws)
@@ -52,13 +51,6 @@ local function answer_and_run(link)
   tracking.admit(link)
   if link.options.on_message then return callbacks.run(link) end
   return run(link)
-end
-
--- Has the callbacks of a link whose request was answered called, or its handler run in a
--- thread that spawn (loop.spawn_for or start_for) begins.
-local function serve(link, spawn)
-  if link.options.on_message then return callbacks.start(link) end
-  spawn(link, run, link)
 end
 
 -- Logs a request that the core has refused by itself, or that was cut off.
@@ -77,18 +69,22 @@ function handler.on_request(link)
     link.loop.spawn_for(link, answer_and_run, link)
   elseif handshake.answer(link, o) then
     tracking.admit(link)
-    serve(link, link.loop.spawn_for)
+    if o.on_message then return callbacks.start(link) end
+    link.loop.spawn_for(link, run, link)
   end
 end
 
 --- Called when C has answered the request, with the subprotocol that it chose, and flags
---- for what came behind it.
+--- for what came behind it. The stack of the handler's thread stays small: most connections
+--- spend their life waiting in it.
 function handler.on_upgrade(link, protocol, flags)
   if protocol then link.protocol = protocol end
-  connection.new(link)
+  local ws, o = connection.new(link), link.options
   tracking.join(link)
   if flags ~= 0 then link:digest(flags) end
-  serve(link, link.loop.start_for)
+  if o.on_message then return callbacks.start(link) end
+  link:hand_over()
+  link.loop.start_for(link, o.handler, ws)
 end
 
 return handler
