@@ -417,14 +417,11 @@ static int l_is_close_code (lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"base64", l_base64},
-                                     {"conn", conn_new},
-                                     {"table", l_table},
-                                     {"is_close_code", l_is_close_code},
-                                     {"is_utf8", l_is_utf8},
-                                     {"link", l_link},
-                                     {"random", l_random},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"base64", l_base64},   {"conn", conn_new},
+    {"table", l_table},     {"is_close_code", l_is_close_code},
+    {"is_utf8", l_is_utf8}, {"link", l_link},
+    {"random", l_random},   {NULL, NULL}};
 
 typedef struct constant {
   const char *name;
