@@ -48,9 +48,10 @@ class Terminal:
                     struct.pack("HHHH", 24, columns, 0, 0))
 
     def kill(self, names):
-        for name in names:
+        for i, name in enumerate(names):
+            if i > 0:
+                termios.tcsetattr(self.slave, termios.TCSANOW, self.before)
             os.killpg(self.child.pid, getattr(signal, "SIG" + name))
-            termios.tcsetattr(self.slave, termios.TCSANOW, self.before)
 
     def read(self, seconds):
         if not select.select([self.master], [], [], seconds)[0]:
