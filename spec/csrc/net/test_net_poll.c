@@ -651,6 +651,28 @@ EACH(a_child_has_its_own) {
   close_pair(t);
 }
 
+/* A child that is forked in the middle of a batch finds again what was not reported. */
+EACH(a_child_has_the_rest_of_a_batch) {
+  pair s = sockets(), t = sockets();
+  net_ready r = {0};
+  int status = -1;
+  net_poll_watch(p, s.a, 1, NET_WRITE);
+  net_poll_watch(p, t.a, 2, NET_WRITE);
+  CHECK(net_poll_wait(p, 0) > 0 && net_poll_next(p, &r));
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    poll_now(p);
+    CHECK(got[r.slot] == 0 && got[3 - r.slot] == NET_WRITE);
+    _exit(test_failures != 0);
+  }
+  CHECK(waitpid(child, &status, 0) == child && status == 0);
+  poll_now(p);
+  CHECK(got[r.slot] == 0 && got[3 - r.slot] == NET_WRITE);
+  close_pair(s);
+  close_pair(t);
+}
+
 /* The child keeps the file of a dropped descriptor open. */
 EACH(a_descriptor_that_a_child_has_too_is_deleted) {
   pair s = sockets(), line = pipes();
