@@ -71,10 +71,15 @@ function Handles.new(uv, pump)
     self.expires = nil
     self:turn_once()
   end
+  -- once in each turn of libuv's: `idle`, while it is started, has the next one serve what
+  -- is ready
+  function self.readable()
+    if not self.is_idling then self:turn_once() end
+  end
   local fd = pump.pollfd()
   if fd then
     self.poll = uv.new_poll(fd)
-    self.poll:start("r", self.turn)
+    self.poll:start("r", self.readable)
   end
   return self
 end

@@ -1,6 +1,7 @@
 -- The loop as a guest in libuv's, by luv. `use` is for good, so in this file nothing turns
 -- the loop but libuv's.
 
+local socket = require "socket"
 local uv = require "luv"
 local websock = require "websock"
 local own_host = require "support.own_host"
@@ -32,6 +33,16 @@ local function connected(f, options)
   end)
 end
 
+-- Two connected sockets.
+local function pair()
+  local listener = assert(socket.bind("127.0.0.1", 0))
+  local host, port = listener:getsockname()
+  local one = assert(socket.connect(host, port))
+  local other = assert(listener:accept())
+  listener:close()
+  return one, other
+end
+
 -- Calls f in a callback of luv's, after so many milliseconds.
 local function later(ms, f)
   local timer = uv.new_timer()
@@ -60,6 +71,34 @@ describe("in luv", function()
       timer:close()
       assert.is_number(ws:ping())
     end)
+  end)
+
+  it("the loop turns once in each turn of libuv's, though more is ready meanwhile", function()
+    local turns, theirs = 0, 0
+    local one, other = pair()
+    inside(function()
+      local prepare = uv.new_prepare()
+      websock.spawn(function()
+        while theirs < 100 do
+          turns = turns + 1
+          coroutine.yield()  -- there is always something for the next turn
+        end
+      end)
+      websock.spawn(function()
+        while theirs < 100 do
+          assert(websock.wait(other, "r"))
+          assert(other:receive(1))
+        end
+      end)
+      prepare:start(function()
+        theirs = theirs + 1
+        assert(one:send "x")
+        if theirs == 100 then prepare:close() end
+      end)
+    end)
+    one:close()
+    other:close()
+    assert(turns <= theirs + 2, turns .. " turns")
   end)
 
   it("a handler runs in a coroutine that luv's callbacks resume", function()
