@@ -651,7 +651,8 @@ EACH(a_child_has_its_own) {
   close_pair(t);
 }
 
-/* A child that is forked in the middle of a batch finds again what was not reported. */
+/* A child that is forked in the middle of a batch finds again what was not yet
+   reported. */
 EACH(a_child_has_the_rest_of_a_batch) {
   pair s = sockets(), t = sockets();
   net_ready r = {0};
