@@ -8,6 +8,8 @@
 -- server's handshake gets as much time again, once, because it could not progress
 -- meanwhile.
 
+local now = require("websock.core").now
+
 local deadline = {
   LATE = 0.05,  -- seconds: a loop that is turned regularly is never later
 }
@@ -31,7 +33,7 @@ end
 --- Replaces the deadline: so many seconds from now; nil for none.
 function deadline.set(link, seconds)
   deadline.clear(link)
-  if seconds then start(link, link.loop.now() + seconds) end
+  if seconds then start(link, now() + seconds) end
 end
 
 -- Draining --------------------------------------------------------------------
@@ -72,7 +74,7 @@ end
 function deadline.drain(link)
   if link.moved then return end
   deadline.clear(link)
-  local time = link.loop.now()
+  local time = now()
   local left = deadline.note(link, time)
   if not extend(link, left, time) then start(link, time) end
 end
@@ -84,7 +86,7 @@ end
 local function postpone(link, late)
   if late <= deadline.LATE or link.late or link.role == "client" then return false end
   link.late = true
-  start(link, link.loop.now() + late)
+  start(link, now() + late)
   return true
 end
 
@@ -96,7 +98,7 @@ function deadline.is_over(link, late)
   link:last_look()
   if link.timer ~= JUDGED then return false end  -- another stage has begun
   if link.moved then
-    local time = link.loop.now()
+    local time = now()
     return not extend(link, deadline.note(link, time), time)
   end
   return not postpone(link, late)

@@ -12,6 +12,7 @@
 -- deadline.lua.
 
 local deadline = require "websock.link.deadline"
+local now = require("websock.core").now
 
 local heartbeat = {}
 
@@ -135,7 +136,7 @@ end
 --- Called after a short write, when bytes stay queued.
 function heartbeat.stuck(link)
   if link.stuck or not link.beat then return end
-  local time, o = link.loop.now(), link.options
+  local time, o = now(), link.options
   link.stuck, link.stuck_at = time, (link.conn:accepted())
   if o.ping_interval then
     look_by(link, deadline.next_look(time, o.ping_timeout, time))
@@ -175,14 +176,14 @@ end
 
 --- Called when a message was received or sent.
 function heartbeat.used(link)
-  link.conn:used(link.loop.now())
+  link.conn:used(now())
 end
 
 -- The timer -------------------------------------------------------------------
 
 --- Starts the heartbeat when the connection opens.
 function heartbeat.start(link)
-  local o, time = link.options, link.loop.now()
+  local o, time = link.options, now()
   local ping, idle, at = o.ping_interval, o.idle_timeout, NEVER
   if ping then
     at = time + ping
@@ -205,7 +206,7 @@ local checks = {check_ping, check_writing, check_idle}
 --- Runs the checks when the timer is due, and sets it for the next.
 function heartbeat.look(link)
   link.beat = nil
-  local time, at = link.loop.now(), NEVER
+  local time, at = now(), NEVER
   for _, check in ipairs(checks) do
     if link.stage ~= "open" then return end
     at = math.min(at, check(link, time))

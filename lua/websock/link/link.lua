@@ -242,7 +242,8 @@ end
 local function leave(self)
   heartbeat.stop(self)
   self.writing = nil
-  if self.on_leave then self:on_leave() end
+  local on_leave = self.on_leave
+  if on_leave then on_leave(self) end
 end
 
 --- Called when a Close, or a broken rule, is held behind messages. It takes effect
@@ -313,7 +314,8 @@ end
 --- Called when the connection is closed, and again when callbacks of it that still ran
 --- have ended.
 function Link:served()
-  if self.on_closed then self:on_closed() end
+  local on_closed = self.on_closed
+  if on_closed then on_closed(self) end
 end
 
 -- RFC 6455 section 7.1.1: closes the transport when everything is written and closing
@@ -357,7 +359,8 @@ local function finish(self, stage)
   if self.handle then self.handle:close() end
   self.loop.release(self)
   if self.closers then self:wake_line "closers" end
-  if self.on_gone then self:on_gone() end
+  local on_gone = self.on_gone
+  if on_gone then on_gone(self) end
   self:served()  -- once more: there may have been no memory for it
 end
 
