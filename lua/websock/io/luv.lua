@@ -71,8 +71,8 @@ function Handles.new(uv, pump)
     self.expires = nil
     self:turn_once()
   end
-  -- once in each turn of libuv's: `idle`, while it is started, has the next one serve what
-  -- is ready
+  -- While `idle` is started, it turns the loop in each turn of libuv's: a second time would
+  -- let others wait.
   function self.readable()
     if not self.is_idling then self:turn_once() end
   end

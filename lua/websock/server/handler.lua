@@ -75,8 +75,8 @@ function handler.on_request(link)
 end
 
 --- Called when C has answered the request, with the subprotocol that it chose, and flags
---- for what came behind it. The stack of the handler's thread stays small: most connections
---- spend their life waiting in it.
+--- for what came behind it. The handler is the first function of its thread, whose stack
+--- stays small: most connections spend their life waiting in it.
 function handler.on_upgrade(link, protocol, flags)
   if protocol then link.protocol = protocol end
   local ws, o = connection.new(link), link.options
