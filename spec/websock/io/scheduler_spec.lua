@@ -2,6 +2,7 @@
 -- behind.
 
 local websock = require "websock"
+local clock = require "support.clock"
 local ends = require "support.ends"
 local notes = require "support.notes"
 
@@ -143,9 +144,9 @@ describe("scheduler", function()
       ends.inside(function()
         local me = coroutine.running()
         websock.spawn(function() websock.wake(me, "woken") end)
-        assert.equal("woken", websock.park(0.01))
+        assert.equal("woken", websock.park(10))
         websock.spawn(function()
-          websock.sleep(0.03)
+          clock.pass(20)
           websock.wake(me, "again")
         end)
         assert.equal("again", websock.park())
