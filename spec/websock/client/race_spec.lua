@@ -58,15 +58,31 @@ local function watch_dials()
   return dialled
 end
 
+-- Binds one port at all of them that are dead or alive; nil, err if another program has it
+-- at one of them.
+local function bind_all(...)
+  local port = 0
+  for _, one in ipairs {...} do
+    local address, become = table.unpack(one)
+    if become then
+      local ok, bound = pcall(become, address, port)
+      if not ok then return nil, bound end
+      port = bound
+    end
+  end
+  return port
+end
+
 -- A host with these addresses, each {address, dead or alive or nothing}: one that has
 -- neither refuses. Returns the port, and the list of the addresses dialled.
 local function host_with(...)
-  local addresses, port = {}, 0
-  for i, one in ipairs {...} do
-    local address, become = table.unpack(one)
-    addresses[i] = address
-    if become then port = become(address, port) end
+  local addresses, port, err = {}, nil, nil
+  for i, one in ipairs {...} do addresses[i] = one[1] end
+  for _ = 1, 20 do
+    port, err = bind_all(...)
+    if port then break end
   end
+  assert(port, err)
   resolve_to(table.unpack(addresses))
   return port, watch_dials()
 end
