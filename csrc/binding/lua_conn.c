@@ -43,14 +43,6 @@ static int conn_new (lua_State *L) {
   return 1;
 }
 
-/* core.table(n) -> an empty table with room for n fields */
-static int l_table (lua_State *L) {
-  lua_Integer n = luaL_checkinteger(L, 1);
-  luaL_argcheck(L, n >= 0 && n <= SHRT_MAX, 1, "out of range");
-  lua_createtable(L, 0, (int)n);
-  return 1;
-}
-
 static int conn_gc (lua_State *L) {
   conn *c = websock_toconn(L);
   net_tls *tls = c->tls;
@@ -414,6 +406,14 @@ static int l_is_utf8 (lua_State *L) {
 static int l_is_close_code (lua_State *L) {
   lua_Integer code = luaL_checkinteger(L, 1);
   lua_pushboolean(L, code > 0 && code < 65536 && ws_is_code((unsigned)code));
+  return 1;
+}
+
+/* core.table(n) -> an empty table with room for n fields */
+static int l_table (lua_State *L) {
+  lua_Integer n = luaL_checkinteger(L, 1);
+  luaL_argcheck(L, n >= 0 && n <= SHRT_MAX, 1, "out of range");
+  lua_createtable(L, 0, (int)n);
   return 1;
 }
 

@@ -20,7 +20,7 @@ local EVENT, PONG, STATE, OUT, END, HELD, SWELLS = SAW.EVENT, SAW.PONG, SAW.STAT
   SAW.OUT, SAW.END, SAW.HELD, SAW.SWELLS
 
 -- Each field costs memory in ten thousand idle links: flags that are off are nil.
-local FIELDS = 9  -- that most links have: room is made for these at once
+local FIELDS = 8  -- that most links have: room is made for these at once
 local Link = {}
 for name, method in pairs(Writing) do Link[name] = method end
 
