@@ -124,11 +124,7 @@ end
 
 ---Two connected sockets, which end with the test.
 function ends.socket_pair()
-  local listener = assert(socket.bind("127.0.0.1", 0))
-  local _, port = listener:getsockname()
-  local one = assert(socket.connect("127.0.0.1", port))
-  local other = assert(listener:accept())
-  listener:close()
+  local one, other = raw.pair()
   at_end(function()
     one:close()
     other:close()

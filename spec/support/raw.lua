@@ -72,6 +72,16 @@ function raw.server ()
   })
 end
 
+---Two connected sockets of LuaSocket's.
+function raw.pair ()
+  local listener = assert(socket.bind("127.0.0.1", 0))
+  local host, port = listener:getsockname()
+  local one = assert(socket.connect(host, port))
+  local other = assert(listener:accept())
+  listener:close()
+  return one, other
+end
+
 ---A port of 127.0.0.1 that nobody else gets until this is closed: a bound socket that does
 ---not listen keeps it from all but those who ask for it by its number.
 ---@return {port: integer, close: fun(self)}

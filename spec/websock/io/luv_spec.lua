@@ -1,10 +1,10 @@
 -- The loop as a guest in libuv's, by luv. `use` is for good, so in this file nothing turns
 -- the loop but libuv's.
 
-local socket = require "socket"
 local uv = require "luv"
 local websock = require "websock"
 local own_host = require "support.own_host"
+local raw = require "support.raw"
 
 websock.use "luv"
 
@@ -31,16 +31,6 @@ local function connected(f, options)
     ws:close()
     server:stop()
   end)
-end
-
--- Two connected sockets.
-local function pair()
-  local listener = assert(socket.bind("127.0.0.1", 0))
-  local host, port = listener:getsockname()
-  local one = assert(socket.connect(host, port))
-  local other = assert(listener:accept())
-  listener:close()
-  return one, other
 end
 
 -- Calls f in a callback of luv's, after so many milliseconds.
@@ -75,7 +65,7 @@ describe("in luv", function()
 
   it("the loop turns once in each turn of libuv's, though more is ready meanwhile", function()
     local turns, theirs = 0, 0
-    local one, other = pair()
+    local one, other = raw.pair()
     inside(function()
       local prepare = uv.new_prepare()
       websock.spawn(function()
