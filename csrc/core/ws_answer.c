@@ -160,16 +160,16 @@ static int is_offered (const ws_conn *c, ws_str protocol) {
 
 static int check_accept (ws_conn *c, ws_str protocol, const ws_field *fields,
                          size_t nfields) {
-  static const char *const ours[] = {"Upgrade",
-                                     "Connection",
-                                     "Sec-WebSocket-Accept",
-                                     "Sec-WebSocket-Protocol",
-                                     "Sec-WebSocket-Extensions",
-                                     "Sec-WebSocket-Version",
-                                     "Sec-WebSocket-Key",
-                                     "Content-Length",
-                                     "Transfer-Encoding",
-                                     NULL};
+  static const ws_str ours[] = {WS_LIT("Upgrade"),
+                                WS_LIT("Connection"),
+                                WS_LIT("Sec-WebSocket-Accept"),
+                                WS_LIT("Sec-WebSocket-Protocol"),
+                                WS_LIT("Sec-WebSocket-Extensions"),
+                                WS_LIT("Sec-WebSocket-Version"),
+                                WS_LIT("Sec-WebSocket-Key"),
+                                WS_LIT("Content-Length"),
+                                WS_LIT("Transfer-Encoding"),
+                                {NULL, 0}};
   if (!is_current(c) || !c->hs->upgrade)
     return ws_misuse(c, WS_ESTATE, "there is no handshake to accept");
   if (protocol.n && !is_offered(c, protocol))
@@ -203,8 +203,10 @@ int ws_accept (ws_conn *c, ws_str protocol, const ws_field *fields,
 
 static int reject (ws_conn *c, int status, const ws_field *fields,
                    size_t nfields, ws_str body, int borrow) {
-  static const char *const ours[] = {"Connection", "Content-Length",
-                                     "Transfer-Encoding", NULL};
+  static const ws_str ours[] = {WS_LIT("Connection"),
+                                WS_LIT("Content-Length"),
+                                WS_LIT("Transfer-Encoding"),
+                                {NULL, 0}};
   answer a = {0};
   int r;
   if (!is_current(c))

@@ -51,9 +51,9 @@ int ws_alike (const char *a, const char *b, size_t n) {
   return i == n;
 }
 
-int ws_is_any (ws_str s, const char *const *names) {
-  for (; *names; names++)
-    if (ws_is(s, *names)) return 1;
+int ws_is_any (ws_str s, const ws_str *names) {
+  for (; names->p; names++)
+    if (s.n == names->n && ws_alike(s.p, names->p, s.n)) return 1;
   return 0;
 }
 

@@ -45,17 +45,17 @@ static int check_protocols (ws_conn *c, const ws_str *list, size_t n) {
 }
 
 static int check_request (ws_conn *c, const request *r) {
-  static const char *const ours[] = {"Host",
-                                     "Upgrade",
-                                     "Connection",
-                                     "Sec-WebSocket-Key",
-                                     "Sec-WebSocket-Version",
-                                     "Sec-WebSocket-Protocol",
-                                     "Sec-WebSocket-Extensions",
-                                     "Sec-WebSocket-Accept",
-                                     "Content-Length",
-                                     "Transfer-Encoding",
-                                     NULL};
+  static const ws_str ours[] = {WS_LIT("Host"),
+                                WS_LIT("Upgrade"),
+                                WS_LIT("Connection"),
+                                WS_LIT("Sec-WebSocket-Key"),
+                                WS_LIT("Sec-WebSocket-Version"),
+                                WS_LIT("Sec-WebSocket-Protocol"),
+                                WS_LIT("Sec-WebSocket-Extensions"),
+                                WS_LIT("Sec-WebSocket-Accept"),
+                                WS_LIT("Content-Length"),
+                                WS_LIT("Transfer-Encoding"),
+                                {NULL, 0}};
   if (c->config->role != WS_CLIENT || c->state != WS_CONNECTING || c->hs)
     return ws_misuse(c, WS_ESTATE, "no handshake can begin here");
   if (!ws_host_valid(r->host)) return ws_misuse(c, WS_EINVAL, "invalid host");

@@ -9,7 +9,7 @@
 #include <string.h>
 
 int ws_fields_check (ws_conn *c, const ws_field *fields, size_t n,
-                     const char *const *taken) {
+                     const ws_str *taken) {
   size_t i;
   for (i = 0; i < n; i++) {
     ws_str name = fields[i].name, value = fields[i].value;

@@ -157,9 +157,11 @@ ws_str ws_chosen (const ws_conn *c) {
   return str(c, c->hs->chosen);
 }
 
-/* The first field of this name from the i-th on; nlines if there is none. */
+/* The first field of this name from the i-th on; nlines if there is none, as
+   in the usual request for most names that are looked for. */
 static size_t find_from (const ws_conn *c, size_t i, ws_str name) {
   const ws_head_parser *http = &c->hs->http;
+  if (!(http->lengths & ws_length_bit(name.n))) return http->nlines;
   for (; i < http->nlines; i++)
     if (http->line[i].name.n == name.n &&
         ws_alike(str(c, http->line[i].name).p, name.p, name.n))

@@ -221,10 +221,10 @@ static http_result in_field (ws_conn *c, ws_head_parser *h, unsigned char *p,
 }
 
 int ws_value_classes (ws_str name) {
-  static const char *const ours[] = {
-      "Host",    "Origin",         "Connection",
-      "Upgrade", "Content-Length", "Transfer-Encoding",
-      NULL};
+  static const ws_str ours[] = {
+      WS_LIT("Host"),    WS_LIT("Origin"),         WS_LIT("Connection"),
+      WS_LIT("Upgrade"), WS_LIT("Content-Length"), WS_LIT("Transfer-Encoding"),
+      {NULL, 0}};
   int read = ws_is_any(name, ours) || ws_begins(name, "Sec-WebSocket-");
   return CH_TEXT | (read ? 0 : CH_HIGH);
 }
@@ -244,6 +244,7 @@ static http_result in_name (ws_conn *c, ws_head_parser *h, unsigned char *p,
   if (p[h->looked] != ':') /* nor a blank before it: RFC 9112 section 5.1 */
     return bad(h, 400, "malformed field name");
   line->name = span(h->from, h->looked);
+  h->lengths |= ws_length_bit(line->name.n);
   line->value = span(h->looked + 1, h->looked + 1);
   h->text = classes_of(h, (ws_str){(char *)p + h->from, line->name.n});
   return next_state(h, IN_VALUE);

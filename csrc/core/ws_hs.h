@@ -96,7 +96,7 @@ int ws_host_valid (ws_str host);
 /* Checks a caller's fields: names, values, and that none is in taken (NULL at
    its end). 0, or WS_EINVAL with ws_error. */
 int ws_fields_check (ws_conn *c, const ws_field *fields, size_t n,
-                     const char *const *taken);
+                     const ws_str *taken);
 int ws_fields_have (const ws_field *fields, size_t n, const char *name);
 
 /* Text being written; with p NULL it is only counted. */

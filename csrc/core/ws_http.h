@@ -30,12 +30,16 @@ extern const unsigned char ws_chars[256];
 size_t ws_skip (const void *p, size_t i, size_t n, int classes);
 int ws_all (ws_str s, int classes); /* not empty, and all of these */
 int ws_alike (const char *a, const char *b, size_t n); /* but for ASCII case */
-int ws_is_any (ws_str s, const char *const *names);    /* NULL at their end */
-int ws_begins (ws_str s, const char *with);            /* but for ASCII case */
-int ws_same (ws_str a, ws_str b); /* equal, byte for byte */
+/* Whether s is one of the names, but for ASCII case. NULL is at their end. */
+int ws_is_any (ws_str s, const ws_str *names);
+int ws_begins (ws_str s, const char *with); /* but for ASCII case */
+int ws_same (ws_str a, ws_str b);           /* equal, byte for byte */
 
 /* Inline, so that the length of a literal is known when it is compiled. */
 static inline ws_str ws_lit (const char *s) { return (ws_str){s, strlen(s)}; }
+/* The same in the initializer of a list. */
+#define WS_LIT(s) \
+  { s, sizeof s - 1 }
 
 /* Whether s is the name, but for ASCII case. Most names differ in length. */
 static inline int ws_is (ws_str s, const char *name) {
@@ -86,10 +90,16 @@ typedef struct ws_head_parser {
   int text;      /* classes allowed in the value that is being read */
   ws_span method, target, reason;
   int major, minor, status;
-  ws_line *line; /* the fields */
+  ws_line *line;    /* the fields */
+  uint64_t lengths; /* bit n & 63 is set if a name has n bytes */
   size_t nlines, cap;
   ws_fault fault; /* after HTTP_BAD */
 } ws_head_parser;
+
+/* The bit of a name's length in h->lengths. */
+static inline uint64_t ws_length_bit (size_t n) {
+  return (uint64_t)1 << (n & 63);
+}
 
 /* Goes on parsing with p[0 .. n), n never shrinking from call to call, and each
    byte looked at once. HTTP_WHOLE: the head is h->looked bytes long; HTTP_MORE;
