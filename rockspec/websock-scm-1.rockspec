@@ -27,6 +27,7 @@ build = {
     ["websock.core"] = {
       sources = {
         -- begin sources
+        "csrc/binding/lua_audience.c",
         "csrc/binding/lua_broadcast.c",
         "csrc/binding/lua_callback.c",
         "csrc/binding/lua_config.c",

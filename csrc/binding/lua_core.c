@@ -11,6 +11,7 @@ LUAMOD_API int luaopen_websock_core (lua_State *L) {
   lua_newtable(L);
   websock_open_config(L);
   websock_open_conn(L);
+  websock_open_audience(L);
   websock_open_broadcast(L);
   websock_open_receive(L);
   websock_open_fast(L);

@@ -12,6 +12,7 @@
 
 #pragma GCC visibility push(hidden)
 
+void websock_open_audience (lua_State *L);
 void websock_open_broadcast (lua_State *L);
 void websock_open_config (lua_State *L);
 void websock_open_conn (lua_State *L);

@@ -29,9 +29,8 @@ function callbacks.ended(link, ok)
   callbacks.closed(link)
 end
 
---- Called when the handler of a link has ended.
+--- Called when the handler of a link that has on_close has ended.
 function callbacks.handler_ended(link)
-  if not link.options.on_close then return end
   link.handled = true
   callbacks.closed(link)
 end

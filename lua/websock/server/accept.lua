@@ -91,7 +91,7 @@ local function adopt(owner, o, mine)
   link.refuse = full and 503 or nil
   link.lent = true  -- the caller may have duplicates of it
   if o.nodelay and native and remote.family ~= "unix" then core.nodelay(fd, true) end
-  tracking.track(link)
+  tracking.track(owner, link)
   mine.taken = true
   local ok, err = link:attach(fd, foreign)
   if not ok then return nil, err end

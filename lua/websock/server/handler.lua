@@ -31,12 +31,13 @@ function handler.ended(link, ok, err, traceback)
     if ok then return link:drop "aborted" end
     return handshake.failed(link, err, traceback)
   end
+  local o = link.options
   if not ok then link.report(err, link.ws, traceback) end
-  if link.ws and link.options.on_message then return callbacks.ended(link, ok) end
+  if o.on_message and link.ws then return callbacks.ended(link, ok) end
   if link.stage == "open" then
     link:begin_close(ok and 1000 or 1011)
   end
-  callbacks.handler_ended(link)
+  if o.on_close then callbacks.handler_ended(link) end
 end
 
 -- The thread of a connection that Lua has let in.

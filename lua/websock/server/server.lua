@@ -46,7 +46,7 @@ end
 -- interest to operators, so it is logged as info.
 local function gone(link)
   local self = link.server
-  tracking.untrack(link)
+  tracking.untrack(self, link)
   local err = not link.ws and link.conn:tls_error()
   if err then log.write("info", "tls failed", {err = err, remote = log.place(remote_of(link))}) end
   if self.starved then accept_again(self) end
@@ -59,7 +59,7 @@ local function take_in(self, link, fd, full)
     link.refuse = 503  -- the answer to its request
     link.conn:unusual()
   end
-  tracking.track(link)
+  tracking.track(self, link)
   local ok, err = link:begin(fd)
   if ok and self.tls then ok, err = link:secure(self.tls, "") end
   if not ok then self:cannot_accept(err) end
@@ -184,7 +184,7 @@ end
 ---@return integer
 function Server:count()
   check_self(self, "count")
-  return self.open.n
+  return #self.open
 end
 
 --- The address that the (first) listener is bound to.
@@ -212,7 +212,7 @@ function Server:__gc()
 end
 
 function Server:__tostring()
-  return ("websock.server (%d open): %p"):format(self.open.n, self)
+  return ("websock.server (%d open): %p"):format(#self.open, self)
 end
 
 -- Broadcasts -----------------------------------------------------------------

@@ -22,7 +22,7 @@ function Topics:subscribe(link, topic)
   repeat  -- a finalizer may have changed the topics meanwhile
     audience = all[topic] or Audience.new()
     all[topic] = all[topic] or audience
-    audience:add(link)
+    audience:add(link.conn)
   until all[topic] == audience
   if link.stage ~= "open" then self:unsubscribe(link, topic) end  -- or closed this link
 end
@@ -32,8 +32,8 @@ function Topics:unsubscribe(link, topic)
   if link.topics then link.topics[topic] = nil end
   local audience = self.audiences[topic]
   if not audience then return end
-  audience:remove(link)
-  if audience.n == 0 then self.audiences[topic] = nil end
+  audience:remove(link.conn)
+  if #audience == 0 then self.audiences[topic] = nil end
 end
 
 --- Removes a link that is no longer open from all of its topics.

@@ -35,8 +35,7 @@ end
 
 --- Counts a link, from its first byte on. Its field `refuse` is set if it is to be
 --- refused.
-function tracking.track(link)
-  local server = link.server
+function tracking.track(server, link)
   server.links[link] = core.process()  -- its owner: see stop.lua
   server.n_links = server.n_links + 1
   if link.refuse then server.n_refused = server.n_refused + 1 end
@@ -44,7 +43,7 @@ end
 
 --- Called when a link's handshake is done: broadcasts now reach it.
 function tracking.join(link)
-  link.server.open:add(link)
+  link.server.open:add(link.conn)
 end
 
 --- The same when Lua has answered.
@@ -57,13 +56,12 @@ end
 --- Called when a link is no longer open.
 function tracking.dismiss(link)
   local server = link.server
-  server.open:remove(link)
+  server.open:remove(link.conn)
   if link.topics then server.topics:leave(link) end
 end
 
 --- Called when a link's descriptor is closed.
-function tracking.untrack(link)
-  local server = link.server
+function tracking.untrack(server, link)
   if not server.links[link] then return end
   server.links[link] = nil
   server.n_links = server.n_links - 1
