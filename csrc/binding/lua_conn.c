@@ -409,11 +409,16 @@ static int l_is_close_code (lua_State *L) {
   return 1;
 }
 
-/* core.table(n) -> an empty table with room for n fields */
+/* core.table(n, class) -> an empty table with room for n fields, whose metatable
+   is class */
 static int l_table (lua_State *L) {
   lua_Integer n = luaL_checkinteger(L, 1);
   luaL_argcheck(L, n >= 0 && n <= SHRT_MAX, 1, "out of range");
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
   lua_createtable(L, 0, (int)n);
+  lua_insert(L, 2);
+  lua_setmetatable(L, 2);
   return 1;
 }
 

@@ -53,14 +53,6 @@ static double check_time (lua_State *L, int arg) {
   return at;
 }
 
-/* timers:move(handle, at) */
-static int timers_move (lua_State *L) {
-  net_timers *t = check_open(L);
-  int handle = (int)luaL_checkinteger(L, 2);
-  net_timer_move(t, handle, check_time(L, 3));
-  return 0;
-}
-
 /* timers:at(handle) -> time, math.huge for a timer that is gone */
 static int timers_at (lua_State *L) {
   lua_pushnumber(L, net_timer_at(check_open(L), (int)luaL_checkinteger(L, 2)));
@@ -121,24 +113,35 @@ static int l_cancel (lua_State *L) {
   return 0;
 }
 
-/* core.timers(timed) -> timers, at, cancel: at(time, object) sets a timer and
-   keeps the object in the table `timed`, cancel(handle) undoes both. These are
-   functions as every connection calls them. */
+/* move(handle, time) */
+static int l_move (lua_State *L) {
+  net_timers *t = *websock_totimers(L, lua_upvalueindex(TIMERS_OF));
+  net_timer_move(t, (int)luaL_checkinteger(L, 1), check_time(L, 2));
+  return 0;
+}
+
+/* core.timers(timed) -> timers, at, cancel, move: at(time, object) sets a timer
+   and keeps the object in the table `timed`, cancel(handle) undoes both,
+   move(handle, time) sets it to another time. These are functions as every
+   connection calls them. */
 static int l_timers (lua_State *L) {
+  static const lua_CFunction called[] = {l_at, l_cancel, l_move};
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
   push_new(L);
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < 3; i++) {
     lua_pushvalue(L, 2);
     lua_pushvalue(L, 1);
-    lua_pushcclosure(L, i == 0 ? l_at : l_cancel, UPVALUES);
+    lua_pushcclosure(L, called[i], UPVALUES);
   }
-  return 3;
+  return 4;
 }
 
-static const luaL_Reg methods[] = {
-    {"at", timers_at},       {"close", timers_close}, {"due", timers_due},
-    {"first", timers_first}, {"move", timers_move},   {NULL, NULL}};
+static const luaL_Reg methods[] = {{"at", timers_at},
+                                   {"close", timers_close},
+                                   {"due", timers_due},
+                                   {"first", timers_first},
+                                   {NULL, NULL}};
 
 static const luaL_Reg meta[] = {{"__gc", timers_close},
                                 {"__close", timers_close},

@@ -33,7 +33,7 @@ local loop = {
   --- The part of the loop that serves connections in C.
   turn = in_c,
 
-  at = reactor.at, advance = reactor.advance, cancel = reactor.cancel,
+  at = reactor.at, move = reactor.move, advance = reactor.advance, cancel = reactor.cancel,
   register = reactor.register, unregister = reactor.unregister,
   watch = reactor.watch, unwatch = reactor.unwatch,
   rearm = nil,  -- set below, once the poller is known

@@ -43,11 +43,12 @@ end
 
 --- at(time, object) calls object:expired(handle, late) at this time, or `late` seconds
 --- after it if a turn takes that long. Returns a handle for `cancel`.
-timers, reactor.at, reactor.cancel = core.timers(timed)
+--- move(handle, time) sets it to another time.
+timers, reactor.at, reactor.cancel, reactor.move = core.timers(timed)
 
 --- Moves a timer to this time, if it is set to a later one.
 function reactor.advance(handle, time)
-  if time < timers:at(handle) then timers:move(handle, time) end
+  if time < timers:at(handle) then reactor.move(handle, time) end
 end
 
 local function expire(handle, late)

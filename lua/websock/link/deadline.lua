@@ -21,18 +21,26 @@ local function start(link, at)
   link.timer = link.loop.at(at, link)
 end
 
---- Removes the deadline.
-function deadline.clear(link)
-  if not link.timer then return end
-  link.loop.cancel(link.timer)
+--- Removes the deadline, but leaves its timer to the caller.
+---@return integer|nil timer # nil: there was none, or it has gone off
+function deadline.take(link)
+  local timer = link.timer
+  if not timer then return nil end
   link.timer = nil
   if link.moved then link.moved, link.accepted = nil, nil end
   if link.late then link.late = nil end
+  return timer ~= JUDGED and timer or nil
+end
+
+--- Removes the deadline.
+function deadline.clear(link)
+  local timer = deadline.take(link)
+  if timer then link.loop.cancel(timer) end
 end
 
 --- Replaces the deadline: so many seconds from now; nil for none.
 function deadline.set(link, seconds)
-  deadline.clear(link)
+  if link.timer then deadline.clear(link) end
   if seconds then start(link, now() + seconds) end
 end
 

@@ -26,8 +26,16 @@ local function grace(o)
   return math.min(GRACE, o.ping_timeout / 4)
 end
 
-local function set_timer(link, at)
-  link.beat = at < NEVER and link.loop.at(at, link) or nil
+-- timer: one of the link's that nothing needs any more; nil: none
+local function set_timer(link, at, timer)
+  if at == NEVER then
+    if timer then link.loop.cancel(timer) end
+  elseif timer then
+    link.loop.move(timer, at)
+    link.beat = timer
+  else
+    link.beat = link.loop.at(at, link)
+  end
 end
 
 -- Has the timer expire not later than `at`.
@@ -182,7 +190,8 @@ end
 -- The timer -------------------------------------------------------------------
 
 --- Starts the heartbeat when the connection opens.
-function heartbeat.start(link)
+---@param timer integer? # one of the link's, which the heartbeat takes over
+function heartbeat.start(link, timer)
   local o, time = link.options, now()
   local ping, idle, at = o.ping_interval, o.idle_timeout, NEVER
   if ping then
@@ -193,7 +202,7 @@ function heartbeat.start(link)
     link.conn:used(time)
     at = math.min(at, time + idle)
   end
-  set_timer(link, at)
+  set_timer(link, at, timer)
 end
 
 function heartbeat.stop(link)

@@ -41,7 +41,7 @@ end
 --- transport.
 ---@param config userdata # of the core
 function Link.new(class, config)
-  local self = setmetatable(core.table(FIELDS), class)
+  local self = core.table(FIELDS, class)
   self.stage = "handshake"
   self.conn = core.conn(config, self)
   return self
@@ -203,7 +203,7 @@ end
 
 --- Wakes the coroutine that waits in `receive`.
 ---@param last boolean? # after all others: its message may inflate to much
-function Link:wake_receiver(last)
+local function wake_receiver(self, last)
   local thread = self.conn:wake()
   if thread == true then
     self.loop.lend(self, last)
@@ -211,6 +211,8 @@ function Link:wake_receiver(last)
     self.loop.go_on(thread, last)
   end
 end
+
+Link.wake_receiver = wake_receiver
 
 function Link:wake_pingers()
   local ponged, time = self.conn:ponged(), self.loop.now()
@@ -225,7 +227,7 @@ end
 
 -- Wakes all waiters but those in `close`.
 local function wake_all(self)
-  self:wake_receiver()
+  wake_receiver(self)
   if self.opener then self.loop.wake(self, self.opener) end
   if self.conn:line() then
     self:wake_senders()
@@ -270,18 +272,25 @@ end
 
 -- Called when a held end takes effect: the transport is read to its end.
 local function end_is_over(self)
-  if not self.held then return end
   self.held = nil
   self:read_on()
 end
 
 --- Called when the handshake is done and ws exists.
 function Link:opened(ws)
-  deadline.clear(self)
   self.stage = "open"
   self.ws = ws
-  heartbeat.start(self)
+  heartbeat.start(self, deadline.take(self))
 end
+
+--- Called when the connection is closed, and again when callbacks of it that still ran
+--- have ended.
+local function served(self)
+  local on_closed = self.on_closed
+  if on_closed then on_closed(self) end
+end
+
+Link.served = served
 
 --- Follows the state machine into "closing" and "closed"; for a client not before
 --- `connect` has seen that the connection was open.
@@ -292,13 +301,13 @@ function Link:advance()
   end
   local state = self.conn:state()
   if state == "open" then return end
-  end_is_over(self)
+  if self.held then end_is_over(self) end
   if state == "closed" then
     if self.stage ~= "closed" and self.stage ~= "gone" then
       self.stage = "closed"
       leave(self)
       wake_all(self)
-      self:served()
+      served(self)
     end
     -- a conn that is marked is shut once it has written
     if self.dropped or not self.conn:marked() then self:shut() end
@@ -309,13 +318,6 @@ function Link:advance()
     self:read_on()  -- it may have stopped; the peer's Close is behind what is unread
     self:wake_senders()
   end
-end
-
---- Called when the connection is closed, and again when callbacks of it that still ran
---- have ended.
-function Link:served()
-  local on_closed = self.on_closed
-  if on_closed then on_closed(self) end
 end
 
 -- RFC 6455 section 7.1.1: closes the transport when everything is written and closing
@@ -341,7 +343,7 @@ end
 
 -- Closes the transport.
 local function cut(self)
-  deadline.clear(self)
+  if self.timer then deadline.clear(self) end
   if not self.fd then return end
   self.loop.unregister(self.fd, not self.lent)
   self.driver.close(self)
@@ -361,7 +363,7 @@ local function finish(self, stage)
   if self.closers then self:wake_line "closers" end
   local on_gone = self.on_gone
   if on_gone then on_gone(self) end
-  self:served()  -- once more: there may have been no memory for it
+  served(self)  -- once more: there may have been no memory for it
 end
 
 --- Closes the descriptor and wakes all waiters.

@@ -34,32 +34,32 @@ describe("core.timers", function()
   end)
 
   it("moves and cancels", function()
-    local timers <close>, at, cancel = core.timers {}
+    local timers <close>, at, cancel, move = core.timers {}
     local one, other = at(1, {}), at(2, {})
-    timers:move(one, 3)
+    move(one, 3)
     assert.equal(2, timers:first())
     cancel(other)
     assert.equal(3, timers:first())
     cancel(other)  -- again: nothing
-    timers:move(other, 0)
+    move(other, 0)
     cancel(-1)
     cancel(99)
     assert.equal(3, timers:first())
   end)
 
   it("refuses values that are no times", function()
-    local timers <close>, at = core.timers {}
+    local timers <close>, at, _, move = core.timers {}
     assert.error_matches(function() at(0 / 0, {}) end, "not a time")
     assert.error_matches(function() at("soon", {}) end, "number expected")
     assert.error_matches(function() core.timers() end, "table expected")
     local handle = at(math.huge, {})
-    assert.error_matches(function() timers:move(handle, 0 / 0) end, "not a time")
+    assert.error_matches(function() move(handle, 0 / 0) end, "not a time")
     assert.equal(math.huge, timers:first())
     assert.equal(0, select("#", timers:due(1e300)))
   end)
 
   it("may be closed several times", function()
-    local timers, at, cancel = core.timers {}
+    local timers, at, cancel, move = core.timers {}
     local handle = at(1, {})
     timers:close()
     timers:close()
@@ -67,7 +67,7 @@ describe("core.timers", function()
     assert.error_matches(function() at(1, {}) end, "closed timers")
     assert.error_matches(function() timers:first() end, "closed timers")
     assert.error_matches(function() timers:due(1) end, "closed timers")
-    assert.error_matches(function() timers:move(handle, 1) end, "closed timers")
+    assert.error_matches(function() move(handle, 1) end, "closed timers")
     assert.matches("^websock%.timers: ", tostring(timers))
   end)
 
