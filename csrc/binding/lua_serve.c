@@ -76,16 +76,23 @@ static void call_back (lua_State *L, turn *t, conn *c) {
   if (ws_state(core(c)) == WS_CLOSED) websock_tell(L, "served", 0);
 }
 
+/* Tells the link what was found. When a connection closes that usually is its
+   new state and nothing else, for which `digest` only calls `advance`. */
+static void tell_found (lua_State *L, int flags) {
+  if (flags == SAW_STATE)
+    websock_tell(L, "advance", 0);
+  else if (flags != 0)
+    websock_tell(L, "digest", flags);
+}
+
 /* Has the message at CONN taken. */
 static void go_on (lua_State *L, turn *t, conn *c) {
   if (c->seat.how == FREE)
     call_back(L, t, c);
   else
     resume_receiver(L, t, c);
-  if (c->fd != NET_NONE) {
-    int flags = websock_digest(c, WANT_NOTHING); /* what is behind */
-    if (flags != 0) websock_tell(L, "digest", flags);
-  }
+  if (c->fd != NET_NONE)
+    tell_found(L, websock_digest(c, WANT_NOTHING)); /* what is behind */
 }
 
 /* Has the receiver resumed after all others. */
@@ -120,8 +127,7 @@ static int upgrade (lua_State *L, turn *t, conn *c) {
 static void tell_pulled (lua_State *L, turn *t, net_poll *p, conn *c,
                          int flags) {
   if (!c->more && !(flags & SAW_END)) net_poll_rearm(p, c->fd, NET_READ);
-  flags = mark_output(L, t, flags);
-  if (flags != 0) websock_tell(L, "digest", flags);
+  tell_found(L, mark_output(L, t, flags));
   if (c->more && c->fd != NET_NONE && !c->missed) websock_tell(L, "read_on", 0);
 }
 

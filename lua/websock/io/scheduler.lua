@@ -145,15 +145,17 @@ local function post_mortem(thread, err)
   return traceback
 end
 
--- Tells the owner of a thread that has ended.
-local function conclude(thread, owner, ok, err)
-  local traceback = not ok and post_mortem(thread, err) or nil
-  if owner ~= true then
-    owner:thread_ended(ok, err, traceback)
-  elseif not ok then
-    errors.remember(err)
-    errors.report(err, thread, traceback)
-  end
+-- Tells the owner of a thread that it has failed.
+local function tell_failed(owner, thread, err)
+  local traceback = post_mortem(thread, err)
+  if owner ~= true then return owner:thread_ended(false, err, traceback) end
+  errors.remember(err)
+  errors.report(err, thread, traceback)
+end
+
+-- The same of one that has returned.
+local function tell_returned(owner)
+  if owner ~= true then owner:thread_ended(true) end
 end
 
 -- Forgets a thread that has returned, raised, run out of memory or been closed, and
@@ -162,7 +164,7 @@ local function finish(thread, ok, err)
   unpark(thread)
   local owner = release(thread)
   if not owner then return end
-  local told, why = pcall(conclude, thread, owner, ok, err)
+  local told, why = pcall(ok and tell_returned or tell_failed, owner, thread, err)
   if not told then errors.failed(owner ~= true and owner or {}, why) end
 end
 
@@ -220,6 +222,7 @@ end
 
 turn = reactor.open(parked, values, after, left, lent, spare)
 ready.turn, rested.turn, sated.turn = turn, turn, turn
+local new_thread, start_thread = turn.thread, turn.start
 
 --- Makes a rested thread ready, in a new turn. It has no deadline.
 function scheduler.get_ready(thread)
@@ -285,10 +288,10 @@ end
 
 --- Runs f(argument) for an owner at once. Only for what the loop calls in its turn.
 function scheduler.start_for(owner, f, argument)
-  local thread = turn:thread()
+  local thread = new_thread(turn)
   held[thread] = owner
   work = work + 1
-  after(thread, turn:start(thread, f, argument))
+  after(thread, start_thread(turn, thread, f, argument))
 end
 
 function scheduler.spawn(f, ...)
