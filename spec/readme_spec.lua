@@ -91,10 +91,15 @@ describe("README.md, pasted in its order", function()
     assert.is_nil(output:find "traceback", output)
   end
 
+  -- Whether a server answers there. One that only listens may not be ready for Ctrl-C.
   local function serves(port)
     local probe = socket.connect("127.0.0.1", port)
-    if probe then probe:close() end
-    return probe
+    if not probe then return nil end
+    probe:settimeout(250)
+    probe:send "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    local answer = probe:receive(1)
+    probe:close()
+    return answer
   end
 
   local in_terminal = {}

@@ -1,8 +1,8 @@
 /*
 ** lua_audience.c - the conns that a message goes to: a table with the list of
-** them, which lua_broadcast.c reads, and the place of each in that list:
-** {conn, ..., [conn] = place}. The list has no gaps, because the last conn takes
-** the place of one that leaves.
+** them, which lua_broadcast.c reads, and each one's place in that list:
+** {conn, ..., [conn] = place}. The list has no gaps, because the last conn
+** takes the place of one that leaves.
 */
 #include "lua_conn.h"
 
@@ -15,7 +15,7 @@ static void check_arguments (lua_State *L) {
   lua_settop(L, CONN_ARG);
 }
 
-/* Sets the place of the conn on the top, and removes the conn; 0: none. */
+/* Sets the place of the conn on the top, which it pops; 0: none. */
 static void set_place (lua_State *L, lua_Integer place) {
   if (place)
     lua_pushinteger(L, place);
@@ -52,10 +52,14 @@ static int l_join (lua_State *L) {
   return 0;
 }
 
-/* core.leave(audience, conn): removes it, if it is there. Allocates nothing. */
+/* core.leave(audience, conn): removes it, if it is there. Sets only entries
+   that exist, so it allocates nothing: Lua 5.4.0 does for new ones even if
+   they are set to nil. */
 static int l_leave (lua_State *L) {
   lua_Integer place, last;
   check_arguments(L);
+  lua_pushvalue(L, CONN_ARG);
+  if (lua_rawget(L, AUDIENCE) == LUA_TNIL) return 0;
   place = get_place(L);
   lua_pushvalue(L, CONN_ARG);
   set_place(L, 0);

@@ -409,8 +409,8 @@ static int l_is_close_code (lua_State *L) {
   return 1;
 }
 
-/* core.table(n, class) -> an empty table with room for n fields, whose metatable
-   is class */
+/* core.table(n, class) -> an empty table with room for n fields, and with the
+   metatable class */
 static int l_table (lua_State *L) {
   lua_Integer n = luaL_checkinteger(L, 1);
   luaL_argcheck(L, n >= 0 && n <= SHRT_MAX, 1, "out of range");

@@ -76,8 +76,8 @@ static void call_back (lua_State *L, turn *t, conn *c) {
   if (ws_state(core(c)) == WS_CLOSED) websock_tell(L, "served", 0);
 }
 
-/* Tells the link what was found. When a connection closes that usually is its
-   new state and nothing else, for which `digest` only calls `advance`. */
+/* Tells the link what was found. If it is only a new state, as usual when a
+   connection closes, calls `advance` at once: `digest` would do just that. */
 static void tell_found (lua_State *L, int flags) {
   if (flags == SAW_STATE)
     websock_tell(L, "advance", 0);

@@ -25,8 +25,8 @@ net_timers *const *websock_totimers (lua_State *L, int arg) {
 
 static net_timers *check_open (lua_State *L) { return *websock_totimers(L, 1); }
 
-/* Upvalues of at and cancel: the timers; handle -> object, which it is set
-   for. */
+/* Upvalues of at, cancel and move: the timers; handle -> object, which it is
+   set for. */
 enum { TIMERS_OF = 1, TIMED, UPVALUES = TIMED };
 
 static void push_new (lua_State *L) {
@@ -113,7 +113,7 @@ static int l_cancel (lua_State *L) {
   return 0;
 }
 
-/* move(handle, time) */
+/* move(handle, time); moves nothing if the timer is gone */
 static int l_move (lua_State *L) {
   net_timers *t = *websock_totimers(L, lua_upvalueindex(TIMERS_OF));
   net_timer_move(t, (int)luaL_checkinteger(L, 1), check_time(L, 2));

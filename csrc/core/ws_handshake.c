@@ -157,8 +157,8 @@ ws_str ws_chosen (const ws_conn *c) {
   return str(c, c->hs->chosen);
 }
 
-/* The first field of this name from the i-th on; nlines if there is none, as
-   in the usual request for most names that are looked for. */
+/* The first field of this name from the i-th on; nlines if there is none. The
+   set of lengths tells that at once of most names that a request lacks. */
 static size_t find_from (const ws_conn *c, size_t i, ws_str name) {
   const ws_head_parser *http = &c->hs->http;
   if (!(http->lengths & ws_length_bit(name.n))) return http->nlines;

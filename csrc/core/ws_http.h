@@ -91,7 +91,8 @@ typedef struct ws_head_parser {
   ws_span method, target, reason;
   int major, minor, status;
   ws_line *line;    /* the fields */
-  uint64_t lengths; /* bit n & 63 is set if a name has n bytes */
+  uint64_t lengths; /* bit n & 63 is set if a name has n bytes; it may be set
+                       in vain */
   size_t nlines, cap;
   ws_fault fault; /* after HTTP_BAD */
 } ws_head_parser;

@@ -42,8 +42,8 @@ end
 -- Timers ----------------------------------------------------------------------
 
 --- at(time, object) calls object:expired(handle, late) at this time, or `late` seconds
---- after it if a turn takes that long. Returns a handle for `cancel`.
---- move(handle, time) sets it to another time.
+--- after it if a turn takes that long. Returns a handle for `cancel` and `move`.
+--- move(handle, time) sets a timer to another time; it does nothing if the timer is gone.
 timers, reactor.at, reactor.cancel, reactor.move = core.timers(timed)
 
 --- Moves a timer to this time, if it is set to a later one.

@@ -145,7 +145,8 @@ local function post_mortem(thread, err)
   return traceback
 end
 
--- Tells the owner of a thread that it has failed.
+-- Closes the variables of a thread that has failed, and tells its owner. Without one the
+-- error is reported.
 local function tell_failed(owner, thread, err)
   local traceback = post_mortem(thread, err)
   if owner ~= true then return owner:thread_ended(false, err, traceback) end
@@ -153,7 +154,7 @@ local function tell_failed(owner, thread, err)
   errors.report(err, thread, traceback)
 end
 
--- The same of one that has returned.
+-- Tells the owner of a thread, if it has one, that it has returned.
 local function tell_returned(owner)
   if owner ~= true then owner:thread_ended(true) end
 end
@@ -222,7 +223,7 @@ end
 
 turn = reactor.open(parked, values, after, left, lent, spare)
 ready.turn, rested.turn, sated.turn = turn, turn, turn
-local new_thread, start_thread = turn.thread, turn.start
+local new_thread, start_thread = turn.thread, turn.start  -- for each connection
 
 --- Makes a rested thread ready, in a new turn. It has no deadline.
 function scheduler.get_ready(thread)

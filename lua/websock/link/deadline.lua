@@ -21,21 +21,25 @@ local function start(link, at)
   link.timer = link.loop.at(at, link)
 end
 
---- Removes the deadline, but leaves its timer to the caller.
----@return integer|nil timer # nil: there was none, or it has gone off
-function deadline.take(link)
+--- Returns the timer of the deadline; nil if there is none, or if it has gone off.
+---@return integer|nil
+function deadline.timer(link)
   local timer = link.timer
-  if not timer then return nil end
+  return timer ~= JUDGED and timer or nil
+end
+
+--- Removes the deadline, whose timer is the caller's now. Never raises.
+function deadline.forget(link)
   link.timer = nil
   if link.moved then link.moved, link.accepted = nil, nil end
   if link.late then link.late = nil end
-  return timer ~= JUDGED and timer or nil
 end
 
 --- Removes the deadline.
 function deadline.clear(link)
-  local timer = deadline.take(link)
+  local timer = deadline.timer(link)
   if timer then link.loop.cancel(timer) end
+  deadline.forget(link)
 end
 
 --- Replaces the deadline: so many seconds from now; nil for none.

@@ -26,13 +26,11 @@ local function grace(o)
   return math.min(GRACE, o.ping_timeout / 4)
 end
 
--- timer: one of the link's that nothing needs any more; nil: none
-local function set_timer(link, at, timer)
+local function set_timer(link, at)
   if at == NEVER then
-    if timer then link.loop.cancel(timer) end
-  elseif timer then
-    link.loop.move(timer, at)
-    link.beat = timer
+    heartbeat.stop(link)
+  elseif link.beat then
+    link.loop.move(link.beat, at)
   else
     link.beat = link.loop.at(at, link)
   end
@@ -189,9 +187,9 @@ end
 
 -- The timer -------------------------------------------------------------------
 
---- Starts the heartbeat when the connection opens.
----@param timer integer? # one of the link's, which the heartbeat takes over
-function heartbeat.start(link, timer)
+--- Starts the heartbeat when the connection opens. It takes over the timer of the
+--- deadline, which ends: one timer is cheaper than two.
+function heartbeat.start(link)
   local o, time = link.options, now()
   local ping, idle, at = o.ping_interval, o.idle_timeout, NEVER
   if ping then
@@ -202,7 +200,9 @@ function heartbeat.start(link, timer)
     link.conn:used(time)
     at = math.min(at, time + idle)
   end
-  set_timer(link, at, timer)
+  link.beat = deadline.timer(link)  -- may raise for lack of memory
+  deadline.forget(link)
+  set_timer(link, at)
 end
 
 function heartbeat.stop(link)

@@ -173,7 +173,8 @@ local function wake_for(self, flags)
   if flags & SWELLS ~= 0 then self:wake_receiver(true) end
 end
 
--- Acts on flags: marks the conn, wakes waiters, follows the state.
+-- Acts on flags: marks the conn, wakes waiters, follows the state. If STATE is the only
+-- one, lua_serve.c calls `advance` itself.
 function Link:digest(flags)
   if flags == 0 then return end
   if flags & OUT ~= 0 then self:mark() end
@@ -280,7 +281,7 @@ end
 function Link:opened(ws)
   self.stage = "open"
   self.ws = ws
-  heartbeat.start(self, deadline.take(self))
+  heartbeat.start(self)
 end
 
 --- Called when the connection is closed, and again when callbacks of it that still ran

@@ -1,6 +1,6 @@
--- An audience: the conns that a message goes to, those of all of a server's links or of
--- a topic's. It is a list without gaps, so that one call into C reaches all: see
--- lua_audience.c, which also keeps each conn's place there.
+-- An audience: the conns that a message goes to, all open ones of a server or the
+-- subscribers of a topic. It is a list without gaps, so that one call into C reaches all:
+-- see lua_audience.c, which also keeps each conn's place in it.
 
 local core = require "websock.core"
 

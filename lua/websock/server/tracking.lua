@@ -33,8 +33,8 @@ function tracking.tell_full(server, remote)
     {max_connections = server.options.max_connections, remote = log.place(remote)})
 end
 
---- Counts a link, from its first byte on. Its field `refuse` is set if it is to be
---- refused.
+--- Counts a link of this server, from its first byte on. Its field `refuse` is set if it
+--- is to be refused.
 function tracking.track(server, link)
   server.links[link] = core.process()  -- its owner: see stop.lua
   server.n_links = server.n_links + 1
@@ -60,7 +60,7 @@ function tracking.dismiss(link)
   if link.topics then server.topics:leave(link) end
 end
 
---- Called when a link's descriptor is closed.
+--- Called when the descriptor of a link of this server is closed.
 function tracking.untrack(server, link)
   if not server.links[link] then return end
   server.links[link] = nil

@@ -8,6 +8,7 @@ local clock = require "support.clock"
 local crowd = require "support.crowd"
 local descriptors = require "support.descriptors"
 local ends = require "support.ends"
+local frames = require "support.frames"
 local options = require "websock.base.options"
 local process = require "support.process"
 
@@ -235,6 +236,63 @@ describe("heartbeat", function()
     local ws = ends.server(BEATS)
     ws:abort()
     ends.turn_until(function() return not websock.timeout() end)
+  end)
+
+  it("has no timer if it has nothing to look at", function()
+    for _, given in ipairs {
+      {ping_interval = false}, {ping_interval = false, handshake_timeout = false},
+      {ping_interval = math.huge}, {ping_interval = false, idle_timeout = math.huge},
+    } do
+      ends.server(given)
+      for _ = 1, 3 do websock.step() end
+      assert.is_nil(websock.timeout())
+      ends.finish()
+    end
+  end)
+
+  it("is the only one that has a timer once the connection is open", function()
+    local ws, peer = ends.server {ping_interval = INTERVAL, handshake_timeout = 5}
+    for _ = 1, 3 do websock.step() end
+    assert.is_true(websock.timeout() > 5)
+    next_ping(peer)
+    assert.equal("open", ws:state())
+  end)
+
+  it("begins also while the deadline of the handshake is judged", function()
+    local opened
+    local server = ends.listen {port = 0, ping_interval = INTERVAL, handshake_timeout = 5,
+      on_open = function(ws) opened = ws end, on_message = print}
+    local peer = ends.dial(server)
+    ends.turn_until(function() return server.n_links == 1 end)
+    local last_look = server.class.last_look
+    function server.class.last_look(link)
+      server.class.last_look = last_look
+      peer:send(frames.request())
+      return link:last_look()
+    end
+    clock.skip(6)
+    ends.turn_until(function() return opened end)
+    assert.matches(" 101 ", (assert(peer:head())))
+    for _ = 1, 3 do websock.step() end
+    assert.is_true(websock.timeout() > 5)
+    next_ping(peer)
+    assert.equal("open", opened:state())
+  end)
+
+  it("leaves no timer behind if there is no memory for it", function()
+    for _, field in ipairs {"next_ping", "beat"} do
+      local server = ends.listen {port = 0, ping_interval = INTERVAL, handshake_timeout = 5,
+        handler = print, on_error = print}
+      function server.class.__newindex(link, name, value)
+        if name == field and value then error("not enough memory", 0) end
+        rawset(link, name, value)
+      end
+      local peer = ends.dial(server)
+      ends.turn_until(function() return server.n_links == 1 end)
+      peer:send(frames.request())
+      ends.turn_until(function() return server.n_links == 0 end)
+      assert.is_nil(websock.timeout())
+    end
   end)
 
   it("of connections that are not due costs nothing in a turn", function()
