@@ -15,6 +15,7 @@
 
 local socket = require "socket"
 local process = require "support.process"
+local raw = require "support.raw"
 local sorted = require "support.sorted"
 
 local PAGES = {"README.md", "docs/reference.md", "docs/guide.md",
@@ -54,13 +55,6 @@ local function promised(code)
     lines[#lines + 1] = line:gsub(" %*/$", "") .. "\n"
   end
   return table.concat(lines)
-end
-
-local function free_port()
-  local object = assert(socket.bind("127.0.0.1", 0))
-  local _, port = object:getsockname()
-  object:close()
-  return port
 end
 
 -- The sample as a program; its lines keep their numbers.
@@ -106,7 +100,8 @@ end
 
 -- Starts a sample that serves a free port: the process, the port, the program.
 local function serving(code)
-  local port = free_port()
+  local reserved <close> = raw.reserve()
+  local port = reserved.port
   local served = code:gsub("%f[%d]8080%f[%D]", port)
   assert.not_equal(code, served)
   local child = start(served)
@@ -151,7 +146,7 @@ local function assert_ends_on_ctrl_c(code)
     finish(child)
   end
   local child, port = serving(with(code, TICKER))
-  local deaf = require("support.raw").open(port)
+  local deaf = raw.open(port)
   child:signal "INT"
   assert.equal(1001, (deaf:closed()))
   child:signal "INT"

@@ -7,6 +7,7 @@
 
 local socket = require "socket"
 local process = require "support.process"
+local raw = require "support.raw"
 
 local function slurp(path)
   local file <close> = assert(io.open(path))
@@ -18,15 +19,10 @@ local function spill(path, text)
   assert(file:write(text))
 end
 
-local function free_port()
-  local object = assert(socket.bind("127.0.0.1", 0))
-  local _, port = object:getsockname()
-  object:close()
-  return port
-end
-
 -- Other processes may use the README's ports.
-local PORTS = {["8080"] = free_port(), ["9000"] = free_port()}
+local RESERVED = {["8080"] = raw.reserve(), ["9000"] = raw.reserve()}
+local PORTS = {}
+for port, reserved in pairs(RESERVED) do PORTS[port] = tostring(reserved.port) end
 
 local function with_ports(text)
   return (text:gsub("%f[%d]%d+%f[%D]", PORTS))
@@ -131,6 +127,7 @@ describe("README.md, pasted in its order", function()
       os.execute(("kill -s KILL -- -%d"):format(server.pid))
       server:stop()
     end
+    for _, reserved in pairs(RESERVED) do reserved:close() end
     os.execute("rm -r " .. folder)
   end)
 

@@ -10,7 +10,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
-const PATIENCE = 20000;    // ms; only a failure takes that long
+const PATIENCE = 60000;    // ms; only a failure takes that long
 
 async function playwright() {
   try {

@@ -12,11 +12,6 @@ local raw = require "support.raw"
 
 local serve = ends.serve
 
-local function free_port()
-  local listener <close> = raw.server()
-  return listener.port
-end
-
 local function keep_silent() websock.park() end
 
 describe("connect", function()
@@ -62,8 +57,9 @@ describe("connect", function()
 
   describe("dialling", function()
     it("returns that nobody listens", function()
+      local reserved <close> = raw.reserve()
       assert.same({n = 2, nil, "connect: connection refused"},
-        table.pack(websock.connect("ws://127.0.0.1:" .. free_port())))
+        table.pack(websock.connect("ws://127.0.0.1:" .. reserved.port)))
     end)
 
     it("returns that there is no such host", function()
@@ -101,8 +97,9 @@ describe("connect", function()
 
     it("returns the error of the last address if all fail", function()
       resolve_to {{host = "127.0.0.3", family = "inet"}, {host = "127.0.0.4", family = "inet"}}
+      local reserved <close> = raw.reserve()
       assert.same({nil, "connect: connection refused"},
-        {websock.connect("ws://shop.example:" .. free_port())})
+        {websock.connect("ws://shop.example:" .. reserved.port)})
     end)
 
     it("looks names up", function()
@@ -153,8 +150,9 @@ describe("connect", function()
 
     it("lets other coroutines run meanwhile", function()
       local ran
+      local reserved <close> = raw.reserve()
       websock.spawn(function() ran = true end)
-      websock.connect("ws://localhost:" .. free_port())
+      websock.connect("ws://localhost:" .. reserved.port)
       assert.is_true(ran)
     end)
 

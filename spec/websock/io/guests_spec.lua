@@ -7,6 +7,7 @@ local clock = require "support.clock"
 local ends = require "support.ends"
 local frames = require "support.frames"
 local hosts = require "support.own_host"
+local raw = require "support.raw"
 
 -- Runs f(host) in a coroutine of a scheduler of the spec's own, until all of that have
 -- ended.
@@ -50,12 +51,6 @@ local function listening(f)
   local _, port = object:getsockname()
   f(object, port)
   object:close()
-end
-
-local function free_port()
-  local found
-  listening(function(_, port) found = math.tointeger(port) end)
-  return found
 end
 
 describe("a user's scheduler", function()
@@ -312,7 +307,8 @@ describe("a user's scheduler", function()
 
   it("serves in a coroutine until the server stops", function()
     inside(function(host)
-      local port = free_port()
+      local reserved <close> = raw.reserve()
+      local port = reserved.port
       local results
       host.spawn(function()
         results = {websock.serve {port = port, handler = function(ws) ws.server:stop() end}}
