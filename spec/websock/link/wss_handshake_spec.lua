@@ -73,7 +73,7 @@ describe("wss", function()
     }
     for name, pieces in pairs(stalls) do
       it("ends a client that sends " .. name .. ", others are served", function()
-        local server = wss.serve {handshake_timeout = 0.3}
+        local server = wss.serve {handshake_timeout = 1}
         local count, peers = descriptors.count(), {}
         for i = 1, 20 do
           peers[i] = raw.client(ends.port(server))
@@ -106,7 +106,7 @@ describe("wss", function()
     end)
 
     it("covers the request after TLS", function()
-      local server = wss.serve {handshake_timeout = 0.3}
+      local server = wss.serve {handshake_timeout = 1}
       local peer = assert(secure.client(ends.port(server), {}))
       local bytes_sent = peer:rest()
       assert.matches("^H?T?T?P?", bytes_sent)
