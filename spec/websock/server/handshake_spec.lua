@@ -116,6 +116,17 @@ describe("handshake", function()
     end
   end)
 
+  it("does not take a field for another whose name is longer by 64 bytes, or as long", function()
+    local server = ends.listen {port = 0, handler = function() end}
+    for _, name in ipairs {"Host", "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version"} do
+      for _, other in ipairs {("X"):rep(#name), ("X"):rep(#name + 64)} do
+        local text, line = frames.request(), "\r\n" .. name:gsub("%-", "%%-") .. ":"
+        assert.equal(101, answered("ws", server, (text:gsub("\r\n", "\r\n" .. other .. ": 13\r\n", 1))))
+        assert.equal(400, answered("ws", server, (text:gsub(line, "\r\n" .. other .. ":"))))
+      end
+    end
+  end)
+
   it("attack 11: each field left out or repeated is refused, the server goes on", function()
     local served = 0
     local server = ends.listen {port = 0, handler = function() served = served + 1 end}
