@@ -24,17 +24,23 @@ static void set_place (lua_State *L, lua_Integer place) {
   lua_rawset(L, AUDIENCE);
 }
 
-/* Returns the place of the conn in the list, 0 if it has none. */
+/* Returns the place of the conn, 0 if it has none. */
 static lua_Integer get_place (lua_State *L) {
   lua_Integer place;
-  int is_there;
   lua_pushvalue(L, CONN_ARG);
   lua_rawget(L, AUDIENCE);
   place = lua_tointeger(L, -1);
+  lua_pop(L, 1); /* remove it */
+  return place;
+}
+
+/* Whether the conn is in the list, at this place. */
+static int is_listed (lua_State *L, lua_Integer place) {
+  int is_there;
   lua_rawgeti(L, AUDIENCE, place);
   is_there = lua_rawequal(L, -1, CONN_ARG);
-  lua_settop(L, CONN_ARG);
-  return is_there ? place : 0;
+  lua_pop(L, 1); /* remove the conn */
+  return is_there;
 }
 
 /* core.join(audience, conn): adds the conn, once. Its place is set first: if
@@ -43,7 +49,7 @@ static lua_Integer get_place (lua_State *L) {
 static int l_join (lua_State *L) {
   lua_Integer place;
   check_arguments(L);
-  if (get_place(L)) return 0;
+  if (is_listed(L, get_place(L))) return 0;
   place = (lua_Integer)lua_rawlen(L, AUDIENCE) + 1;
   lua_pushvalue(L, CONN_ARG);
   set_place(L, place);
@@ -57,13 +63,14 @@ static int l_join (lua_State *L) {
    they are set to nil. */
 static int l_leave (lua_State *L) {
   lua_Integer place, last;
+  int was_listed;
   check_arguments(L);
-  lua_pushvalue(L, CONN_ARG);
-  if (lua_rawget(L, AUDIENCE) == LUA_TNIL) return 0;
   place = get_place(L);
+  if (place == 0) return 0;
+  was_listed = is_listed(L, place);
   lua_pushvalue(L, CONN_ARG);
   set_place(L, 0);
-  if (place == 0) return 0;
+  if (!was_listed) return 0;
   last = (lua_Integer)lua_rawlen(L, AUDIENCE);
   if (place != last) {
     lua_rawgeti(L, AUDIENCE, last);

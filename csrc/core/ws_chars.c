@@ -53,7 +53,7 @@ int ws_alike (const char *a, const char *b, size_t n) {
 
 int ws_is_any (ws_str s, const ws_str *names) {
   for (; names->p; names++)
-    if (s.n == names->n && ws_alike(s.p, names->p, s.n)) return 1;
+    if (ws_like(s, *names)) return 1;
   return 0;
 }
 

@@ -42,8 +42,11 @@ static inline ws_str ws_lit (const char *s) { return (ws_str){s, strlen(s)}; }
   { s, sizeof s - 1 }
 
 /* Whether s is the name, but for ASCII case. Most names differ in length. */
+static inline int ws_like (ws_str s, ws_str name) {
+  return s.n == name.n && ws_alike(s.p, name.p, s.n);
+}
 static inline int ws_is (ws_str s, const char *name) {
-  return s.n == strlen(name) && ws_alike(s.p, name, s.n);
+  return ws_like(s, ws_lit(name));
 }
 
 /* Digits to a number, SIZE_MAX where it does not fit; 0 if s is no such
