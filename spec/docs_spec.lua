@@ -86,18 +86,6 @@ local function server_says(code)
   return said and said .. "\n" or ""
 end
 
--- Waits until a server answers a request: then its loop turns, and the program has done
--- everything before that.
-local function answers(port)
-  local probe = socket.connect("127.0.0.1", port)
-  if not probe then return false end
-  probe:settimeout(60)
-  probe:send "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-  local answer = probe:receive(1)
-  probe:close()
-  return answer ~= nil
-end
-
 -- Starts a sample that serves a free port: the process, the port, the program.
 local function serving(code)
   local reserved <close> = raw.reserve()
@@ -105,7 +93,7 @@ local function serving(code)
   local served = code:gsub("%f[%d]8080%f[%D]", port)
   assert.not_equal(code, served)
   local child = start(served)
-  while not answers(port) do
+  while not raw.answers(port) do
     assert.is_nil(child:ended(), child:output())
     socket.sleep(0.01)
   end

@@ -82,6 +82,18 @@ function raw.pair ()
   return one, other
 end
 
+---Whether a server answers a request there: then its loop turns, and its program has done
+---everything before that.
+function raw.answers (port)
+  local probe = socket.connect("127.0.0.1", port)
+  if not probe then return false end
+  probe:settimeout(60)
+  probe:send "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+  local answer = probe:receive(1)
+  probe:close()
+  return answer ~= nil
+end
+
 ---A port of 127.0.0.1 that nobody else gets until this is closed: a bound socket that does
 ---not listen keeps it from all but those who ask for it by its number.
 ---@return {port: integer, close: fun(self)}

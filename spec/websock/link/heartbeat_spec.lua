@@ -43,6 +43,14 @@ local function next_ping(peer)
   return read_ping(peer)
 end
 
+-- Checks that nothing of an open connection is due before its ping.
+local function assert_beats_only(ws, peer)
+  for _ = 1, 3 do websock.step() end
+  assert.is_true(websock.timeout() > 5)
+  next_ping(peer)
+  assert.equal("open", ws:state())
+end
+
 local function closed(ws)
   return function() return ws:state() == "closed" end
 end
@@ -252,10 +260,7 @@ describe("heartbeat", function()
 
   it("is the only one that has a timer once the connection is open", function()
     local ws, peer = ends.server {ping_interval = INTERVAL, handshake_timeout = 5}
-    for _ = 1, 3 do websock.step() end
-    assert.is_true(websock.timeout() > 5)
-    next_ping(peer)
-    assert.equal("open", ws:state())
+    assert_beats_only(ws, peer)
   end)
 
   it("begins also while the deadline of the handshake is judged", function()
@@ -273,10 +278,7 @@ describe("heartbeat", function()
     clock.skip(6)
     ends.turn_until(function() return opened end)
     assert.matches(" 101 ", (assert(peer:head())))
-    for _ = 1, 3 do websock.step() end
-    assert.is_true(websock.timeout() > 5)
-    next_ping(peer)
-    assert.equal("open", opened:state())
+    assert_beats_only(opened, peer)
   end)
 
   it("leaves no timer behind if there is no memory for it", function()
